@@ -1,0 +1,43 @@
+# make ask Q="..."   install, fetch the weights, index seeds/, answer
+# make test          install, fetch the weights, run every test
+# make check         format, lint, types, layers
+# make serve         answer over HTTP
+Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
+export Q
+BIN := .venv/bin
+
+.PHONY: ask serve test check format lock clean
+ask:
+	@scripts/install run
+	@$(BIN)/rag models fetch
+	@$(BIN)/rag index || test $$? -eq 3
+	@$(BIN)/rag ask "$$Q"
+
+serve:
+	@scripts/install run
+	@$(BIN)/rag models fetch
+	@$(BIN)/rag index || test $$? -eq 3
+	@$(BIN)/rag serve
+
+test:
+	@scripts/install dev
+	@$(BIN)/rag models fetch multilingual-e5-small-q4 qwen2.5-coder-0.5b-instruct-q4_k_m
+	$(BIN)/python -m pytest
+
+check:
+	@scripts/install dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format:
+	@scripts/install dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock:
+	scripts/lock
+
+clean:
+	rm -rf .venv .venv.lock dist

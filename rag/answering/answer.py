@@ -1,0 +1,172 @@
+"""From a question and its passages to an answer that can be believed: judge each passage, answer from the best, cite, verify."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rag import text as texts
+from rag.answering import citations, evidence
+from rag.answering.prompt import Phrases
+from rag.types import Answer, Citation, Document, Embedder, Event, Found, Passage, Reader, Receipt, Sentence, Span, Token
+
+# The reader's log-odds as a probability: a logistic fit on idkmrc (development half; 60 questions with the passage that answers
+# them, 60 one-word edits with the passage that does not; AUROC 0.83).
+_CENTRE, _SCALE = 1.43, 0.85
+# From this probability on the passages further down are not read: the log-odds of the median passage that answers.
+_CERTAIN = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What answering works with. `original` gives a stored document, from which every citation is verified."""
+
+    reader: Reader
+    embedder: Embedder
+    original: Callable[[str], Document | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A passage and the reader's probability that it answers the question."""
+
+    passage: Passage
+    confidence: float
+
+
+def answer(
+    question: str,
+    language: str,
+    passages: Sequence[Passage],
+    *,
+    tools: Tools,
+    phrases: Phrases,
+    least_confidence: float,
+    receipt: Receipt,
+) -> Iterator[Event]:
+    """What was found, then the answer piece by piece, then the `Answer`, which is always the last event."""
+    clock = _Clock(receipt)
+    yield Found(tuple(passages))
+    best = max(_judge(question, passages, tools.reader), key=lambda verdict: verdict.confidence, default=None)
+    clock.lap("judge")
+    blank = _refusal(question, language, passages, phrases, best.confidence if best else 0.0)
+    if best is None or best.confidence < least_confidence:
+        yield from _closing(blank, clock)
+        return
+    written = ""
+    for piece in _without_refusal(tools.reader.answer(question, best.passage.text, phrases.instruction), phrases.none):
+        if not written:
+            clock.lap("first_token")
+        written += piece
+        yield Token(piece)
+    clock.lap("write")
+    sentences = _supported(written, language, best.passage, tools)
+    clock.lap("cite")
+    yield from _closing(_compose(blank, sentences) if any(s.supported for s in sentences) else blank, clock)
+
+
+class _Clock:
+    """Adds the seconds of each stage to a receipt."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.receipt, self._since = receipt, time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.receipt = replace(self.receipt, seconds={**self.receipt.seconds, stage: round(now - self._since, 4)})
+        self._since = now
+
+
+def _closing(value: Answer, clock: _Clock) -> Iterator[Event]:
+    yield replace(value, receipt=clock.receipt)
+
+
+def _judge(question: str, passages: Sequence[Passage], reader: Reader) -> Iterator[Verdict]:
+    """Verdicts in the order of retrieval, no further than the first that is certain."""
+    for passage in passages:
+        log_odds = reader.judge(question, passage.text)
+        confidence = 1 / (1 + math.exp((_CENTRE - log_odds) / _SCALE))
+        yield Verdict(passage, confidence)
+        if confidence >= _CERTAIN:
+            return
+
+
+def _without_refusal(pieces: Iterator[str], none: str) -> Iterator[str]:
+    """The pieces, or nothing at all where the model writes what it was told to write when the text does not answer."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if not _may_be_refusal(held, none):
+            yield held
+            break
+    else:
+        if held and not _is_refusal(held, none):
+            yield held
+        return
+    yield from pieces
+
+
+def _plain(text: str) -> str:
+    return text.strip(" .。!\"'\n").casefold()
+
+
+def _may_be_refusal(text: str, none: str) -> bool:
+    """Whether the text so far is the refusal or the beginning of it."""
+    return none.casefold().startswith(_plain(text)) or _is_refusal(text, none)
+
+
+def _is_refusal(text: str, none: str) -> bool:
+    return _plain(text) == none.casefold()
+
+
+def _refusal(question: str, language: str, passages: Sequence[Passage], phrases: Phrases, confidence: float) -> Answer:
+    return Answer(
+        question=question,
+        language=language,
+        answered=False,
+        text=phrases.refusal,
+        sentences=(),
+        citations=(),
+        confidence=confidence,
+        passages=tuple(passages),
+        receipt=Receipt("", "", "", "", {}),
+    )
+
+
+def _supported(written: str, language: str, passage: Passage, tools: Tools) -> list[Sentence]:
+    """The answer's sentences, each with the sentences of the passage that support it, verified against the stored original."""
+    claims = [texts.normalise(written[span.start : span.end]) for span in texts.sentences(written, language)]
+    claims = [claim for claim in claims if texts.words(claim, language)]
+    spans = texts.sentences(passage.text, passage.language)
+    if not claims or not spans:
+        return []
+    sentences = [passage.text[span.start : span.end] for span in spans]
+    # Both sides as queries: e5 compares like with like under one prefix.
+    vectors = tools.embedder.embed_queries([*claims, *sentences])
+    words = [texts.words(sentence, passage.language) for sentence in sentences]
+    found: list[Sentence] = []
+    for number, claim in enumerate(claims):
+        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claims) :])
+        supported = evidence.numbers_occur(claim, passage.text)
+        found.append(Sentence(claim, _cite(passage, [spans[i] for i in chosen], tools) if supported else ()))
+    return found
+
+
+def _cite(passage: Passage, spans: Sequence[Span], tools: Tools) -> tuple[Citation, ...]:
+    """The citations of these ranges of the passage. One that does not verify is not made."""
+    document = tools.original(passage.document_id)
+    if document is None:
+        return ()
+    places = [Span(passage.start + span.start, passage.start + span.end) for span in spans]
+    made = [citations.cite(document, place) for place in places]
+    inside = [passage.text[span.start : span.end] for span in spans]
+    return tuple(c for c, text in zip(made, inside, strict=True) if c.text == text and citations.verifies(c, document))
+
+
+def _compose(blank: Answer, sentences: Sequence[Sentence]) -> Answer:
+    """The answered `Answer`: its supported sentences with their markers, and the citations they number, each once."""
+    sentences = [sentence for sentence in sentences if sentence.supported]
+    cited = tuple(dict.fromkeys(citation for sentence in sentences for citation in sentence.citations))
+    number = {citation: n for n, citation in enumerate(cited, 1)}
+    marked = [" ".join((s.text, *(f"[{number[c]}]" for c in s.citations))) for s in sentences]
+    return replace(blank, answered=True, text=" ".join(marked), sentences=tuple(sentences), citations=cited)

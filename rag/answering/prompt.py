@@ -1,0 +1,132 @@
+"""The texts that are put to the model: files of `prompts/`, each with declared variables. Fills them; knows no model.
+
+A home's own `prompts/` is taken where it exists, else the copy that the installed package carries.
+"""
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from rag.errors import PromptError
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
+_DECLARED = {
+    "system": frozenset[str](),
+    "passage": frozenset({"passage"}),
+    "judge": frozenset({"question"}),
+    "answer": frozenset({"question", "instruction"}),
+}
+# The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
+_FALLBACK = "other"
+_MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a filled template. What is not `trusted` comes from a document or a person and is only ever plain text."""
+
+    text: str
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with `{variables}`. Values are put in once: braces in a value stay what they are."""
+
+    name: str
+    text: str
+
+    def fill(self, **values: str) -> tuple[Piece, ...]:
+        """The text in pieces, the values untrusted. Raises PromptError for a missing or an unknown variable."""
+        if set(values) != self.variables():
+            raise PromptError(f"prompt {self.name} has {sorted(self.variables())}, not {sorted(values)}", _MEND)
+        parts = _VARIABLE.split(self.text)
+        pieces = (Piece(values[part], trusted=False) if i % 2 else Piece(part, trusted=True) for i, part in enumerate(parts))
+        return tuple(piece for piece in pieces if piece.text)
+
+    def variables(self) -> frozenset[str]:
+        """The names in braces."""
+        return frozenset(_VARIABLE.findall(self.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What depends on the language of the question.
+
+    `instruction` asks for that language right after the question, in that language; `none` is what it tells the model to write
+    when the text does not answer; `refusal` is what the person reads then.
+    """
+
+    name: str
+    instruction: str
+    none: str
+    refusal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """All templates and phrases, and the SHA-256 that names exactly these."""
+
+    system: Template
+    passage: Template
+    judge: Template
+    answer: Template
+    languages: dict[str, Phrases]
+    digest: str
+
+    def phrases(self, language: str) -> Phrases:
+        """The phrases of the language; where it has no file, those that name none."""
+        return self.languages.get(language, self.languages[_FALLBACK])
+
+
+def load(home: Path) -> Prompts:
+    """The prompts of the home or, without any there, of the package. Raises PromptError."""
+    folder = _folder(home)
+    digest = hashlib.sha256()
+    templates = {name: _template(folder, name, digest) for name in _DECLARED}
+    try:
+        names = sorted(path.name for path in (folder / "language").iterdir() if path.name.endswith(".toml"))
+        languages = {name.removesuffix(".toml"): _phrases(folder / "language" / name, digest) for name in names}
+    except OSError as error:
+        raise PromptError(f"the prompts' language files cannot be read ({error})", _MEND) from error
+    if _FALLBACK not in languages:
+        raise PromptError(f"prompts/language/{_FALLBACK}.toml is missing", _MEND)
+    return Prompts(**templates, languages=languages, digest=digest.hexdigest())
+
+
+def _folder(home: Path) -> Traversable:
+    if (home / "prompts").is_dir():
+        return home / "prompts"
+    packaged = files("rag") / "prompts"
+    if not packaged.is_dir():
+        raise PromptError(f"there is no folder prompts in {home}", "run from the project's folder, or set RAG_HOME to it")
+    return packaged
+
+
+def _read(path: Traversable, digest: "hashlib._Hash") -> str:
+    try:
+        raw = path.read_bytes()
+        text = raw.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"prompt {path.name} cannot be read ({error})", _MEND) from error
+    digest.update(path.name.encode() + b"\0" + raw + b"\0")
+    return text.rstrip("\n")
+
+
+def _template(folder: Traversable, name: str, digest: "hashlib._Hash") -> Template:
+    template = Template(name, _read(folder / f"{name}.txt", digest))
+    if template.variables() != _DECLARED[name]:
+        expected = ", ".join(f"{{{v}}}" for v in sorted(_DECLARED[name])) or "no variables"
+        raise PromptError(f"prompts/{name}.txt must have {expected}", _MEND)
+    return template
+
+
+def _phrases(path: Traversable, digest: "hashlib._Hash") -> Phrases:
+    try:
+        return Phrases(**tomllib.loads(_read(path, digest)))
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise PromptError(f"prompts/language/{path.name} is not name, instruction, none, refusal ({error})", _MEND) from error

@@ -1,0 +1,99 @@
+"""Looks at everything an answer needs and says what is well and what mends the rest. Changes nothing."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.answering import prompt
+from rag.errors import RagError
+from rag.indexing import snapshot
+from rag.ingestion import documents
+from rag.settings import Settings
+from rag.weights.cache import WeightCache
+from rag.weights.catalogue import CATALOGUE
+
+# Below this the language model and its context do not fit beside the embedder (measured resident size: see benchmarks/RESULTS.md).
+_LEAST_MEMORY = 3e9
+_LEAST_DISK = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing examined. `mend` is the act that repairs it where it is not `well`."""
+
+    subject: str
+    well: bool
+    state: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order in which a new user would meet the trouble."""
+    cache = WeightCache(settings.cache)
+    findings = [_disk(settings.home), _disk(settings.cache), _memory()]
+    findings += [_weights(name, cache) for name in (settings.embedder, settings.llm)]
+    findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
+    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds))} documents in {settings.seeds}")]
+    findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
+    return findings
+
+
+def _tried(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, well=True, state=look())
+    except RagError as error:
+        return Finding(subject, well=False, state=error.problem, mend=error.mend)
+
+
+def _disk(folder: Path) -> Finding:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    state = f"{free / 1e9:.1f} GB free in {folder}"
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            "disk",
+            well=False,
+            state=f"{existing} cannot be written",
+            mend="give yourself the right, or set RAG_HOME and RAG_CACHE",
+        )
+    return Finding(
+        "disk", well=free >= _LEAST_DISK, state=state, mend="free some space, or set RAG_HOME and RAG_CACHE elsewhere"
+    )
+
+
+def _memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    state = f"{total / 1e9:.1f} GB"
+    return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
+
+
+def _weights(name: str, cache: WeightCache) -> Finding:
+    model = CATALOGUE.get(name)
+    if model is None:
+        return Finding("weights", well=True, state=f"{name} is not of the catalogue")
+
+    def look() -> str:
+        cache.require(model)
+        return f"{name} is present"
+
+    return _tried("weights", look)
+
+
+def _index_state(settings: Settings) -> str:
+    opened = snapshot.Snapshot.open(settings.index)
+    manifest = opened.manifest
+    opened.close()
+    made = f"made {manifest.created} with {manifest.maker.embedder}, every file verified"
+    return f"{manifest.documents} documents, {manifest.chunks} chunks, {made}"
+
+
+def _leftovers(settings: Settings) -> Iterator[Finding]:
+    """What killed runs left: harmless, and cleaned by the next run of the same command."""
+    if (settings.index / "snapshots" / ".building").exists():
+        yield Finding(
+            "index", well=False, state="a build was killed half-way; the last good index serves", mend="run `rag index`"
+        )
+    for path in sorted(settings.cache.glob("models/*/.download-*")):
+        yield Finding("weights", well=False, state=f"a fetch was killed and left {path}", mend="run `rag models fetch`")

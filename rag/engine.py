@@ -1,0 +1,177 @@
+"""The composition root: the one object behind every door. Opens what a call needs when it needs it, and joins the stages."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from rag import language
+from rag.answering import answer as answering
+from rag.answering import prompt
+from rag.errors import IndexMismatch, QuestionError
+from rag.indexing import build, snapshot
+from rag.indexing.build import BuildReport, Observer
+from rag.indexing.snapshot import Maker, Snapshot
+from rag.ingestion.chunking import Chunking
+from rag.retrieval.dense import DenseRetriever
+from rag.settings import Settings
+from rag.types import Answer, Document, Event, Found, Passage, Receipt
+from rag.weights import sources
+from rag.weights.cache import WeightCache
+from rag.weights.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    from rag.answering.llama import LlamaReader
+    from rag.indexing.embedder import SentenceEmbedder
+
+# A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
+MOST_QUESTION_CHARACTERS = 1000
+MOST_RESULTS = 100
+
+
+class Engine:
+    """Search, ask and rebuild over one home. Safe to use from several threads; nothing is loaded before it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.weights = WeightCache(settings.cache)
+        self._chunking = Chunking()
+        self._opening = Lock()
+        self._snapshot: Snapshot | None = None
+
+    def rebuild(self, observer: Observer, *, anew: bool = False) -> BuildReport:
+        """Bring the index in line with the seeds. Raises SeedError, WeightsError or StorageError."""
+        return build.rebuild(
+            seeds=self.settings.seeds,
+            root=self.settings.index,
+            maker=self._maker(),
+            chunking=self._chunking,
+            open_embedder=lambda: self.embedder,
+            observer=observer,
+            anew=anew,
+        )
+
+    def search(self, question: str, count: int) -> list[Passage]:
+        """At most `count` passages near to the question, best first. Raises QuestionError, SnapshotError or WeightsError."""
+        if not 1 <= count <= MOST_RESULTS:
+            raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
+        return self._retriever(self.snapshot()).search(checked(question), count)
+
+    def ask(self, question: str) -> Iterator[Event]:
+        """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
+        question = checked(question)
+        start = time.perf_counter()
+        opened = self.snapshot()
+        prompts = self.prompts
+        with ThreadPoolExecutor(1) as loading:
+            # The model's file is read while the embedder's libraries are imported: both take seconds on a cold start.
+            reader = loading.submit(lambda: self.reader)
+            retriever = self._retriever(opened)
+            reader.result()
+        spoken = language.detect(question, leaning=opened.languages())
+        loaded = time.perf_counter()
+        passages = retriever.search(question, self.settings.passages)
+        seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
+        yield from answering.answer(
+            question,
+            spoken,
+            passages,
+            tools=answering.Tools(self.reader, self.embedder, opened.document),
+            phrases=prompts.phrases(spoken),
+            least_confidence=self.settings.min_confidence,
+            receipt=replace(self._receipt(opened), seconds=seconds),
+        )
+
+    def document(self, document_id: str) -> Document | None:
+        """A document of the index with its original text; None where there is none of this id."""
+        return self.snapshot().document(document_id)
+
+    def snapshot(self) -> Snapshot:
+        """The snapshot that serves; a new one is opened when a build has switched to it."""
+        with self._opening:
+            serving = snapshot.current_id(self.settings.index)
+            if self._snapshot is None or self._snapshot.manifest.id != serving:
+                opened = Snapshot.open(self.settings.index)
+                self._require_same_maker(opened)
+                self._snapshot = opened
+            return self._snapshot
+
+    def _require_same_maker(self, opened: Snapshot) -> None:
+        made, wanted = opened.manifest.maker, self._maker()
+        if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
+            mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
+            raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
+
+    def _maker(self) -> Maker:
+        """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""
+        name = self.settings.embedder
+        model = CATALOGUE.get(name)
+        digest = model.sha256 if model else self.embedder.digest
+        return Maker(name, digest, self._chunking.as_dict())
+
+    def _retriever(self, opened: Snapshot) -> DenseRetriever:
+        return DenseRetriever(self.embedder, opened)
+
+    def _receipt(self, opened: Snapshot) -> Receipt:
+        return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})
+
+    @cached_property
+    def prompts(self) -> prompt.Prompts:
+        """The prompts of the home, or the package's."""
+        return prompt.load(self.settings.home)
+
+    @cached_property
+    def embedder(self) -> "SentenceEmbedder":
+        """The embedder of the settings. Raises WeightsError."""
+        from rag.indexing import embedder
+
+        source = sources.embedder(self.settings.embedder, self.weights)
+        if source is None:
+            return embedder.open_named(self.settings.embedder)
+        return embedder.open_folder(source.name, source.digest, source.path)
+
+    @cached_property
+    def _llm_source(self) -> sources.Source:
+        return sources.llm(self.settings.llm, self.weights)
+
+    @property
+    def _llm_digest(self) -> str:
+        return self._llm_source.digest
+
+    @cached_property
+    def reader(self) -> "LlamaReader":
+        """The language model of the settings. Raises WeightsError."""
+        from rag.answering.llama import LlamaReader
+
+        return LlamaReader(
+            self._llm_source.path,
+            self.prompts,
+            threads=self.settings.threads,
+            context_tokens=self.settings.context_tokens,
+            answer_tokens=self.settings.answer_tokens,
+        )
+
+
+def checked(question: str) -> str:
+    """The question without white space around it. Raises QuestionError where it is empty or far too long."""
+    question = question.strip()
+    if not any(character.isalnum() for character in question):
+        raise QuestionError("the question is empty", 'ask something, as in: rag ask "Siapa Menteri Pertahanan?"')
+    if len(question) > MOST_QUESTION_CHARACTERS:
+        length = f"{len(question)} characters, more than {MOST_QUESTION_CHARACTERS}"
+        raise QuestionError(
+            f"the question has {length}", "ask in a few sentences; put long texts into seeds/ and run `rag index`"
+        )
+    return question
+
+
+def whole(events: Iterator[Event], observe: Callable[[Event], None] = lambda _: None) -> Answer:
+    """The answer that a stream of events ends with; `observe` sees each event before."""
+    last: Event = Found(())
+    for last in events:
+        observe(last)
+    assert isinstance(last, Answer)
+    return last

@@ -1,0 +1,93 @@
+"""The one error tree. Every error is one line: what is wrong, then the command that mends it.
+
+RagError                      exit  HTTP   when
+├── QuestionError                2   400   the question is empty, too long, or a setting has no meaning
+├── SeedError                    3   422   a document cannot be read; the others are indexed
+├── SnapshotError                 4   503   the index cannot serve
+│   ├── IndexMissing                       there is none yet
+│   ├── IndexMismatch                      another embedder, chunking or format made it
+│   └── IndexDamaged                       a file of it is not what the manifest says
+├── WeightsError                 5   503   a model cannot be used
+│   ├── WeightsMissing                     not fetched yet
+│   ├── WeightsDamaged                     the bytes do not have the digest of the catalogue
+│   └── FetchError                         the package index did not give them
+├── PromptError                  6   500   a template is missing, or names a variable nobody gives
+└── StorageError                 7   507   the disk is full, read-only, or not ours
+"""
+
+
+class RagError(Exception):
+    """One line for the user. `problem` says what is wrong, `mend` the command or act that repairs it."""
+
+    exit_code = 1
+    status = 500
+
+    def __init__(self, problem: str, mend: str) -> None:
+        super().__init__(f"{problem}; {mend}")
+        self.problem = problem
+        self.mend = mend
+
+
+class QuestionError(RagError):
+    """The request itself cannot be answered as it stands."""
+
+    exit_code = 2
+    status = 400
+
+
+class SeedError(RagError):
+    """A document cannot be read."""
+
+    exit_code = 3
+    status = 422
+
+
+class SnapshotError(RagError):
+    """The index cannot serve."""
+
+    exit_code = 4
+    status = 503
+
+
+class IndexMissing(SnapshotError):
+    """No snapshot has been built in this home."""
+
+
+class IndexMismatch(SnapshotError):
+    """The snapshot was built with another embedder, chunking or format."""
+
+
+class IndexDamaged(SnapshotError):
+    """A file of the snapshot is missing or is not what the manifest says."""
+
+
+class WeightsError(RagError):
+    """A model cannot be used."""
+
+    exit_code = 5
+    status = 503
+
+
+class WeightsMissing(WeightsError):
+    """The weights are not in the cache."""
+
+
+class WeightsDamaged(WeightsError):
+    """The bytes do not have the digest of the catalogue, or are no model."""
+
+
+class FetchError(WeightsError):
+    """The package index did not give a part of the weights."""
+
+
+class PromptError(RagError):
+    """A template is missing, or its variables are not those that the code gives."""
+
+    exit_code = 6
+
+
+class StorageError(RagError):
+    """The disk is full, read-only, or not ours to write."""
+
+    exit_code = 7
+    status = 507

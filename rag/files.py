@@ -1,0 +1,63 @@
+"""Writing so that a crash leaves the old file or the new one, never a torn one; and the disk's errors in our own words."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rag.errors import StorageError
+
+_BLOCK = 1 << 20
+
+# What the disk says, and what mends it.
+_STORAGE = {
+    errno.ENOSPC: ("the disk is full", "free some space and run the same command again: what was finished is kept"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space and run the same command again: what was finished is kept"),
+    errno.EROFS: ("the disk is read-only", "mount it writable, or set RAG_HOME and RAG_CACHE to folders that are"),
+    errno.EACCES: ("writing is not permitted", "give yourself the right, or set RAG_HOME and RAG_CACHE to folders of yours"),
+    errno.EPERM: ("writing is not permitted", "give yourself the right, or set RAG_HOME and RAG_CACHE to folders of yours"),
+    errno.ENOTDIR: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
+    errno.EEXIST: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
+}
+
+
+@contextmanager
+def storage_errors(where: Path) -> Iterator[None]:
+    """Translate the disk's errors inside the block to StorageError about `where`; others pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _STORAGE:
+            raise
+        problem, mend = _STORAGE[error.errno]
+        raise StorageError(f"{problem} ({error.filename or where})", mend) from error
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync(path: Path) -> None:
+    """Force a file's or a folder's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put `text` in place of the file at once: readers see the old content or the new, also after a crash."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with storage_errors(path):
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,96 @@
+"""Texts to vectors with sentence-transformers. The only importer of sentence_transformers, transformers and torch."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import WeightsError, WeightsMissing
+from rag.text import normalise
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 16
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model as `Embedder`. `name` is what the user asked for, `digest` names its exact weights."""
+
+    def __init__(self, name: str, digest: str, model: "SentenceTransformer") -> None:
+        self.name, self.digest, self._model = name, digest, model
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of shape (len(texts), dimension)."""
+        return self._encode("document", texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of shape (len(texts), dimension)."""
+        return self._encode("query", texts)
+
+    def _encode(self, role: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        encode = self._model.encode_document if role == "document" else self._model.encode_query
+        vectors = encode(
+            [normalise(text) for text in texts],
+            batch_size=_BATCH,
+            show_progress_bar=False,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+        )
+        return np.ascontiguousarray(vectors, dtype=np.float32)
+
+    def token_starts(self, text: str) -> list[int]:
+        """The offset at which each token of the text begins, ascending, without special tokens."""
+        # The fast tokenizer itself: the wrapper around it warns of texts longer than the model reads, which are no mistake here.
+        encoding = self._model.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+        return [start for start, _ in encoding.offsets]
+
+
+def open_folder(name: str, digest: str, folder: Path) -> SentenceEmbedder:
+    """The embedder in a local folder. Contacts nobody."""
+    return SentenceEmbedder(name, digest, _load(str(folder), local=True))
+
+
+def open_named(name: str) -> SentenceEmbedder:
+    """Any sentence-transformers folder, or a model of a hub by name: then, and only then, a hub is asked.
+
+    Its digest is that of its parameters, so two revisions under one name do not share an index.
+    """
+    local = Path(name).is_dir()
+    model = _load(name, local=local)
+    return SentenceEmbedder(name, _parameter_digest(model), model)
+
+
+def _load(source: str, *, local: bool) -> "SentenceTransformer":
+    if local:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        return SentenceTransformer(source, device="cpu", local_files_only=local)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        if local:
+            raise WeightsError(
+                f"no sentence-transformers model in {source} ({reason})", "set RAG_EMBEDDER to another"
+            ) from error
+        mend = "check the name and the network, or unset RAG_EMBEDDER to use the model that needs no hub"
+        raise WeightsMissing(f"no embedder {source} on this disk or on the hub ({reason})", mend) from error
+
+
+def _parameter_digest(model: "SentenceTransformer") -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        # A pooler that the checkpoint lacks is filled with random numbers, and is not used.
+        if "pooler" not in name:
+            digest.update(name.encode())
+            digest.update(tensor.detach().float().numpy().tobytes())
+    return digest.hexdigest()

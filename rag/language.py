@@ -1,0 +1,30 @@
+"""Which language a text is in, and what that language is called. The only importer of py3langid.
+
+py3langid was the best of three on the development questions, and the lightest (share of questions named rightly:
+belebele-id 0.894, idkmrc 0.782, belebele-zh 0.963, -en 1.000, -th 1.000; lingua: 0.755, 0.705, 1.000, 0.998, 0.993 at 1 GB).
+What it gets wrong is near languages (Indonesian taken for Malay), so a question's language leans to those of the documents.
+"""
+
+from collections.abc import Collection
+
+import py3langid
+
+# Documents are judged by their beginning: more text changes nothing and costs time.
+_SAMPLE = 4000
+# Languages whose names readers and models know under another code.
+_ALIASES = {"nb": "no", "nn": "no", "wuu": "zh", "yue": "zh"}
+# Log-odds given to a language of the documents. py3langid's scores grow with length, so this decides only close calls. Measured
+# on the development questions, leaning to Indonesian: at 8 idkmrc goes from 0.782 to 0.988 and belebele-id from 0.894 to 0.998,
+# and no English, Thai or Chinese question is lost; from 10 on, English ones are.
+_LEAN = 8.0
+UNKNOWN = "und"
+
+
+def detect(text: str, leaning: Collection[str] = ()) -> str:
+    """The ISO 639 code of the text's language, `und` where it has no letters; close calls go to a language of `leaning`."""
+    sample = text[:_SAMPLE]
+    if not any(character.isalpha() for character in sample):
+        return UNKNOWN
+    scores: dict[str, float] = dict(py3langid.rank(sample))
+    best = max(scores, key=lambda code: scores[code] + (_LEAN if code in leaning else 0.0))
+    return _ALIASES.get(best, best)

@@ -1,0 +1,199 @@
+"""Text as the models see it, and its sentences and words as people do: Unicode's rules by way of ICU. Never changes an original.
+
+`normalise` makes a copy for models; `sentences` gives ranges of the text it was handed, so the way back is never lost.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from icu4py.breakers import BaseBreaker, LineBreaker, SentenceBreaker, WordBreaker
+
+from rag.types import Span
+
+# Invisible characters that real documents carry and models stumble over: soft hyphen, zero-width and bidirectional marks, BOM.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_SPACE = re.compile(r"\s+")
+
+# ICU ends a sentence after "Dr. " or "No. "; these do not end one. Lower case, without the dot: Indonesian, English, common others.
+_ABBREVIATIONS = frozenset(
+    [
+        "dr",
+        "drs",
+        "dra",
+        "ir",
+        "prof",
+        "h",
+        "hj",
+        "kh",
+        "st",
+        "sp",
+        "jl",
+        "jln",
+        "no",
+        "nos",
+        "tgl",
+        "hlm",
+        "hal",
+        "kab",
+        "kec",
+        "kel",
+        "prop",
+        "prov",
+        "tel",
+        "telp",
+        "a.n",
+        "u.b",
+        "d.a",
+        "s.d",
+        "dll",
+        "dst",
+        "dsb",
+        "mr",
+        "mrs",
+        "ms",
+        "messrs",
+        "sen",
+        "rep",
+        "gov",
+        "gen",
+        "col",
+        "maj",
+        "capt",
+        "lt",
+        "sgt",
+        "jr",
+        "sr",
+        "vs",
+        "etc",
+        "e.g",
+        "i.e",
+        "cf",
+        "fig",
+        "figs",
+        "vol",
+        "pp",
+        "p",
+        "ed",
+        "eds",
+        "al",
+        "bp",
+        "ibu",
+        "tn",
+        "ny",
+        "sdr",
+        "sdri",
+        "jend",
+        "letjen",
+        "mayjen",
+        "brigjen",
+        "kol",
+        "letkol",
+        "kapt",
+        "lettu",
+        "letda",
+        "serka",
+        "art",
+        "ayat",
+        "ps",
+    ]
+)
+# Those of the list above that also end sentences; they join only where a digit follows.
+_ENDING = frozenset(
+    {"dll", "dst", "dsb", "etc", "al", "no", "p", "ed", "art", "st", "h", "ms", "sr", "jr", "ibu", "ayat", "fig"}
+)
+_LAST_WORD = re.compile(r"([^\W_][\w.]*)\.$")
+_TERMINAL = re.compile(r"""[.!?…。!?।؟۔:;:;][\s"'”’»)\]」』]*$""")
+_LINE = re.compile(r"[^\r\n\x0b\x0c\x85\u2028\u2029]+")
+# A line this long that ends without punctuation was wrapped by a program, not ended by a person (titles are shorter).
+_WRAPPED_FROM = 50
+_NUMBERED = re.compile(r"^\(?\w{1,3}[.)]$")
+
+
+def normalise(text: str) -> str:
+    """A copy for models: NFC, no control or invisible characters, single spaces."""
+    text = unicodedata.normalize("NFC", text)
+    return _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+
+
+def trimmed(text: str, start: int, end: int) -> Span | None:
+    """The range without white space at its ends; None where nothing is left."""
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    if left == len(piece):
+        return None
+    return Span(start + left, start + len(piece.rstrip()))
+
+
+def paragraphs(text: str) -> list[Span]:
+    """Ranges of the lines that belong together: wrapped lines are joined, blank lines and ended lines divide."""
+    blocks: list[Span] = []
+    for line in _LINE.finditer(text):
+        span = trimmed(text, line.start(), line.end())
+        if span is None:
+            continue
+        if blocks and _continues(text, blocks[-1], span):
+            blocks[-1] = Span(blocks[-1].start, span.end)
+        else:
+            blocks.append(span)
+    return blocks
+
+
+def _continues(text: str, before: Span, line: Span) -> bool:
+    """Whether `line` is the same paragraph as `before`, which a program wrapped."""
+    between = text[before.end : line.start]
+    if between.count("\n") > 1 or (between.count("\r") > 1 and "\n" not in between) or not text[line.start].isalnum():
+        return False
+    last_line = text[before.start : before.end].splitlines()[-1]
+    if text[line.start].islower():
+        return not last_line.endswith((".", "!", "?", ":"))
+    return len(last_line) >= _WRAPPED_FROM and not _TERMINAL.search(last_line)
+
+
+def sentences(text: str, language: str) -> list[Span]:
+    """Ranges of the sentences, in order, without the white space between them. No sentence crosses a paragraph."""
+    found: list[Span] = []
+    for block in paragraphs(text):
+        # ICU ends a sentence at every line break; a wrapped line's break is a space to it (one for one, so offsets hold).
+        flat = re.sub(r"[\r\n\x0b\x0c\x85\u2028\u2029]", " ", text[block.start : block.end])
+        start = 0
+        for _, end in _segments(SentenceBreaker(flat, language)):
+            if end < len(flat) and _goes_on(flat[start:end].rstrip(), flat[end:]):
+                continue
+            if span := trimmed(text, block.start + start, block.start + end):
+                found.append(span)
+            start = end
+    return found
+
+
+def _goes_on(before: str, after: str) -> bool:
+    """Whether ICU cut inside a sentence: before a small letter, after an abbreviation, an initial or a list's number."""
+    if after[0].islower() or _NUMBERED.match(before):
+        return True
+    if (last := _LAST_WORD.search(before)) is None:
+        return False
+    word = last[1].lower()
+    if word in _ENDING or word not in _ABBREVIATIONS:
+        initial = len(last[1]) == 1 and last[1].isupper()
+        return initial or (word in _ENDING and after[0].isdigit())
+    return True
+
+
+def breaks(text: str, language: str) -> list[int]:
+    """The offsets at which a line may be broken, ascending: where a sentence too long for a chunk can be cut."""
+    return [end for _, end in _segments(LineBreaker(text, language))]
+
+
+def words(text: str, language: str) -> list[str]:
+    """The words and numbers, case-folded, by Unicode's rules and ICU's dictionaries (Thai, Chinese, Japanese, Khmer, …)."""
+    pieces = WordBreaker(text, language)
+    return [piece.casefold() for piece in pieces if any(character.isalnum() for character in piece)]
+
+
+def _segments(breaker: BaseBreaker) -> Iterator[tuple[int, int]]:
+    """The ranges between breaks in code points; the breaker's own `segments` count UTF-16 units."""
+    start = 0
+    for piece in breaker:
+        yield start, start + len(piece)
+        start += len(piece)

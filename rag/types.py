@@ -1,0 +1,157 @@
+"""The values that cross the stages, and the protocols that join them. No behaviour, no library.
+
+Offsets are counts of Unicode code points into a document's original text: its bytes decoded, nothing else changed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The half-open range [start, end) of a text."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One seed. `path` is relative to the seeds folder, `sha256` that of the file's bytes, `text` the original text."""
+
+    id: str
+    path: str
+    sha256: str
+    encoding: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A range of a document: `text` is the document's text from `start` to `end`, unchanged."""
+
+    document_id: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found. `score` is the retriever's (cosine similarity for the dense one)."""
+
+    document_id: str
+    path: str
+    language: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The words a sentence rests on: `text` stands at [start, end) of the original text of the document with this digest."""
+
+    document_id: str
+    path: str
+    sha256: str
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is not shown."""
+
+    text: str
+    citations: tuple[Citation, ...]
+
+    @property
+    def supported(self) -> bool:
+        """Whether a verified citation stands behind it."""
+        return bool(self.citations)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage."""
+
+    snapshot: str
+    embedder: str
+    llm: str
+    prompts: str
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a question, or an honest refusal: then `answered` is false and `sentences` cite nothing.
+
+    `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the reader's
+    probability that the best passage answers; `passages` are the nearest, best first.
+    """
+
+    question: str
+    language: str
+    answered: bool
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    confidence: float
+    passages: tuple[Passage, ...]
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The passages that were retrieved: told before the model starts."""
+
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer as it is written."""
+
+    text: str
+
+
+Event = Found | Token | Answer
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. Two texts that say the same lie close, in whatever language."""
+
+    def embed_passages(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Vectors of shape (len(texts), dimension), L2-normalised."""
+
+    def embed_queries(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """Vectors of shape (len(texts), dimension), L2-normalised."""
+
+    def token_starts(self, text: str) -> list[int]:
+        """The offset at which each token of the text begins, ascending."""
+
+
+class Retriever(Protocol):
+    """Finds the passages nearest to a question."""
+
+    def search(self, question: str, count: int) -> list[Passage]:
+        """At most `count` passages, best first."""
+
+
+class Reader(Protocol):
+    """A language model that reads one passage at a time."""
+
+    def judge(self, question: str, passage: str) -> float:
+        """Log-odds that the passage answers the question."""
+
+    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+        """The answer from the passage alone, piece by piece. `instruction` names the language."""

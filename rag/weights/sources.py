@@ -1,0 +1,55 @@
+"""From what a user names to a model on this disk: a name of the catalogue, a local path, or a model of a hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import WeightsMissing
+from rag.files import sha256_file
+from rag.weights.cache import WeightCache
+from rag.weights.catalogue import CATALOGUE
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Weights on this disk. `digest` is their SHA-256."""
+
+    name: str
+    path: Path
+    digest: str
+
+
+def llm(name: str, cache: WeightCache) -> Source:
+    """The GGUF file that `name` means. Only `repo:file` asks a hub. Raises WeightsMissing or WeightsDamaged."""
+    if (model := CATALOGUE.get(name)) and model.kind == "llm":
+        return Source(name, cache.require(model), model.sha256)
+    path = Path(name).expanduser()
+    if not path.is_file():
+        path = _from_hub(name)
+    return Source(name, path, sha256_file(path))
+
+
+def embedder(name: str, cache: WeightCache) -> Source | None:
+    """The folder of a catalogue's embedder; None where the name is not of the catalogue."""
+    model = CATALOGUE.get(name)
+    if model is None or model.kind != "embedder":
+        return None
+    return Source(name, cache.sentence_transformer(model), model.sha256)
+
+
+def _from_hub(name: str) -> Path:
+    repository, separator, file = name.partition(":")
+    known = ", ".join(model.name for model in CATALOGUE.values() if model.kind == "llm")
+    if not separator or repository.count("/") != 1:
+        raise WeightsMissing(
+            f"there is no language model {name}", f"set RAG_LLM to a GGUF file, repo:file of a hub, or {known}"
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(hf_hub_download(repository, file))
+    except (OSError, HfHubHTTPError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise WeightsMissing(
+            f"the hub did not give {name} ({reason})", f"check name and network, or set RAG_LLM to {known}"
+        ) from error
