@@ -75,8 +75,11 @@ def _command(commands: Any, name: str, run: Any, about: str) -> argparse.Argumen
 
 
 def _print_json(value: object) -> None:
-    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    print(json.dumps(plain, ensure_ascii=False, indent=1, default=lambda v: asdict(v) if is_dataclass(v) else str(v)))
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=_plain))
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def _engine(chosen: settings.Settings) -> "Engine":
@@ -231,7 +234,8 @@ class _FetchMeter:
     """A progress bar on a terminal, a line every tenth elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._quiet, self._bar, self._file, self._tenth = quiet, None, "", -1
+        self._quiet, self._file, self._tenth = quiet, "", -1
+        self._bar: Any = None
 
     def __call__(self, model: str, file: str, done: int, total: int) -> None:
         if self._quiet:

@@ -41,17 +41,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises QuestionError for a value without meaning."""
-        _require(0 <= self.min_confidence <= 1, "min_confidence", self.min_confidence, "0 to 1")
-        _require(1 <= self.passages <= 20, "passages", self.passages, "1 to 20")
-        _require(self.threads >= 1, "threads", self.threads, "1 or more")
-        _require(1024 <= self.context_tokens <= 131_072, "context_tokens", self.context_tokens, "1024 to 131072")
-        _require(
-            16 <= self.answer_tokens <= self.context_tokens // 4,
-            "answer_tokens",
-            self.answer_tokens,
-            "16 to a quarter of the context",
-        )
-        _require(0 <= self.port <= 65_535, "port", self.port, "0 to 65535")
+        _require_in("min_confidence", self.min_confidence, 0, 1)
+        _require_in("passages", self.passages, 1, 20)
+        _require_in("threads", self.threads, 1, 1024)
+        _require_in("context_tokens", self.context_tokens, 1024, 131_072)
+        _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
+        _require_in("port", self.port, 0, 65_535)
 
     @property
     def seeds(self) -> Path:
@@ -66,9 +61,8 @@ class Settings:
 
 def _require_in(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise QuestionError(
-            f"{name} is {value}, and must be {meaning}", f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
-        )
+        mend = f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
+        raise QuestionError(f"{name} is {value}, and must be {least} to {most}", mend)
 
 
 def _flag(name: str) -> str:
@@ -89,7 +83,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Setting
                 raise _unknown(variable, kinds)
             values[name] = text
     values.update({name: value for name, value in flags.items() if value is not None and name in kinds})
-    return Settings(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})  # type: ignore[arg-type]
+    return Settings(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})  # type: ignore[arg-type]  # each was made the field's type
 
 
 def _default(setting: Any) -> Any:
@@ -108,7 +102,7 @@ def _typed(name: str, value: object, kind: type) -> object:
     try:
         if issubclass(kind, Path):
             return Path(str(value)).expanduser().absolute()
-        return kind(str(value))
+        return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)
     except ValueError as error:
         mend = f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
         raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", mend) from error

@@ -1,4 +1,4 @@
-"""Text as the models see it, and its sentences and words as people do: Unicode's rules by way of ICU. Never changes an original.
+"""Text as the models see it, and its sentences and words as people do, by ICU. Never changes an original.
 
 `normalise` makes a copy for models; `sentences` gives ranges of the text it was handed, so the way back is never lost.
 """
@@ -16,7 +16,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SPACE = re.compile(r"\s+")
 
-# ICU ends a sentence after "Dr. " or "No. "; these do not end one. Lower case, without the dot: Indonesian, English, common others.
+# ICU ends a sentence after "Dr. " or "No. "; these do not end one. Lower case, without the dot: Indonesian, English.
 _ABBREVIATIONS = frozenset(
     [
         "dr",

@@ -95,8 +95,8 @@ class Receipt:
 class Answer:
     """The answer to a question, or an honest refusal: then `answered` is false and `sentences` cite nothing.
 
-    `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the reader's
-    probability that the best passage answers; `passages` are the nearest, best first.
+    `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
+    reader's probability that the best passage answers; `passages` are the nearest, best first.
     """
 
     question: str

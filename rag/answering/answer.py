@@ -1,4 +1,4 @@
-"""From a question and its passages to an answer that can be believed: judge each passage, answer from the best, cite, verify."""
+"""From a question and its passages to an answer that can be believed: judge each, answer from the best, cite, verify."""
 
 import math
 import time
@@ -134,7 +134,7 @@ def _refusal(question: str, language: str, passages: Sequence[Passage], phrases:
 
 
 def _supported(written: str, language: str, passage: Passage, tools: Tools) -> list[Sentence]:
-    """The answer's sentences, each with the sentences of the passage that support it, verified against the stored original."""
+    """The answer's sentences, each with the passage's sentences that support it, verified against the stored original."""
     claims = [texts.normalise(written[span.start : span.end]) for span in texts.sentences(written, language)]
     claims = [claim for claim in claims if texts.words(claim, language)]
     spans = texts.sentences(passage.text, passage.language)

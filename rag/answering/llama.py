@@ -37,7 +37,7 @@ _CHATML = (
 )
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _silent(_level: int, _text: bytes, _data: ctypes.c_void_p) -> None:
     """llama.cpp tells its life story on standard error; errors reach us as return values."""
 
@@ -156,7 +156,7 @@ class LlamaReader:
 
     def _piece(self, token: int) -> bytes:
         buffer = ctypes.create_string_buffer(256)
-        length = C.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, False)
+        length = C.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, 0)
         return buffer.raw[: max(0, length)]
 
     def _hold(self, passage: str, more: int) -> _Held:

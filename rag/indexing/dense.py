@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class DenseIndex:
     """Vectors by row number; row i belongs to chunk i of the snapshot."""
 
-    def __init__(self, index: "faiss.IndexFlatIP") -> None:
+    def __init__(self, index: faiss.Index) -> None:
         self._index = index
 
     @classmethod

@@ -45,7 +45,7 @@ class SentenceEmbedder:
 
     def token_starts(self, text: str) -> list[int]:
         """The offset at which each token of the text begins, ascending, without special tokens."""
-        # The fast tokenizer itself: the wrapper around it warns of texts longer than the model reads, which are no mistake here.
+        # The fast tokenizer itself: the wrapper warns of texts longer than the model reads, which are no mistake here.
         encoding = self._model.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
         return [start for start, _ in encoding.offsets]
 

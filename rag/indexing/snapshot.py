@@ -37,7 +37,8 @@ create table documents (
     number integer primary key, id text not null unique, path text not null, sha256 text not null,
     encoding text not null, language text not null, text text not null);
 create table chunks (
-    row integer primary key, document integer not null references documents (number), start integer not null, stop integer not null);
+    row integer primary key, document integer not null references documents (number),
+    start integer not null, stop integer not null);
 create index chunks_of_document on chunks (document);
 """
 
@@ -145,7 +146,7 @@ class Snapshot:
         return self._document("id", document_id)
 
     def _document(self, column: str, value: str | int) -> Document | None:
-        query = f"select id, path, sha256, encoding, language, text from documents where {column} = ?"
+        query = f"select id, path, sha256, encoding, language, text from documents where {column} = ?"  # noqa: S608 - ours
         row = self._corpus.execute(query, (value,)).fetchone()
         return Document(*row) if row else None
 

@@ -1,4 +1,4 @@
-"""Cut a document into chunks of whole sentences, measured in tokens of the embedder. Pure: every chunk is a range of the text."""
+"""Cut a document into chunks of whole sentences, measured in tokens of the embedder. Pure: a chunk is a range of the text."""
 
 import sys
 from bisect import bisect_left, bisect_right

@@ -123,9 +123,9 @@ class WeightCache:
 
     def states(self, model: Model, *, hashing: bool = False) -> list[FileState]:
         """What is there of a model's files; with `hashing`, every present file is hashed."""
-        return [self._state(model, file, hashing) for file in model.files]
+        return [self._state(model, file, hashing=hashing) for file in model.files]
 
-    def _state(self, model: Model, file: WeightFile, hashing: bool) -> FileState:
+    def _state(self, model: Model, file: WeightFile, *, hashing: bool) -> FileState:
         path = self.path(model, file)
         partial = partial_path(path)
         if path.is_file():
@@ -181,7 +181,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _is_whole(folder: Path) -> bool:
     """Whether every derived file is there with the size it was written with."""
     try:
-        expected = json.loads((folder / "derived.json").read_text("utf-8"))
+        expected: dict[str, int] = json.loads((folder / "derived.json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
     return {name: size for name, size in _sizes(folder).items() if name != "derived.json"} == expected

@@ -80,9 +80,9 @@ def dequantise(raw: bytes, count: int) -> NDArray[np.float32]:
 
 
 def _read_header(reader: _Reader) -> E5Header:
-    magic, _version = reader.take("4sI")
-    if magic != b"E5S1":
+    if not reader.raw.startswith(b"E5S1"):
         raise WeightsDamaged("the embedder's file does not start with E5S1", _MEND)
+    reader.take("4sI")
     hidden, layers, heads, feed_forward, vocabulary, positions, types = (int(v) for v in reader.take("7i"))
     epsilon = float(reader.take("f")[0])
     if (block := reader.integer("i")) != _BLOCK_WEIGHTS:

