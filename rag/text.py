@@ -13,7 +13,7 @@ from rag.types import Span
 
 # Invisible characters that real documents carry and models stumble over: soft hyphen, zero-width and bidirectional marks, BOM.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 
 # ICU ends a sentence after "Dr. " or "No. "; these do not end one. Lower case, without the dot: Indonesian, English.
@@ -106,6 +106,12 @@ _ENDING = frozenset(
 _LAST_WORD = re.compile(r"([^\W_][\w.]*)\.$")
 _TERMINAL = re.compile(r"""[.!?…。!?।؟۔:;:;][\s"'”’»)\]」』]*$""")
 _LINE = re.compile(r"[^\r\n\x0b\x0c\x85\u2028\u2029]+")
+# What ICU is shown a space for, one for one, so offsets hold: it ends a sentence at every line break, where a wrapped line only
+# goes on; and its binding refuses half a surrogate pair, which a question in JSON can carry.
+_BREAK_OR_HALF = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029\ud800-\udfff]")
+_HALF = re.compile(r"[\ud800-\udfff]")
+# Enough to see the last word of a sentence: a search of all of it made a list of a million initials quadratic.
+_LOOK_BACK = 32
 # A line this long that ends without punctuation was wrapped by a program, not ended by a person (titles are shorter).
 _WRAPPED_FROM = 50
 _NUMBERED = re.compile(r"^\(?\w{1,3}[.)]$")
@@ -113,8 +119,9 @@ _NUMBERED = re.compile(r"^\(?\w{1,3}[.)]$")
 
 def normalise(text: str) -> str:
     """A copy for models: NFC, no control or invisible characters, single spaces."""
-    text = unicodedata.normalize("NFC", text)
-    return _SPACE.sub(" ", _CONTROL.sub(" ", _INVISIBLE.sub("", text))).strip()
+    # Invisible characters go first: one between a letter and its accent would keep NFC from joining them.
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    return _SPACE.sub(" ", _CONTROL.sub(" ", text)).strip()
 
 
 def trimmed(text: str, start: int, end: int) -> Span | None:
@@ -129,23 +136,25 @@ def trimmed(text: str, start: int, end: int) -> Span | None:
 def paragraphs(text: str) -> list[Span]:
     """Ranges of the lines that belong together: wrapped lines are joined, blank lines and ended lines divide."""
     blocks: list[Span] = []
-    for line in _LINE.finditer(text):
-        span = trimmed(text, line.start(), line.end())
-        if span is None:
+    before: Span | None = None
+    for match in _LINE.finditer(text):
+        line = trimmed(text, match.start(), match.end())
+        if line is None:
             continue
-        if blocks and _continues(text, blocks[-1], span):
-            blocks[-1] = Span(blocks[-1].start, span.end)
+        if before and _continues(text, before, line):
+            blocks[-1] = Span(blocks[-1].start, line.end)
         else:
-            blocks.append(span)
+            blocks.append(line)
+        before = line
     return blocks
 
 
 def _continues(text: str, before: Span, line: Span) -> bool:
-    """Whether `line` is the same paragraph as `before`, which a program wrapped."""
+    """Whether `line` is of the same paragraph as the line `before`, which a program wrapped."""
     between = text[before.end : line.start]
     if between.count("\n") > 1 or (between.count("\r") > 1 and "\n" not in between) or not text[line.start].isalnum():
         return False
-    last_line = text[before.start : before.end].splitlines()[-1]
+    last_line = text[before.start : before.end]
     if text[line.start].islower():
         return not last_line.endswith((".", "!", "?", ":"))
     return len(last_line) >= _WRAPPED_FROM and not _TERMINAL.search(last_line)
@@ -155,11 +164,11 @@ def sentences(text: str, language: str) -> list[Span]:
     """Ranges of the sentences, in order, without the white space between them. No sentence crosses a paragraph."""
     found: list[Span] = []
     for block in paragraphs(text):
-        # ICU ends a sentence at every line break; a wrapped line's break is a space to it (one for one, so offsets hold).
-        flat = re.sub(r"[\r\n\x0b\x0c\x85\u2028\u2029]", " ", text[block.start : block.end])
+        flat = _BREAK_OR_HALF.sub(" ", text[block.start : block.end])
         start = 0
-        for _, end in _segments(SentenceBreaker(flat, language)):
-            if end < len(flat) and _goes_on(flat[start:end].rstrip(), flat[end:]):
+        for begin, end in _segments(SentenceBreaker(flat, language)):
+            stop = begin + len(flat[begin:end].rstrip())
+            if end < len(flat) and _goes_on(flat[max(start, stop - _LOOK_BACK) : stop], flat[end]):
                 continue
             if span := trimmed(text, block.start + start, block.start + end):
                 found.append(span)
@@ -168,26 +177,29 @@ def sentences(text: str, language: str) -> list[Span]:
 
 
 def _goes_on(before: str, after: str) -> bool:
-    """Whether ICU cut inside a sentence: before a small letter, after an abbreviation, an initial or a list's number."""
-    if after[0].islower() or _NUMBERED.match(before):
+    """Whether ICU cut inside a sentence: before a small letter, after an abbreviation, an initial or a list's number.
+
+    `before` is the end of what would be the sentence, `after` the character that follows.
+    """
+    if after.islower() or _NUMBERED.match(before):
         return True
     if (last := _LAST_WORD.search(before)) is None:
         return False
     word = last[1].lower()
     if word in _ENDING or word not in _ABBREVIATIONS:
         initial = len(last[1]) == 1 and last[1].isupper()
-        return initial or (word in _ENDING and after[0].isdigit())
+        return initial or (word in _ENDING and after.isdigit())
     return True
 
 
 def breaks(text: str, language: str) -> list[int]:
     """The offsets at which a line may be broken, ascending: where a sentence too long for a chunk can be cut."""
-    return [end for _, end in _segments(LineBreaker(text, language))]
+    return [end for _, end in _segments(LineBreaker(_HALF.sub(" ", text), language))]
 
 
 def words(text: str, language: str) -> list[str]:
     """The words and numbers, case-folded, by Unicode's rules and ICU's dictionaries (Thai, Chinese, Japanese, Khmer, …)."""
-    pieces = WordBreaker(text, language)
+    pieces = WordBreaker(_HALF.sub(" ", text), language)
     return [piece.casefold() for piece in pieces if any(character.isalnum() for character in piece)]
 
 

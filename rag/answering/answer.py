@@ -1,6 +1,7 @@
 """From a question and its passages to an answer that can be believed: judge each, answer from the best, cite, verify."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from rag.types import Answer, Citation, Document, Embedder, Event, Found, Passag
 _CENTRE, _SCALE = 1.43, 0.85
 # From this probability on the passages further down are not read: the log-odds of the median passage that answers.
 _CERTAIN = 0.75
+_AROUND = re.compile(r"^\W+|\W+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,16 @@ def _without_refusal(pieces: Iterator[str], none: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    return text.strip(" .。!\"'\n").casefold()
+    return _AROUND.sub("", text).casefold()
 
 
 def _may_be_refusal(text: str, none: str) -> bool:
     """Whether the text so far is the refusal or the beginning of it."""
-    return none.casefold().startswith(_plain(text)) or _is_refusal(text, none)
+    return _plain(none).startswith(_plain(text)) or _is_refusal(text, none)
 
 
 def _is_refusal(text: str, none: str) -> bool:
-    return _plain(text) == none.casefold()
+    return _plain(text) == _plain(none)
 
 
 def _refusal(question: str, language: str, passages: Sequence[Passage], phrases: Phrases, confidence: float) -> Answer:

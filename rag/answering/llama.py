@@ -98,6 +98,12 @@ class LlamaReader:
             finally:
                 self._take_back(held)
 
+    def forget(self) -> None:
+        """Drop all passages from the context."""
+        with self._lock:
+            while self._held:
+                C.llama_memory_seq_rm(self._memory, self._held.popitem()[1].sequence, -1, -1)
+
     def close(self) -> None:
         """Free the model's memory."""
         C.llama_free(self._context)

@@ -4,6 +4,7 @@ import codecs
 
 from charset_normalizer import from_bytes
 
+from rag import language
 from rag.errors import SeedError
 
 _MARKS = (
@@ -27,6 +28,12 @@ _BINARY = (
 )
 # Share of control characters from which a text is taken for binary: real texts have none or a stray one.
 _CONTROL_SHARE = 0.01
+# Languages of the Western code page. Of code pages that differ in a few letters charset_normalizer takes the first:
+# "señor" in an Indonesian text became "seńor".
+_WESTERN = frozenset(
+    {"af", "ca", "da", "de", "en", "es", "eu", "fi", "fo", "fr", "ga", "gl", "id", "is", "it", "jv", "ms", "nl", "nn", "no"}
+    | {"oc", "pt", "sv", "sw", "tl"}
+)
 _MEND_BINARY = "remove it from the seeds, or save it as plain text"
 
 
@@ -56,15 +63,17 @@ def _encoding(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return encoding
+    if wide := _utf16_without_mark(raw):
+        return wide
     try:
         raw.decode("utf-8")
     except UnicodeDecodeError:
         return _detected(raw)
-    return _utf16_without_mark(raw) or "utf-8"
+    return "utf-8"
 
 
 def _utf16_without_mark(raw: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has a zero in every other byte, which is also valid UTF-8."""
+    """UTF-16 of mostly Latin text has a zero in nearly every other byte; without accents it is valid UTF-8 too."""
     if len(raw) < 4 or len(raw) % 2:
         return None
     if raw[1::2].count(0) > len(raw) // 4 and not raw[::2].count(0):
@@ -75,10 +84,12 @@ def _utf16_without_mark(raw: bytes) -> str | None:
 
 
 def _detected(raw: bytes) -> str:
-    best = from_bytes(raw).best()
+    matches = from_bytes(raw)
+    best = matches.best()
     if best is None:
         raise SeedError("it is not text in any known encoding", _MEND_BINARY)
-    return best.encoding
+    western = any("cp1252" in match.could_be_from_charset for match in matches)
+    return "cp1252" if western and language.detect(str(best)) in _WESTERN else best.encoding
 
 
 def _is_binary(text: str) -> bool:

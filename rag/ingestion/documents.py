@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def find(folder: Path) -> list[str]:
 
     Raises SeedError where the folder cannot be listed.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where the folder above may not be entered
         raise SeedError(f"there is no folder {folder}", "make it and put documents in, or set RAG_HOME to the folder above it")
     found: list[str] = []
     for base, folders, names in os.walk(folder, onerror=_refuse):
@@ -53,9 +54,12 @@ def read(folder: Path, path: str) -> Seed:
     """The file's bytes and digest. Raises SeedError where it cannot be read or lies outside the folder."""
     file = folder / path
     try:
+        status = file.stat()
         if not file.resolve().is_relative_to(folder.resolve()):
             raise SeedError(f"{path} is a link to a place outside {folder}", "copy the file itself into the seeds")
-        if file.stat().st_size > _MOST_BYTES:
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            raise SeedError(f"{path} is not a file", "remove it from the seeds")
+        if status.st_size > _MOST_BYTES:
             raise SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
         raw = file.read_bytes()
     except OSError as error:

@@ -1,14 +1,14 @@
 """The HTTP door: routes that translate between JSON and the engine. The only importer of litestar and uvicorn."""
 
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, Response, get, post
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.params import JSONBody
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from rag import __version__
@@ -61,28 +61,20 @@ class Problem:
     detail: str
 
 
-class _Turns:
-    """One question at a time reads: the model has one context. Others wait for their turn."""
-
-    def __init__(self) -> None:
-        self.lock = Lock()
-
-
 @post("/v1/ask", status_code=200, sync_to_thread=True, summary="Answer a question from the documents, with citations")
-def ask(data: AskRequest, engine: Engine, turns: _Turns) -> Answer:
+def ask(data: JSONBody[AskRequest], engine: NamedDependency[Engine]) -> Answer:
     """The answer, or an honest refusal (`answered` is false)."""
-    with turns.lock:
-        return whole(engine.ask(data.question))
+    return whole(engine.ask(data.question))
 
 
 @post("/v1/search", status_code=200, sync_to_thread=True, summary="Find the passages nearest to a question")
-def search(data: SearchRequest, engine: Engine) -> SearchResponse:
+def search(data: JSONBody[SearchRequest], engine: NamedDependency[Engine]) -> SearchResponse:
     """Passages with their place in the document and the cosine similarity."""
     return SearchResponse(data.question, engine.search(data.question, data.count))
 
 
 @get("/health", sync_to_thread=True, summary="Whether questions can be answered")
-def health(engine: Engine) -> Health:
+def health(engine: NamedDependency[Engine]) -> Health:
     """503 with what mends it while there is no index."""
     manifest = snapshot.read_manifest(engine.settings.index)
     return Health("ok", __version__, manifest.id, manifest.documents)
@@ -107,13 +99,9 @@ def _http_problem(_: Request[Any, Any, Any], error: HTTPException) -> Response[P
 
 def create(engine: Engine) -> Litestar:
     """The application over one engine."""
-    turns = _Turns()
     return Litestar(
         route_handlers=[ask, search, health],
-        dependencies={
-            "engine": Provide(lambda: engine, sync_to_thread=False),
-            "turns": Provide(lambda: turns, sync_to_thread=False),
-        },
+        dependencies={"engine": Provide(lambda: engine, sync_to_thread=False)},
         exception_handlers={RagError: _rag_problem, HTTPException: _http_problem},
         openapi_config=OpenAPIConfig(
             title="rag",

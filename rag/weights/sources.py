@@ -22,9 +22,7 @@ def llm(name: str, cache: WeightCache) -> Source:
     """The GGUF file that `name` means. Only `repo:file` asks a hub. Raises WeightsMissing or WeightsDamaged."""
     if (model := CATALOGUE.get(name)) and model.kind == "llm":
         return Source(name, cache.require(model), model.sha256)
-    path = Path(name).expanduser()
-    if not path.is_file():
-        path = _from_hub(name)
+    path = _on_disk(name) or _from_hub(name)
     return Source(name, path, sha256_file(path))
 
 
@@ -34,6 +32,15 @@ def embedder(name: str, cache: WeightCache) -> Source | None:
     if model is None or model.kind != "embedder":
         return None
     return Source(name, cache.sentence_transformer(model), model.sha256)
+
+
+def _on_disk(name: str) -> Path | None:
+    """The file whose path `name` is; None where it is none."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError):  # no path can be so long; nobody knows whose home ~name is
+        return None
 
 
 def _from_hub(name: str) -> Path:
@@ -49,7 +56,7 @@ def _from_hub(name: str) -> Path:
     try:
         return Path(hf_hub_download(repository, file))
     except (OSError, HfHubHTTPError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200]
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise WeightsMissing(
             f"the hub did not give {name} ({reason})", f"check name and network, or set RAG_LLM to {known}"
         ) from error

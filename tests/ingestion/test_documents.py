@@ -1,0 +1,190 @@
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.errors import SeedError
+from rag.ingestion.documents import Seed, document_id, find, parse, read
+from tests.conftest import ROOT, SEED
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    folder = tmp_path / "seeds"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def nobody():
+    """Not root, to whom every file is open."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def put(folder: Path, path: str, content: str = "Isi berkas.") -> Path:
+    file = folder / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content, "utf-8")
+    return file
+
+
+def refusal(folder: Path, path: str) -> SeedError:
+    with pytest.raises(SeedError) as caught:
+        read(folder, path)
+    assert path in caught.value.problem
+    assert str(caught.value).endswith(caught.value.mend)
+    return caught.value
+
+
+def test_documents_are_found_in_all_folders_and_sorted(seeds):
+    for path in ["z.txt", "b/a.md", "B.TXT", "a/c/d.markdown", "a.text", "dua kata.txt"]:
+        put(seeds, path)
+    assert find(seeds) == ["B.TXT", "a.text", "a/c/d.markdown", "b/a.md", "dua kata.txt", "z.txt"]
+
+
+def test_hidden_files_and_other_kinds_are_passed_over(seeds):
+    for path in [".hidden.txt", ".git/a.txt", "a/.b/c.txt", "a.pdf", "txt", "a.txt.bak", "folder.txt/gambar.png", "ada.txt"]:
+        put(seeds, path)
+    assert find(seeds) == ["ada.txt"]
+
+
+def test_linked_folders_are_not_entered(seeds):
+    put(seeds, "a/satu.txt")
+    (seeds / "a" / "up").symlink_to(seeds)
+    assert find(seeds) == ["a/satu.txt"]
+
+
+def test_an_empty_folder_has_no_documents(seeds):
+    assert find(seeds) == []
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: None, lambda path: path.write_text("x"), lambda path: path.symlink_to("nowhere")]
+)
+def test_what_is_no_folder_is_a_seed_error_that_says_what_to_make(tmp_path, make):
+    make(tmp_path / "seeds")
+    with pytest.raises(SeedError, match=f"there is no folder {tmp_path / 'seeds'}; make it and put documents in"):
+        find(tmp_path / "seeds")
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_folder_that_may_not_be_listed_is_a_seed_error(seeds_closed):
+    with pytest.raises(SeedError, match=r"tertutup cannot be listed .*; give yourself the right to read it"):
+        find(seeds_closed)
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_folder_below_one_that_may_not_be_entered_is_a_seed_error(seeds_closed):
+    with pytest.raises(SeedError, match="there is no folder"):
+        find(seeds_closed / "tertutup" / "dalam")
+
+
+@pytest.mark.usefixtures("nobody")
+def test_a_file_that_may_not_be_read_is_a_seed_error(seeds_closed):
+    assert "give yourself the right to read it" in refusal(seeds_closed, "rahasia.txt").mend
+
+
+@pytest.fixture
+def seeds_closed(tmp_path_factory):
+    """Seeds with a closed folder and a closed file, where nobody can come: pytest's own folders are root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="rag-seeds-"))
+    put(folder, "rahasia.txt").chmod(0)
+    put(folder, "tertutup/dalam/a.txt")
+    (folder / "tertutup").chmod(0)
+    folder.chmod(0o755)
+    yield folder
+    (folder / "tertutup").chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_reading_gives_the_bytes_and_their_digest(seeds):
+    raw = put(seeds, "a/satu.txt", "Isi\r\nberkas 😀").read_bytes()
+    assert read(seeds, "a/satu.txt") == Seed("a/satu.txt", hashlib.sha256(raw).hexdigest(), raw)
+
+
+def test_a_link_inside_the_folder_is_read(seeds):
+    put(seeds, "asli.txt", "Isi asli.")
+    (seeds / "tautan.txt").symlink_to("asli.txt")
+    assert read(seeds, "tautan.txt").raw == b"Isi asli."
+
+
+def test_a_folder_that_is_itself_a_link_is_read(seeds, tmp_path):
+    put(seeds, "satu.txt")
+    (tmp_path / "link").symlink_to(seeds)
+    assert find(tmp_path / "link") == ["satu.txt"]
+    assert read(tmp_path / "link", "satu.txt").raw == b"Isi berkas."
+
+
+def test_a_link_to_a_place_outside_is_refused(seeds, tmp_path):
+    put(tmp_path, "luar.txt")
+    (seeds / "tautan.txt").symlink_to(tmp_path / "luar.txt")
+    error = refusal(seeds, "tautan.txt")
+    assert "is a link to a place outside" in error.problem
+    assert error.mend == "copy the file itself into the seeds"
+
+
+def test_a_path_that_climbs_out_is_refused(seeds, tmp_path):
+    put(tmp_path, "luar.txt")
+    refusal(seeds, "../luar.txt")
+
+
+def test_a_link_to_nowhere_a_circle_and_a_lost_file_are_refused(seeds):
+    (seeds / "putus.txt").symlink_to("tiada.txt")
+    (seeds / "lingkar.txt").symlink_to("lingkar.txt")
+    assert find(seeds) == ["lingkar.txt", "putus.txt"]
+    for path in ["lingkar.txt", "putus.txt", "tiada.txt"]:
+        assert "cannot be read" in refusal(seeds, path).problem
+
+
+def test_a_pipe_is_refused_and_not_waited_for(seeds):
+    os.mkfifo(seeds / "pipa.txt")
+    assert refusal(seeds, "pipa.txt").problem == "pipa.txt is not a file"
+
+
+def test_a_file_too_large_to_show_is_refused_unread(seeds):
+    file = put(seeds, "besar.txt")
+    os.truncate(file, 100_000_001)
+    assert refusal(seeds, "besar.txt").problem == "besar.txt is larger than 100 MB"
+
+
+def test_the_seed_is_parsed_to_its_whole_text():
+    document = parse(read(ROOT / "seeds", SEED))
+    raw = (ROOT / "seeds" / SEED).read_bytes()
+    assert document.text == raw.decode("utf-8")
+    assert (document.path, document.encoding, document.language) == (SEED, "utf-8", "id")
+    assert document.sha256 == hashlib.sha256(raw).hexdigest()
+    assert document.id == document_id(SEED)
+
+
+def test_the_error_of_an_unreadable_document_names_it_and_ends_with_a_mend(seeds):
+    put(seeds, "a/kosong.txt", " \n")
+    with pytest.raises(SeedError) as caught:
+        parse(read(seeds, "a/kosong.txt"))
+    assert str(caught.value) == "a/kosong.txt: it is empty; write something into it, or remove it from the seeds"
+
+
+def test_document_id_is_the_same_today_and_tomorrow():
+    assert document_id("a/satu.txt") == hashlib.sha256(b"a/satu.txt").hexdigest()[:12]
+
+
+@given(st.lists(st.text(min_size=1), unique=True, min_size=2))
+def test_other_paths_have_other_ids(paths):
+    def encodable(path: str) -> bool:
+        return not any("\ud800" <= c <= "\udfff" for c in path)
+
+    paths = [path for path in paths if encodable(path)]
+    assert len({document_id(path) for path in paths}) == len(paths)
+
+
+def test_a_file_name_that_is_not_utf_8_has_an_id():
+    assert document_id(os.fsdecode(b"ber\xffkas.txt")) == hashlib.sha256(b"ber\xffkas.txt").hexdigest()[:12]

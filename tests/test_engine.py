@@ -1,0 +1,95 @@
+import threading
+from dataclasses import replace
+
+import pytest
+
+from rag.answering.citations import verifies
+from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
+from rag.errors import IndexMismatch, IndexMissing, QuestionError
+from rag.types import Found
+from tests.conftest import FakeEngine
+from tests.fakes import SilentObserver
+
+
+def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
+    passages = engine.search("Menteri Pertahanan Ashtiani mengekspor peralatan militer Venezuela", 2)
+    assert len(passages) == 2
+    assert "Venezuela" in passages[0].text
+    assert passages[0].score > passages[1].score
+
+
+def test_every_passage_and_citation_is_a_range_of_the_original(engine: Engine) -> None:
+    answer = whole(engine.ask("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"))
+    for place in (*answer.passages, *answer.citations):
+        document = engine.document(place.document_id)
+        assert document is not None
+        assert document.text[place.start : place.end] == place.text
+    assert answer.answered
+    assert all(verifies(citation, engine.document(citation.document_id)) for citation in answer.citations)
+
+
+def test_an_answer_names_what_made_it(engine: Engine) -> None:
+    answer = whole(engine.ask("Apa kata Menteri Pertahanan tentang Venezuela?"))
+    assert answer.receipt.snapshot == engine.snapshot().manifest.id
+    assert (answer.receipt.llm, answer.receipt.embedder) == ("overlap-1", "bag-1")
+    assert answer.receipt.prompts == engine.prompts.digest
+
+
+def test_observers_see_what_was_found_before_the_answer(engine: Engine) -> None:
+    seen: list[object] = []
+    whole(engine.ask("Venezuela dan Menteri Pertahanan?"), seen.append)
+    assert isinstance(seen[0], Found)
+
+
+@pytest.mark.parametrize("question", ["", "   \n", "?!…", "x" * (MOST_QUESTION_CHARACTERS + 1)])
+def test_an_empty_or_endless_question_is_refused_before_anything_is_loaded(engine: Engine, question: str) -> None:
+    with pytest.raises(QuestionError):
+        whole(engine.ask(question))
+    with pytest.raises(QuestionError):
+        engine.search(question, 3)
+
+
+@pytest.mark.parametrize("count", [0, -1, 101])
+def test_a_count_without_meaning_is_refused(engine: Engine, count: int) -> None:
+    with pytest.raises(QuestionError, match="ask for 1 to 100"):
+        engine.search("Venezuela?", count)
+
+
+def test_without_an_index_the_command_that_makes_one_is_named(engine: Engine) -> None:
+    empty = FakeEngine(replace(engine.settings, home=engine.settings.home / "elsewhere"))
+    with pytest.raises(IndexMissing, match="run `rag index`"):
+        empty.search("Venezuela?", 3)
+
+
+def test_an_index_of_another_embedder_is_refused(engine: Engine) -> None:
+    other = FakeEngine(replace(engine.settings, embedder="another"))
+    with pytest.raises(IndexMismatch, match="made with the embedder bag, not another"):
+        other.search("Venezuela?", 3)
+
+
+def test_a_new_snapshot_is_served_without_a_restart(engine: Engine) -> None:
+    assert all("Gajah" not in passage.text for passage in engine.search("Gajah Sumatra", 5))
+    (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
+    engine.rebuild(SilentObserver())
+    assert engine.search("Gajah Sumatra", 5)[0].text == "Gajah Sumatra hidup di Lampung."
+
+
+def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
+    failures: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            for _ in range(20):
+                assert engine.search("Menteri Pertahanan Venezuela", 3)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(5):
+        (engine.settings.seeds / f"{n}.txt").write_text(f"Dokumen baru nomor {n}.", encoding="utf-8")
+        engine.rebuild(SilentObserver())
+    for thread in threads:
+        thread.join()
+    assert failures == []

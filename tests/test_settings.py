@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from rag import settings
+from rag.errors import QuestionError
+from rag.settings import Settings
+
+
+def test_without_anything_the_home_is_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chosen = settings.load({}, {})
+    assert (chosen.home, chosen.seeds, chosen.index) == (tmp_path, tmp_path / "seeds", tmp_path / "index")
+
+
+def test_a_variable_is_read_and_a_flag_wins(tmp_path: Path) -> None:
+    chosen = settings.load({"RAG_HOME": str(tmp_path), "RAG_PASSAGES": "7", "RAG_PORT": "1"}, {"port": "2", "host": None})
+    assert (chosen.home, chosen.passages, chosen.port, chosen.host) == (tmp_path, 7, 2, "127.0.0.1")
+
+
+def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/somewhere")
+    chosen = settings.load({"RAG_HOME": "docs", "RAG_CACHE": "~/cache"}, {})
+    assert (chosen.home, chosen.cache) == (tmp_path / "docs", Path("/somewhere/cache"))
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
+    with pytest.raises(QuestionError, match=r"no setting RAG_PASAGES; did you mean RAG_PASSAGES\?"):
+        settings.load({"RAG_PASAGES": "3"}, {})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("RAG_PASSAGES", "many"),
+        ("RAG_PASSAGES", "0"),
+        ("RAG_PORT", "70000"),
+        ("RAG_MIN_CONFIDENCE", "1.5"),
+        ("RAG_MIN_CONFIDENCE", "nan"),
+        ("RAG_THREADS", "-1"),
+        ("RAG_CONTEXT_TOKENS", "10"),
+        ("RAG_ANSWER_TOKENS", "4000"),
+    ],
+)
+def test_a_value_without_meaning_is_refused_with_what_to_set(variable: str, value: str) -> None:
+    with pytest.raises(QuestionError, match=f"set {variable} or --"):
+        settings.load({variable: value}, {})
+
+
+def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:
+    table = settings.fields(Settings)
+    assert len(table) <= 20
+    assert all(field.metadata["about"] for field in table)
