@@ -19,6 +19,7 @@ from rag import settings
 from rag.answering.citations import verifies
 from rag.engine import Engine, whole
 from rag.types import Answer
+from rag.weights.catalogue import LLM
 
 QUESTIONS = Path("tests/seed_questions.jsonl")
 
@@ -37,7 +38,7 @@ def cites(answer: Answer, sentence: str) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--llm", default=settings.LLM)
+    parser.add_argument("--llm", default=LLM)
     chosen = replace(settings.load(os.environ, {}), llm=parser.parse_args().llm)
     engine = Engine(chosen)
     rows = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
@@ -62,7 +63,7 @@ def main() -> None:
         )
     print(f"\n{chosen.llm}")
     for name, outcomes in tally.items():
-        print(f"{name:9} {wilson(sum(outcomes), len(outcomes))}")
+        print(f"{name:9} {wilson(sum(outcomes), len(outcomes)) if outcomes else 'none'}")
     print("median seconds:", ", ".join(f"{stage} {median(values):.2f}" for stage, values in seconds.items()))
 
 

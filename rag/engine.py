@@ -18,10 +18,10 @@ from rag.indexing.snapshot import Maker, Snapshot
 from rag.ingestion.chunking import Chunking
 from rag.retrieval.dense import DenseRetriever
 from rag.settings import Settings
-from rag.types import Answer, Document, Event, Found, Passage, Receipt
+from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt
 from rag.weights import sources
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE
+from rag.weights.catalogue import CATALOGUE, LLM
 
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
@@ -79,7 +79,7 @@ class Engine:
             question,
             spoken,
             passages,
-            tools=answering.Tools(self.reader, self.embedder, opened.document),
+            tools=answering.Tools(self.reader, self._calibration(), self.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             receipt=replace(self._receipt(opened), seconds=seconds),
@@ -117,6 +117,12 @@ class Engine:
 
     def _receipt(self, opened: Snapshot) -> Receipt:
         return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})
+
+    def _calibration(self) -> Calibration:
+        """That of the language model; for one that the catalogue does not know, the default model's."""
+        known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
+        assert known is not None
+        return known
 
     @cached_property
     def prompts(self) -> prompt.Prompts:

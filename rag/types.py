@@ -81,6 +81,14 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns a reader's log-odds into a probability: the logistic function of (log-odds - centre) / scale."""
+
+    centre: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage."""
 

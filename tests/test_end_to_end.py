@@ -1,7 +1,6 @@
 """The whole path on real weights and the real seed, with the small language model."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ ROWS = [json.loads(line) for line in (Path(__file__).parent / "seed_questions.js
 
 
 @pytest.fixture(scope="module")
-def answers(real_engine: Engine) -> Iterator[dict[str, Answer]]:
-    yield {row["id"]: whole(real_engine.ask(row["question"])) for row in ROWS}
+def answers(real_engine: Engine) -> dict[str, Answer]:
+    return {row["id"]: whole(real_engine.ask(row["question"])) for row in ROWS}
 
 
 def test_there_are_twenty_questions_in_three_languages_six_unanswerable() -> None:

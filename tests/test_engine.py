@@ -6,7 +6,7 @@ import pytest
 from rag.answering.citations import verifies
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
 from rag.errors import IndexMismatch, IndexMissing, QuestionError
-from rag.types import Found
+from rag.types import Citation, Found, Passage
 from tests.conftest import FakeEngine
 from tests.fakes import SilentObserver
 
@@ -20,7 +20,8 @@ def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
 
 def test_every_passage_and_citation_is_a_range_of_the_original(engine: Engine) -> None:
     answer = whole(engine.ask("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"))
-    for place in (*answer.passages, *answer.citations):
+    places: list[Passage | Citation] = [*answer.passages, *answer.citations]
+    for place in places:
         document = engine.document(place.document_id)
         assert document is not None
         assert document.text[place.start : place.end] == place.text
@@ -75,13 +76,13 @@ def test_a_new_snapshot_is_served_without_a_restart(engine: Engine) -> None:
 
 
 def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def search() -> None:
         try:
             for _ in range(20):
                 assert engine.search("Menteri Pertahanan Venezuela", 3)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
             failures.append(error)
 
     threads = [threading.Thread(target=search) for _ in range(4)]

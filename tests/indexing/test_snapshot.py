@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
 from rag.indexing import snapshot
+from rag.indexing.dense import DenseIndex
 from rag.indexing.snapshot import Entry, Maker, Snapshot
 from rag.types import Chunk, Document
 from tests.fakes import BagEmbedder
@@ -91,7 +92,7 @@ def test_a_failing_write_leaves_the_old_snapshot_serving(tmp_path: Path, monkeyp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshot.DenseIndex, "write", full)
+    monkeypatch.setattr(DenseIndex, "write", full)
     with pytest.raises(StorageError, match="disk is full"):
         snapshot.write(tmp_path, MAKER, [entry("b.txt", "dua")])
     assert Snapshot.open(tmp_path).manifest == old

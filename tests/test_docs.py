@@ -1,0 +1,50 @@
+"""The documentation names every command, setting, route and error that the code has."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from rag import errors
+from rag.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor"])
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert f"rag {command}" in README
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
+def test_every_setting_is_in_the_readme(field: str) -> None:
+    assert f"`{PREFIX}{field.upper()}`" in README
+
+
+@pytest.mark.parametrize("route", ["POST /v1/ask", "POST /v1/search", "GET /health", "GET /schema"])
+def test_every_route_is_in_the_readme(route: str) -> None:
+    assert route in README
+
+
+def _tree(error: type[errors.RagError]) -> list[type[errors.RagError]]:
+    return [error, *(below for child in error.__subclasses__() for below in _tree(child))]
+
+
+@pytest.mark.parametrize("error", _tree(errors.RagError))
+def test_every_error_stands_in_the_tree_that_is_drawn(error: type[errors.RagError]) -> None:
+    assert errors.__doc__
+    assert error.__name__ in errors.__doc__
+    assert error.__doc__
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    for error in _tree(errors.RagError):
+        assert f"| {error.exit_code} |" in README
+
+
+def test_every_file_of_the_house_is_in_the_architecture() -> None:
+    rooms = [path for path in (ROOT / "rag").rglob("*.py") if path.name != "__init__.py"]
+    missing = [str(path.relative_to(ROOT)) for path in rooms if path.name not in ARCHITECTURE]
+    assert missing == []
