@@ -4,7 +4,8 @@ usage: .venv/bin/python benchmarks/calibrate_reader.py DATA_FOLDER [--llm NAME] 
 
 DATA_FOLDER holds idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N answerable questions are judged with the passage that
 answers them, N one-word edits of answerable ones with the passage that does not (passages under 800 characters, shuffled with a
-fixed seed). Prints the AUROC with a bootstrap interval and the logistic fit, whose centre and scale stand in rag/weights/catalogue.py.
+fixed seed). Prints the AUROC with a bootstrap interval and the logistic fit, whose centre and scale stand in the catalogue
+(rag/weights/catalogue.py).
 """
 
 import argparse

@@ -53,6 +53,10 @@ def _refuse(error: OSError) -> None:
 def read(folder: Path, path: str) -> Seed:
     """The file's bytes and digest. Raises SeedError where it cannot be read or lies outside the folder."""
     file = folder / path
+    if not path.isprintable():
+        # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
+        shown = path.encode("unicode_escape").decode("ascii")
+        raise SeedError(f"the name {shown} has characters that cannot be shown", "give the file another name")
     try:
         status = file.stat()
         if not file.resolve().is_relative_to(folder.resolve()):

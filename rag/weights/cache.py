@@ -116,9 +116,9 @@ class WeightCache:
         """Whether the file has not changed since it was hashed and found right."""
         try:
             stamp = _Stamp(**json.loads(_stamp_path(path).read_text("utf-8")))
+            status = path.stat()
         except (OSError, ValueError, TypeError):
             return False
-        status = path.stat()
         return stamp == _Stamp(status.st_size, status.st_mtime_ns, sha256)
 
     def states(self, model: Model, *, hashing: bool = False) -> list[FileState]:

@@ -42,6 +42,9 @@ def fetch(model: Model, cache: WeightCache, meter: Meter) -> bool:
 
     Safe to interrupt and to run twice at once. Raises FetchError, WeightsDamaged or StorageError.
     """
+    if all(cache.is_stamped(cache.path(model, file), file.sha256) for file in model.files):
+        # Nothing to do, and so nothing to lock: a complete cache may be read-only.
+        return False
     with cache.lock(model):
         _clear_abandoned(cache.folder(model))
         missing = [file for file in model.files if not _is_right(cache, model, file)]

@@ -188,3 +188,10 @@ def test_other_paths_have_other_ids(paths):
 
 def test_a_file_name_that_is_not_utf_8_has_an_id():
     assert document_id(os.fsdecode(b"ber\xffkas.txt")) == hashlib.sha256(b"ber\xffkas.txt").hexdigest()[:12]
+
+
+def test_a_name_that_is_no_utf8_is_told(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("Kucing makan ikan.")
+    (path,) = find(tmp_path)
+    with pytest.raises(SeedError, match="cannot be shown; give the file another name"):
+        read(tmp_path, path)

@@ -337,3 +337,9 @@ def test_a_fetch_interrupted_within_a_part_leaves_nothing_of_it(cache, served):
         fetch(LARGE_MODEL, cache, Heard(at=0, turn=2))
     assert names(cache) == {"model.bin.partial", ".lock"}
     assert partial_bytes(cache) == b""
+
+
+def test_a_complete_cache_may_be_held_by_another(cache, index):
+    fetch(TINY, cache, unheard)
+    with cache.lock(TINY):
+        assert not fetch(TINY, cache, unheard)
