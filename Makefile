@@ -3,6 +3,8 @@
 # make check         format, lint, types, layers
 # make serve         answer over HTTP
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
+# What the user typed, not what make would expand in it.
+override Q := $(value Q)
 export Q
 BIN := .venv/bin
 
@@ -11,7 +13,7 @@ ask:
 	@scripts/install run
 	@$(BIN)/rag models fetch
 	@$(BIN)/rag index || test $$? -eq 3
-	@$(BIN)/rag ask "$$Q"
+	@$(BIN)/rag ask -- "$$Q"
 
 serve:
 	@scripts/install run

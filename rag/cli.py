@@ -10,7 +10,7 @@ from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag import __version__, settings
-from rag.errors import RagError, SeedError
+from rag.errors import RagError, SeedError, StorageError
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, Model
 
 if TYPE_CHECKING:
@@ -23,21 +23,34 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, that of the error (see `rag.errors`), or 130 for Ctrl-C."""
-    parser = _parser()
-    parsed = parser.parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     try:
-        chosen = settings.load(os.environ, vars(parsed))
-        return int(parsed.run(parsed, chosen) or 0)
-    except RagError as error:
-        _complain(str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        _complain("interrupted; run the same command again: what was finished is kept")
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (as `head` does); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        code = int(parsed.run(parsed, settings.load(os.environ, vars(parsed))) or 0)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a line, not a trace
+        return _told(error)
+    return code
+
+
+def _told(error: BaseException) -> int:
+    """The exit code of the error, after one line about it."""
+    line, code = f"a mistake in rag itself: {type(error).__name__}: {error}; please report it with the command you ran", 1
+    match error:
+        case RagError():
+            line, code = str(error), error.exit_code
+        case KeyboardInterrupt():
+            line, code = "interrupted; run the same command again: what was finished is kept", _INTERRUPTED
+        case BrokenPipeError():
+            # The reader of our output has gone (as `head` does); there is nobody left to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        case UnicodeEncodeError():
+            line = f"the terminal cannot show {error.object[error.start]!a}; set PYTHONIOENCODING=utf-8"
+        case OSError():
+            line = f"{error.strerror or error} ({error.filename or 'output'}); run `rag doctor`"
+            code = StorageError.exit_code
+    _complain(line)
+    return code
 
 
 def _complain(line: str) -> None:

@@ -19,6 +19,9 @@ _STORAGE = {
     errno.EACCES: ("writing is not permitted", "give yourself the right, or set RAG_HOME and RAG_CACHE to folders of yours"),
     errno.EPERM: ("writing is not permitted", "give yourself the right, or set RAG_HOME and RAG_CACHE to folders of yours"),
     errno.ENOTDIR: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
+    errno.EIO: ("the disk does not take what is written", "check it, then run the same command again"),
+    errno.ENAMETOOLONG: ("the path is too long", "set RAG_HOME and RAG_CACHE to shorter ones"),
+    errno.EISDIR: ("a folder stands where a file should be", "move it away"),
     errno.EEXIST: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
 }
 

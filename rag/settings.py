@@ -103,6 +103,6 @@ def _typed(name: str, value: object, kind: type) -> object:
         if issubclass(kind, Path):
             return Path(str(value)).expanduser().absolute()
         return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         mend = f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
         raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", mend) from error

@@ -65,7 +65,7 @@ def answer(
     clock.lap("judge")
     blank = _refusal(question, language, passages, phrases, best.confidence if best else 0.0)
     if best is None or best.confidence < least_confidence:
-        yield from _closing(blank, clock)
+        yield replace(blank, receipt=clock.receipt)
         return
     written = ""
     for piece in _without_refusal(tools.reader.answer(question, best.passage.text, phrases.instruction), phrases.none):
@@ -76,7 +76,8 @@ def answer(
     clock.lap("write")
     sentences = _supported(written, language, best.passage, tools)
     clock.lap("cite")
-    yield from _closing(_compose(blank, sentences) if any(s.supported for s in sentences) else blank, clock)
+    value = _compose(blank, sentences) if any(s.supported for s in sentences) else blank
+    yield replace(value, receipt=clock.receipt)
 
 
 class _Clock:
@@ -91,18 +92,19 @@ class _Clock:
         self._since = now
 
 
-def _closing(value: Answer, clock: _Clock) -> Iterator[Event]:
-    yield replace(value, receipt=clock.receipt)
-
-
 def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator[Verdict]:
     """Verdicts in the order of retrieval, no further than the first that is certain."""
     for passage in passages:
         log_odds = tools.reader.judge(question, passage.text)
-        confidence = 1 / (1 + math.exp((tools.calibration.centre - log_odds) / tools.calibration.scale))
+        confidence = _logistic((log_odds - tools.calibration.centre) / tools.calibration.scale)
         yield Verdict(passage, confidence)
         if confidence >= _CERTAIN:
             return
+
+
+def _logistic(value: float) -> float:
+    """1 / (1 + exp(-value)), in the form that does not overflow."""
+    return 0.5 * (1 + math.tanh(value / 2))
 
 
 def _without_refusal(pieces: Iterator[str], none: str) -> Iterator[str]:

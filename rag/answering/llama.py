@@ -25,6 +25,8 @@ from rag.text import normalise
 
 # Tokens read at a time: between two batches an interruption is heard (about two seconds on two slow cores).
 _BATCH = 128
+# Tokens of a passage below which reading it makes no sense.
+_LEAST_PASSAGE = 64
 # Passages kept in the context at once, beside the prefix in sequence 0.
 _SEQUENCES = 32
 _MEND = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
@@ -101,8 +103,8 @@ class LlamaReader:
     def forget(self) -> None:
         """Drop all passages from the context."""
         with self._lock:
-            while self._held:
-                C.llama_memory_seq_rm(self._memory, self._held.popitem()[1].sequence, -1, -1)
+            for passage in list(self._held):
+                self._drop(passage)
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -167,15 +169,19 @@ class LlamaReader:
 
     def _hold(self, passage: str, more: int) -> _Held:
         """The passage read into a sequence, with room for `more` tokens after it. The least recently used give way."""
-        tokens = None if passage in self._held else self._tokens((Piece(normalise(passage), trusted=False),))
-        needed = more + (0 if tokens is None else len(tokens))
-        if len(self._prefix) + needed > self._room:
-            raise QuestionError("the question and a passage together are longer than the model's context", "ask more briefly")
-        if tokens is None:
+        room = self._room - len(self._prefix) - more
+        if room < _LEAST_PASSAGE:
+            raise QuestionError("the question leaves no room for a passage in the model's context", "ask more briefly")
+        held = self._held.get(passage)
+        if held and held.end + more <= self._room:
             self._held.move_to_end(passage)
-        self._make_room(needed, keeping=passage)
-        if tokens is None:
-            return self._held[passage]
+            self._make_room(more, keeping=passage)
+            return held
+        if held:
+            self._drop(passage)
+        # A chunk that the embedder's tokens undercount may be longer than the context: its beginning is read.
+        tokens = self._tokens((Piece(normalise(passage), trusted=False),))[:room]
+        self._make_room(len(tokens) + more, keeping=passage)
         sequence = min(set(range(1, _SEQUENCES)) - {held.sequence for held in self._held.values()})
         C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
         try:
@@ -191,7 +197,10 @@ class LlamaReader:
             oldest = next((passage for passage in self._held if passage != keeping), None)
             if oldest is None:
                 break
-            C.llama_memory_seq_rm(self._memory, self._held.pop(oldest).sequence, -1, -1)
+            self._drop(oldest)
+
+    def _drop(self, passage: str) -> None:
+        C.llama_memory_seq_rm(self._memory, self._held.pop(passage).sequence, -1, -1)
 
     def _used(self) -> int:
         """Cells in use. Sequences share the prefix's."""

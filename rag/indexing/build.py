@@ -82,6 +82,7 @@ def rebuild(
     """
     start = time.perf_counter()
     with _only_builder(root, observer):
+        snapshot.clear_abandoned(root)
         old = None if anew else _reusable(root, maker)
         try:
             plan = _plan(seeds, old)
@@ -162,7 +163,7 @@ def _entries(
     plan: _Plan, old: Snapshot | None, chunking: Chunking, open_embedder: Callable[[], Embedder], observer: Observer
 ) -> tuple[list[Entry], int]:
     """The new snapshot's content in path order, and the number of chunks that were embedded for it."""
-    entries = {path: _kept_entry(old, document) for path, document in plan.kept.items() if old}
+    entries = _kept_entries(plan, old) if old else {}
     embedded = 0
     if plan.fresh:
         embedder = open_embedder()
@@ -175,12 +176,15 @@ def _entries(
     return [entries[path] for path in sorted(entries)], embedded
 
 
-def _kept_entry(old: Snapshot, document: Document) -> Entry:
+def _kept_entries(plan: _Plan, old: Snapshot) -> dict[str, Entry]:
     """The old chunks and vectors of the same bytes, which may have lain under another path."""
-    source = next(path for path, sha256 in old.manifest.seeds.items() if sha256 == document.sha256)
-    rows = old.rows_of(documents.document_id(source))
-    chunks = [Chunk(document.id, c.start, c.end, c.text) for c, _ in old.chunks(rows)]
-    return Entry(document, chunks, old.dense.vectors(rows))
+    source = {sha256: documents.document_id(path) for path, sha256 in old.manifest.seeds.items()}
+    entries: dict[str, Entry] = {}
+    for path, document in plan.kept.items():
+        places = old.places_of(source[document.sha256])
+        chunks = [Chunk(document.id, span.start, span.end, document.text[span.start : span.end]) for _, span in places]
+        entries[path] = Entry(document, chunks, old.dense.vectors([row for row, _ in places]))
+    return entries
 
 
 def _embed(texts: Sequence[str], embedder: Embedder, observer: Observer) -> NDArray[np.float32]:

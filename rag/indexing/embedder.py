@@ -1,5 +1,6 @@
 """Texts to vectors with sentence-transformers. The only importer of sentence_transformers, transformers and torch."""
 
+import copy
 import hashlib
 import os
 from collections.abc import Sequence
@@ -23,6 +24,10 @@ class SentenceEmbedder:
 
     def __init__(self, name: str, digest: str, model: "SentenceTransformer") -> None:
         self.name, self.digest, self._model = name, digest, model
+        # A copy of the fast tokenizer: `encode` leaves its own cut at what the model reads, and offsets need the whole text.
+        self._tokenizer = copy.deepcopy(model.tokenizer.backend_tokenizer)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (len(texts), dimension)."""
@@ -45,8 +50,7 @@ class SentenceEmbedder:
 
     def token_starts(self, text: str) -> list[int]:
         """The offset at which each token of the text begins, ascending, without special tokens."""
-        # The fast tokenizer itself: the wrapper warns of texts longer than the model reads, which are no mistake here.
-        encoding = self._model.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
         return [start for start, _ in encoding.offsets]
 
 
@@ -66,8 +70,6 @@ def open_named(name: str) -> SentenceEmbedder:
 
 
 def _load(source: str, *, local: bool) -> "SentenceTransformer":
-    if local:
-        os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -76,7 +78,7 @@ def _load(source: str, *, local: bool) -> "SentenceTransformer":
     logging.disable_progress_bar()
     try:
         return SentenceTransformer(source, device="cpu", local_files_only=local)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # a damaged file raises whatever its reader raises
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         if local:
             raise WeightsError(

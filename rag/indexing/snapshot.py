@@ -10,6 +10,7 @@ A reader holds open files of one snapshot, so a switch under it changes nothing 
 
 import errno
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -24,9 +25,10 @@ from numpy.typing import NDArray
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
 from rag.files import sha256_file, storage_errors, sync, write_atomically
 from rag.indexing.dense import DenseIndex
-from rag.types import Chunk, Document
+from rag.types import Chunk, Document, Span
 
 FORMAT = 1
+_ID = re.compile(r"[0-9A-Za-z-]+")
 _MANIFEST, _CORPUS, _VECTORS = "manifest.json", "corpus.sqlite", "vectors.faiss"
 _REBUILD = "run `rag index --rebuild`"
 # The one that serves and the one before it: a reader that opened the older one is not disturbed, and one can go back by hand.
@@ -91,11 +93,16 @@ class Manifest:
 
 
 def current_id(root: Path) -> str | None:
-    """The id of the snapshot that serves; None where none was built."""
+    """The id of the snapshot that serves; None where none was built. Raises IndexDamaged."""
     try:
-        return (root / "current").read_text("utf-8").strip() or None
+        name = (root / "current").read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError) as error:
+        raise IndexDamaged(f"{root / 'current'} cannot be read ({error})", "remove it, then run `rag index`") from error
+    if not _ID.fullmatch(name):
+        raise IndexDamaged(f"{root / 'current'} names no snapshot", _REBUILD)
+    return name
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -159,10 +166,10 @@ class Snapshot:
         """The languages of the documents."""
         return frozenset(row[0] for row in self._corpus.execute("select distinct language from documents"))
 
-    def rows_of(self, document_id: str) -> list[int]:
-        """The rows of a document's chunks, in order."""
-        query = "select row from chunks join documents on number = document where id = ? order by row"
-        return [row[0] for row in self._corpus.execute(query, (document_id,))]
+    def places_of(self, document_id: str) -> list[tuple[int, Span]]:
+        """Row and range of each of a document's chunks, in order."""
+        query = "select row, start, stop from chunks join documents on number = document where id = ? order by row"
+        return [(row, Span(start, stop)) for row, start, stop in self._corpus.execute(query, (document_id,))]
 
     def close(self) -> None:
         """Let go of the files."""
@@ -194,7 +201,7 @@ def write(root: Path, maker: Maker, entries: Sequence[Entry]) -> Manifest:
     Until the last step nothing that serves is touched. Raises StorageError.
     """
     with storage_errors(root):
-        _clear_abandoned(root)
+        clear_abandoned(root)
         building = root / "snapshots" / ".building"
         building.mkdir(parents=True)
         _write_corpus(building / _CORPUS, entries)
@@ -208,8 +215,8 @@ def write(root: Path, maker: Maker, entries: Sequence[Entry]) -> Manifest:
 
 
 def _write_corpus(path: Path, entries: Iterable[Entry]) -> None:
-    with closing(sqlite3.connect(path)) as corpus:
-        try:
+    try:
+        with closing(sqlite3.connect(path)) as corpus:
             corpus.executescript(_SCHEMA)
             row = 0
             for number, entry in enumerate(entries):
@@ -220,8 +227,8 @@ def _write_corpus(path: Path, entries: Iterable[Entry]) -> None:
                 corpus.executemany("insert into chunks values (?, ?, ?, ?)", rows)
                 row += len(rows)
             corpus.commit()
-        except sqlite3.OperationalError as error:
-            raise _as_os_error(error, path) from error
+    except sqlite3.OperationalError as error:
+        raise _as_os_error(error, path) from error
 
 
 def _as_os_error(error: sqlite3.OperationalError, path: Path) -> OSError:
@@ -256,8 +263,8 @@ def _folder(root: Path, name: str) -> Path:
     return root / "snapshots" / name
 
 
-def _clear_abandoned(root: Path) -> None:
-    """Remove what a killed build left."""
+def clear_abandoned(root: Path) -> None:
+    """Remove what a killed build left. The caller holds the lock."""
     shutil.rmtree(root / "snapshots" / ".building", ignore_errors=True)
 
 

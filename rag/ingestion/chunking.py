@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from rag import text as texts
 from rag.types import Chunk, Document, Span
 
+# A token counts for at most so many characters: the embedder takes a run of unknown ones (emoji, hieroglyphs) for one token,
+# which the language model reads as thousands. Words of real languages stay below it.
+_MOST_CHARACTERS = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
@@ -48,12 +52,14 @@ class _Size:
         self._starts = token_starts
 
     def __call__(self, start: int, end: int) -> int:
-        return bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        tokens = bisect_left(self._starts, end) - bisect_left(self._starts, start)
+        return max(tokens, (end - start) // _MOST_CHARACTERS)
 
     def reach(self, start: int, most: int) -> int:
         """The largest offset up to which at most `most` tokens begin from `start` on."""
         beyond = bisect_left(self._starts, start) + most
-        return self._starts[beyond] if beyond < len(self._starts) else sys.maxsize
+        by_tokens = self._starts[beyond] if beyond < len(self._starts) else sys.maxsize
+        return min(by_tokens, start + most * _MOST_CHARACTERS)
 
 
 def _cut(document: Document, sentence: Span, size: _Size, most: int) -> list[Span]:

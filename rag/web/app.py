@@ -1,5 +1,6 @@
 """The HTTP door: routes that translate between JSON and the engine. The only importer of litestar and uvicorn."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,12 @@ from rag.engine import Engine, whole
 from rag.errors import RagError, StorageError
 from rag.indexing import snapshot
 from rag.types import Answer, Passage
+
+_log = logging.getLogger(__name__)
+# A question is at most 1000 characters; the rest is room for JSON's escapes.
+_MOST_BODY_BYTES = 64_000
+# Seconds that questions under way get when the service is stopped.
+_GRACE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def search(data: JSONBody[SearchRequest], engine: NamedDependency[Engine]) -> Se
     return SearchResponse(data.question, engine.search(data.question, data.count))
 
 
-@get("/health", sync_to_thread=True, summary="Whether questions can be answered")
+@get("/health", sync_to_thread=False, summary="Whether questions can be answered")
 def health(engine: NamedDependency[Engine]) -> Health:
     """503 with what mends it while there is no index."""
     manifest = snapshot.read_manifest(engine.settings.index)
@@ -97,12 +104,20 @@ def _http_problem(_: Request[Any, Any, Any], error: HTTPException) -> Response[P
     return _problem(type(error).__name__, error.status_code, detail)
 
 
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    if isinstance(error, UnicodeDecodeError | RecursionError):
+        return _problem("BadRequest", 400, "the body is no JSON in UTF-8; see /schema for what is expected")
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _problem("InternalError", 500, "a mistake in rag itself; see the log of `rag serve`, and please report it")
+
+
 def create(engine: Engine) -> Litestar:
     """The application over one engine."""
     return Litestar(
         route_handlers=[ask, search, health],
         dependencies={"engine": Provide(lambda: engine, sync_to_thread=False)},
-        exception_handlers={RagError: _rag_problem, HTTPException: _http_problem},
+        exception_handlers={RagError: _rag_problem, HTTPException: _http_problem, Exception: _unexpected},
+        request_max_body_size=_MOST_BODY_BYTES,
         openapi_config=OpenAPIConfig(
             title="rag",
             version=__version__,
@@ -116,7 +131,9 @@ def serve(engine: Engine) -> None:
     """Serve until interrupted. Raises StorageError where the address is taken, and what opening the index raises."""
     settings = engine.settings
     engine.snapshot()
-    config = uvicorn.Config(create(engine), host=settings.host, port=settings.port, log_level="info")
+    config = uvicorn.Config(
+        create(engine), host=settings.host, port=settings.port, log_level="info", timeout_graceful_shutdown=_GRACE
+    )
     server = uvicorn.Server(config)
     try:
         server.run()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from rag.errors import WeightsDamaged
 
@@ -148,7 +148,8 @@ def _read_tensor(reader: _Reader, header: E5Header) -> tuple[str, NDArray[np.flo
 def write_sentence_transformer(weights: Path, tokenizer: Path, folder: Path) -> None:
     """Write a sentence-transformers model to the empty `folder`: BERT, mean pooling, L2 norm, `query: ` and `passage: `."""
     header, tensors = read(weights)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    # safetensors reports a full disk as an error of its own; Python's own write does not.
+    (folder / "model.safetensors").write_bytes(save(tensors, metadata={"format": "pt"}))
     (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
     (folder / "1_Pooling").mkdir()
     for name, content in _configuration(header).items():

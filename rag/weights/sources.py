@@ -6,7 +6,7 @@ from pathlib import Path
 from rag.errors import WeightsMissing
 from rag.files import sha256_file
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE
+from rag.weights.catalogue import CATALOGUE, EMBEDDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,10 @@ def llm(name: str, cache: WeightCache) -> Source:
 def embedder(name: str, cache: WeightCache) -> Source | None:
     """The folder of a catalogue's embedder; None where the name is not of the catalogue."""
     model = CATALOGUE.get(name)
-    if model is None or model.kind != "embedder":
+    if model is None:
         return None
+    if model.kind != "embedder":
+        raise WeightsMissing(f"{name} is no embedder", f"set RAG_EMBEDDER to one, such as {EMBEDDER}")
     return Source(name, cache.sentence_transformer(model), model.sha256)
 
 

@@ -61,9 +61,16 @@ def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
 
 
-def test_a_passage_longer_than_the_context_is_refused(reader: LlamaReader) -> None:
-    with pytest.raises(QuestionError, match="longer than the model's context"):
-        reader.judge(QUESTION, "kata " * 10_000)
+def test_a_passage_longer_than_the_context_is_read_as_far_as_it_fits(reader: LlamaReader) -> None:
+    endless = PASSAGE + " kata" * 4_000
+    reader.judge(QUESTION, endless)
+    next(reader.answer(QUESTION, endless, "Jawab."))
+    assert reader._used() <= reader._room
+
+
+def test_a_question_that_fills_the_context_is_refused(reader: LlamaReader) -> None:
+    with pytest.raises(QuestionError, match="leaves no room"):
+        reader.judge("kata " * 10_000, PASSAGE)
 
 
 def test_a_file_that_is_no_model_is_told(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:

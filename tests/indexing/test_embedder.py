@@ -35,3 +35,9 @@ def test_token_starts_are_offsets_of_the_text_as_it_is(real_engine: Engine) -> N
 def test_a_folder_without_a_model_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(WeightsError, match="no sentence-transformers model in"):
         embedder.open_named(str(tmp_path_factory.mktemp("empty")))
+
+
+def test_token_starts_reach_the_end_of_a_long_text_also_after_embedding(real_engine: Engine) -> None:
+    text = "Kucing makan ikan. " * 400
+    real_engine.embedder.embed_passages([text])
+    assert text.rindex("ikan") - real_engine.embedder.token_starts(text)[-1] < 8

@@ -9,7 +9,7 @@ from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
 from rag.indexing import snapshot
 from rag.indexing.dense import DenseIndex
 from rag.indexing.snapshot import Entry, Maker, Snapshot
-from rag.types import Chunk, Document
+from rag.types import Chunk, Document, Span
 from tests.fakes import BagEmbedder
 
 MAKER = Maker("bag", "bag-1", {"least": 1, "most": 2})
@@ -30,7 +30,7 @@ def test_what_is_written_is_what_is_opened(tmp_path: Path) -> None:
     assert opened.manifest == manifest
     assert opened.documents() == [e.document for e in entries]
     assert [c for c, _ in opened.chunks(range(4))] == [c for e in entries for c in e.chunks]
-    assert opened.rows_of("id-b.txt") == [2, 3]
+    assert opened.places_of("id-b.txt") == [(2, Span(0, 5)), (3, Span(5, 11))]
     assert opened.document("id-a.txt") == entries[0].document
     assert opened.document("nobody") is None
     assert opened.dense.vectors([2, 3]).tolist() == entries[1].vectors.tolist()

@@ -173,3 +173,11 @@ def test_a_megabyte_of_any_shape_is_chunked(text):
 
 def test_the_manifest_gets_both_limits():
     assert Chunking(3, 5).as_dict() == {"least": 3, "most": 5}
+
+
+def test_a_run_that_the_embedder_takes_for_one_token_is_cut_all_the_same():
+    text = "🫨🫎🪿" * 3000
+    document = Document("d", "emoji.txt", "0" * 64, "utf-8", "und", text)
+    chunks = chunk(document, [0], Chunking())
+    assert "".join(c.text for c in chunks) == text
+    assert max(len(c.text) for c in chunks) <= 160 * 12

@@ -73,7 +73,7 @@ def test_a_bad_request_is_a_problem_that_says_what_mends_it(client: TestClient[A
     assert set(reply.json()) == {"type", "title", "status", "detail"}
 
 
-@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b"null", b'{"question": "\xff"}', b"[" * 10_000])
 def test_a_body_that_is_no_json_is_a_problem(client: TestClient[Any], raw: bytes) -> None:
     reply = client.post("/v1/ask", content=raw, headers={"content-type": "application/json"})
     assert reply.status_code == 400

@@ -106,6 +106,11 @@ def test_the_catalogues_embedder_that_is_not_fetched_says_how_to_fetch_it(cache)
         embedder(EMBEDDER, cache)
 
 
-@pytest.mark.parametrize("name", [LLM, "intfloat/multilingual-e5-small", "/tiada"])
+@pytest.mark.parametrize("name", ["intfloat/multilingual-e5-small", "/tiada"])
 def test_what_is_no_embedder_of_the_catalogue_is_left_to_others(cache, name):
     assert embedder(name, cache) is None
+
+
+def test_a_language_model_of_the_catalogue_is_no_embedder_and_no_hub_is_asked(cache):
+    with pytest.raises(WeightsMissing, match="is no embedder; set RAG_EMBEDDER"):
+        embedder(LLM, cache)
