@@ -27,6 +27,7 @@ from rag.types import (
 
 # From this probability on the passages further down are not read: what the default model gives the median passage that answers.
 _CERTAIN = 0.75
+_MARKER = re.compile(r"\s*\[\d+\]")
 _AROUND = re.compile(r"^\W+|\W+$")
 
 
@@ -74,7 +75,7 @@ def answer(
         written += piece
         yield Token(piece)
     clock.lap("write")
-    sentences = _supported(written, language, best.passage, tools)
+    sentences = _supported(_claims(written, language, phrases.none), language, best.passage, tools)
     clock.lap("cite")
     value = _compose(blank, sentences) if any(s.supported for s in sentences) else blank
     yield replace(value, receipt=clock.receipt)
@@ -149,10 +150,16 @@ def _refusal(question: str, language: str, passages: Sequence[Passage], phrases:
     )
 
 
-def _supported(written: str, language: str, passage: Passage, tools: Tools) -> list[Sentence]:
+def _claims(written: str, language: str, none: str) -> list[str]:
+    """The sentences that say something, without markers: those are the program's, and a document's `[33]` would look like one."""
+    plain = _MARKER.sub("", written)
+    spans = texts.sentences(plain, language)
+    claims = [texts.normalise(plain[span.start : span.end]) for span in spans]
+    return [claim for claim in claims if texts.words(claim, language) and not _is_refusal(claim, none)]
+
+
+def _supported(claims: Sequence[str], language: str, passage: Passage, tools: Tools) -> list[Sentence]:
     """The answer's sentences, each with the passage's sentences that support it, verified against the stored original."""
-    claims = [texts.normalise(written[span.start : span.end]) for span in texts.sentences(written, language)]
-    claims = [claim for claim in claims if texts.words(claim, language)]
     spans = texts.sentences(passage.text, passage.language)
     if not claims or not spans:
         return []

@@ -130,3 +130,9 @@ def test_sentences_that_share_a_source_share_its_number() -> None:
     seen = events("Apa?", ScriptedReader(log_odds=9.0, pieces=pieces), passages=[passage])[-1]
     assert isinstance(seen, Answer)
     assert seen.text == "Menteri Budi bicara harga beras. [1] Harga beras naik 12 persen. [1] Anjing makan ikan. [2]"
+
+
+def test_markers_and_refusals_within_an_answer_are_taken_out() -> None:
+    pieces = ["Tidak ada. ", "Kucing tidur di halaman [33]."]
+    result = final("Apa?", ScriptedReader(log_odds={PASSAGES[0].text: 0.0, PASSAGES[1].text: 9.0}, pieces=pieces))
+    assert result.text == "Kucing tidur di halaman. [1]"
