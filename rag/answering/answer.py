@@ -151,7 +151,7 @@ def _refusal(question: str, language: str, passages: Sequence[Passage], phrases:
 
 
 def _claims(written: str, language: str, none: str) -> list[str]:
-    """The sentences that say something, without markers: those are the program's, and a document's `[33]` would look like one."""
+    """The sentences that say something, without markers: those are the program's, and a document's `[33]` looks like one."""
     plain = _MARKER.sub("", written)
     spans = texts.sentences(plain, language)
     claims = [texts.normalise(plain[span.start : span.end]) for span in spans]

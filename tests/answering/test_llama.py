@@ -11,8 +11,9 @@ pytestmark = pytest.mark.real
 PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa dan dihuni sekitar sepuluh juta orang."
 OTHER = "Kucing adalah hewan peliharaan yang suka makan ikan dan tidur di tempat hangat."
 QUESTION = "Apa ibu kota Indonesia?"
-# Cells of the context in another order are summed in another order; seen: 0.035, where verdicts differ by units.
-ROUNDING = 0.1
+# Cells of the context in another order are summed in another order: seen 0.04 here and 0.15 with the default model, where
+# verdicts differ by units.
+ROUNDING = 0.3
 
 
 @pytest.fixture(scope="module")
