@@ -4,6 +4,7 @@ import copy
 import hashlib
 import os
 from collections.abc import Sequence
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,8 @@ def _load(source: str, *, local: bool) -> "SentenceTransformer":
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
+    # What the hub's client says of its retries; the error that ends them is ours to tell.
+    getLogger("huggingface_hub").setLevel("ERROR")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
