@@ -25,7 +25,8 @@ from rag.types import (
     Token,
 )
 
-# From this probability on the passages further down are not read: what the default model gives the median passage that answers.
+# From this probability on the passages further down are not read: log-odds of about 2.5 with the default model, where on idkmrc
+# the median passage that answers has 2.3.
 _CERTAIN = 0.75
 _MARKER = re.compile(r"\s*\[\d+\]")
 _AROUND = re.compile(r"^\W+|\W+$")

@@ -100,12 +100,6 @@ class LlamaReader:
             finally:
                 self._take_back(held)
 
-    def forget(self) -> None:
-        """Drop all passages from the context."""
-        with self._lock:
-            for passage in list(self._held):
-                self._drop(passage)
-
     def close(self) -> None:
         """Free the model's memory."""
         C.llama_free(self._context)

@@ -35,7 +35,8 @@ def test_a_held_passage_gives_the_numbers_of_a_fresh_one(reader: LlamaReader) ->
     reader.judge(QUESTION, OTHER)
     "".join(reader.answer("Di mana Jakarta?", PASSAGE, "Jawab."))
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(first, abs=ROUNDING)
-    reader.forget()
+    for passage in list(reader._held):
+        reader._drop(passage)
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(first, abs=ROUNDING)
 
 
