@@ -1,8 +1,10 @@
 """The values that cross the stages, and the protocols that join them. No behaviour, no library.
 
-Offsets are counts of Unicode code points into a document's original text: its bytes decoded, nothing else changed.
+Offsets are counts of Unicode code points into a document's original text: of a text file its bytes decoded, nothing else
+changed; of other formats the text that was extracted from them, as the snapshot stores it.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -22,14 +24,25 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One seed. `path` is relative to the seeds folder, `sha256` that of the file's bytes, `text` the original text."""
+    """One seed. `path` is relative to the seeds folder, `sha256` that of the file's bytes, `text` the original text.
+
+    `media_type` says how the text came out of the bytes (`text/plain; charset=utf-8`, `application/pdf`); `date` is the ISO day
+    that the document itself states, else that of its file. `pages` are the offsets at which its pages begin, empty where it
+    has none.
+    """
 
     id: str
     path: str
     sha256: str
-    encoding: str
+    media_type: str
     language: str
+    date: str
     text: str
+    pages: tuple[int, ...] = ()
+
+    def page(self, offset: int) -> int | None:
+        """The number of the page, from 1, on which the character at `offset` stands; None where there are no pages."""
+        return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk that was found. `score` is the retriever's (cosine similarity for the dense one)."""
+    """A range of a document that was found: a chunk, or neighbouring chunks read together.
+
+    `score` ranks it; `dense` is its cosine similarity with the question and `lexical` its BM25 score, None for a side that was
+    not asked.
+    """
 
     document_id: str
     path: str
@@ -53,11 +70,17 @@ class Passage:
     end: int
     text: str
     score: float
+    dense: float | None = None
+    lexical: float | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The words a sentence rests on: `text` stands at [start, end) of the original text of the document with this digest."""
+    """The words a sentence rests on: `text` stands at [start, end) of the original text of the document with this digest.
+
+    `page` is where a person finds it in a document that has pages.
+    """
 
     document_id: str
     path: str
@@ -65,6 +88,7 @@ class Citation:
     start: int
     end: int
     text: str
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from rag.types import Citation, Document, Span
 
 def cite(document: Document, span: Span) -> Citation:
     """The citation of a range of the document's original text."""
-    return Citation(document.id, document.path, document.sha256, span.start, span.end, document.text[span.start : span.end])
+    text = document.text[span.start : span.end]
+    return Citation(document.id, document.path, document.sha256, span.start, span.end, text, document.page(span.start))
 
 
 def verifies(citation: Citation, document: Document | None) -> bool:

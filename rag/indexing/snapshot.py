@@ -27,7 +27,7 @@ from rag.files import sha256_file, storage_errors, sync, write_atomically
 from rag.indexing.dense import DenseIndex
 from rag.types import Chunk, Document, Span
 
-FORMAT = 1
+FORMAT = 2
 _ID = re.compile(r"[0-9A-Za-z-]+")
 _MANIFEST, _CORPUS, _VECTORS = "manifest.json", "corpus.sqlite", "vectors.faiss"
 _REBUILD = "run `rag index --rebuild`"
@@ -37,7 +37,7 @@ _KEPT = 2
 _SCHEMA = """
 create table documents (
     number integer primary key, id text not null unique, path text not null, sha256 text not null,
-    encoding text not null, language text not null, text text not null);
+    media_type text not null, language text not null, date text not null, text text not null, pages text not null);
 create table chunks (
     row integer primary key, document integer not null references documents (number),
     start integer not null, stop integer not null);
@@ -153,14 +153,16 @@ class Snapshot:
         return self._document("id", document_id)
 
     def _document(self, column: str, value: str | int) -> Document | None:
-        query = f"select id, path, sha256, encoding, language, text from documents where {column} = ?"  # noqa: S608 - ours
+        query = f"select id, path, sha256, media_type, language, date, text, pages from documents where {column} = ?"  # noqa: S608 - ours
         row = self._corpus.execute(query, (value,)).fetchone()
-        return Document(*row) if row else None
+        return _as_document(row) if row else None
 
     def documents(self) -> list[Document]:
         """All documents, by path."""
-        rows = self._corpus.execute("select id, path, sha256, encoding, language, text from documents order by path")
-        return [Document(*row) for row in rows]
+        rows = self._corpus.execute(
+            "select id, path, sha256, media_type, language, date, text, pages from documents order by path"
+        )
+        return [_as_document(row) for row in rows]
 
     def languages(self) -> frozenset[str]:
         """The languages of the documents."""
@@ -174,6 +176,11 @@ class Snapshot:
     def close(self) -> None:
         """Let go of the files."""
         self._corpus.close()
+
+
+def _as_document(row: tuple[str, ...]) -> Document:
+    *fields, pages = row
+    return Document(*fields, pages=tuple(json.loads(pages)))
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
@@ -221,8 +228,8 @@ def _write_corpus(path: Path, entries: Iterable[Entry]) -> None:
             row = 0
             for number, entry in enumerate(entries):
                 d = entry.document
-                values = (number, d.id, d.path, d.sha256, d.encoding, d.language, d.text)
-                corpus.execute("insert into documents values (?, ?, ?, ?, ?, ?, ?)", values)
+                values = (number, d.id, d.path, d.sha256, d.media_type, d.language, d.date, d.text, json.dumps(d.pages))
+                corpus.execute("insert into documents values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
                 rows = [(row + i, number, chunk.start, chunk.end) for i, chunk in enumerate(entry.chunks)]
                 corpus.executemany("insert into chunks values (?, ?, ?, ?)", rows)
                 row += len(rows)

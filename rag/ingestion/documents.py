@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rag import language
@@ -19,10 +20,14 @@ _MOST_BYTES = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A file of the seeds folder. `path` is relative to it, with forward slashes; `sha256` that of its bytes."""
+    """A file of the seeds folder. `path` is relative to it, with forward slashes; `sha256` that of its bytes.
+
+    `date` is the ISO day, in UTC, on which the file was last written.
+    """
 
     path: str
     sha256: str
+    date: str
     raw: bytes
 
 
@@ -69,7 +74,8 @@ def read(folder: Path, path: str) -> Seed:
     except OSError as error:
         mend = "give yourself the right to read it, or remove it from the seeds"
         raise SeedError(f"{path} cannot be read ({error.strerror})", mend) from error
-    return Seed(path, hashlib.sha256(raw).hexdigest(), raw)
+    written = datetime.fromtimestamp(status.st_mtime, UTC).date().isoformat()
+    return Seed(path, hashlib.sha256(raw).hexdigest(), written, raw)
 
 
 def parse(seed: Seed) -> Document:
@@ -82,7 +88,8 @@ def parse(seed: Seed) -> Document:
         id=document_id(seed.path),
         path=seed.path,
         sha256=seed.sha256,
-        encoding=encoding,
+        media_type=f"text/plain; charset={encoding}",
         language=language.detect(normalise(text)),
+        date=seed.date,
         text=text,
     )

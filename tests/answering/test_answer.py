@@ -13,7 +13,7 @@ TEXT = (
     "Rapat itu berlangsung di Jakarta pada hari Senin. Menteri Budi mengatakan harga beras naik 12 persen.\n"
     "Kucing tidur di halaman. Anjing makan ikan."
 )
-DOCUMENT = Document("d1", "a.txt", "ab" * 32, "utf-8", "id", TEXT)
+DOCUMENT = Document("d1", "a.txt", "ab" * 32, "text/plain", "id", "2026-01-01", TEXT)
 BREAK = TEXT.index("\n")
 PASSAGES = [
     Passage("d1", "a.txt", "id", start, end, TEXT[start:end], score)

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from rag.answering.citations import cite, verifies
 from rag.types import Document, Span
 
-DOCUMENT = Document("d1", "a.txt", "ab" * 32, "utf-8", "id", "Kucing makan ikan. Anjing tidur 😀 di halaman.")
+DOCUMENT = Document(
+    "d1", "a.txt", "ab" * 32, "text/plain", "id", "2026-01-01", "Kucing makan ikan. Anjing tidur 😀 di halaman."
+)
 
 
 @given(st.data())

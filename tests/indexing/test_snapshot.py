@@ -16,7 +16,7 @@ MAKER = Maker("bag", "bag-1", {"least": 1, "most": 2})
 
 
 def entry(path: str, text: str) -> Entry:
-    document = Document(f"id-{path}", path, f"sha-{path}", "utf-8", "id", text)
+    document = Document(f"id-{path}", path, f"sha-{path}", "text/plain", "id", "2026-01-01", text)
     middle = len(text) // 2
     spans = [(0, middle), (middle, len(text))] if middle else [(0, len(text))]
     chunks = [Chunk(document.id, start, end, text[start:end]) for start, end in spans]

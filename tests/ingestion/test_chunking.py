@@ -34,7 +34,7 @@ TEXTS = st.lists(PIECES | st.text(max_size=4), max_size=40).map("".join)
 
 
 def document(text: str, language: str = "id") -> Document:
-    return Document(id="d", path="d.txt", sha256="0", encoding="utf-8", language=language, text=text)
+    return Document(id="d", path="d.txt", sha256="0", media_type="text/plain", language=language, date="2026-01-01", text=text)
 
 
 @st.composite
@@ -177,7 +177,7 @@ def test_the_manifest_gets_both_limits():
 
 def test_a_run_that_the_embedder_takes_for_one_token_is_cut_all_the_same():
     text = "🫨🫎🪿" * 3000
-    document = Document("d", "emoji.txt", "0" * 64, "utf-8", "und", text)
+    document = Document("d", "emoji.txt", "0" * 64, "text/plain", "und", "2026-01-01", text)
     chunks = chunk(document, [0], Chunking())
     assert "".join(c.text for c in chunks) == text
     assert max(len(c.text) for c in chunks) <= 160 * 12

@@ -109,7 +109,8 @@ def seeds_closed(tmp_path_factory):
 
 def test_reading_gives_the_bytes_and_their_digest(seeds):
     raw = put(seeds, "a/satu.txt", "Isi\r\nberkas 😀").read_bytes()
-    assert read(seeds, "a/satu.txt") == Seed("a/satu.txt", hashlib.sha256(raw).hexdigest(), raw)
+    os.utime(seeds / "a/satu.txt", (1_790_000_000, 1_790_000_000))
+    assert read(seeds, "a/satu.txt") == Seed("a/satu.txt", hashlib.sha256(raw).hexdigest(), "2026-09-21", raw)
 
 
 def test_a_link_inside_the_folder_is_read(seeds):
@@ -161,7 +162,7 @@ def test_the_seed_is_parsed_to_its_whole_text():
     document = parse(read(ROOT / "seeds", SEED))
     raw = (ROOT / "seeds" / SEED).read_bytes()
     assert document.text == raw.decode("utf-8")
-    assert (document.path, document.encoding, document.language) == (SEED, "utf-8", "id")
+    assert (document.path, document.media_type, document.language) == (SEED, "text/plain; charset=utf-8", "id")
     assert document.sha256 == hashlib.sha256(raw).hexdigest()
     assert document.id == document_id(SEED)
 
