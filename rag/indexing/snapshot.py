@@ -179,8 +179,8 @@ class Snapshot:
 
 
 def _as_document(row: tuple[str, ...]) -> Document:
-    *fields, pages = row
-    return Document(*fields, pages=tuple(json.loads(pages)))
+    id_, path, sha256, media_type, language, date, text, pages = row
+    return Document(id_, path, sha256, media_type, language, date, text, tuple(json.loads(pages)))
 
 
 def verify_files(folder: Path, manifest: Manifest) -> None:
