@@ -1,22 +1,25 @@
 """The composition root: the one object behind every door. Opens what a call needs when it needs it, and joins the stages."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from rag import language
 from rag.answering import answer as answering
 from rag.answering import prompt
-from rag.errors import IndexMismatch, QuestionError
-from rag.indexing import build, snapshot
+from rag.errors import IndexDamaged, IndexMismatch, QuestionError
+from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
-from rag.indexing.snapshot import Maker, Snapshot
+from rag.indexing.snapshot import Maker, Manifest, Snapshot
+from rag.ingestion import adding, watching
 from rag.ingestion.chunking import Chunking
-from rag.retrieval.dense import DenseRetriever
+from rag.retrieval import filters
+from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt
 from rag.weights import sources
@@ -54,15 +57,55 @@ class Engine:
             anew=anew,
         )
 
-    def search(self, question: str, count: int) -> list[Passage]:
-        """At most `count` passages near to the question, best first. Raises QuestionError, SnapshotError or WeightsError."""
+    def watch(self) -> Iterator[None]:
+        """One item at once, then one after each burst of changes in the seeds, without end. Raises SeedError."""
+        return watching.changes(self.settings.seeds)
+
+    def add(self, sources: Sequence[Path]) -> list[str]:
+        """Copy documents and folders of documents into the seeds. Raises SeedError or StorageError."""
+        return adding.add(self.settings.seeds, sources)
+
+    def add_bytes(self, raw: bytes, name: str | None) -> str:
+        """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
+        return adding.add_bytes(self.settings.seeds, raw, name)
+
+    def verify(self) -> list[str]:
+        """Everything that is wrong with the index that serves, found by reading all of it. Raises SnapshotError."""
+        return list(snapshot.verify(self.settings.index))
+
+    def serving(self) -> str | None:
+        """The id of the snapshot that serves; None where there is none."""
+        return snapshot.current_id(self.settings.index)
+
+    def snapshots(self) -> list[Manifest]:
+        """The snapshots that can be gone back to, newest first."""
+        return history.stored(self.settings.index)
+
+    def rollback(self, name: str) -> Manifest:
+        """Make an older snapshot serve again. Raises SnapshotError or StorageError."""
+        with build.only_builder(self.settings.index):
+            return history.rollback(self.settings.index, name)
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` snapshots. Returns the ids of those removed. Raises StorageError."""
+        with build.only_builder(self.settings.index):
+            return history.prune(self.settings.index, keep)
+
+    def search(self, question: str, count: int, where: str = "") -> list[Passage]:
+        """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
+
+        Raises QuestionError, SnapshotError or WeightsError.
+        """
         if not 1 <= count <= MOST_RESULTS:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
-        return self._retriever(self.snapshot()).search(checked(question), count)
+        question, conditions = checked(question), filters.parse(where)
+        opened = self.snapshot()
+        spoken = language.detect(question, leaning=opened.languages())
+        return self._retriever(opened).search(question, spoken, count, conditions)
 
-    def ask(self, question: str) -> Iterator[Event]:
+    def ask(self, question: str, where: str = "") -> Iterator[Event]:
         """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
-        question = checked(question)
+        question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
         opened = self.snapshot()
         prompts = self.prompts
@@ -73,7 +116,7 @@ class Engine:
             reader.result()
         spoken = language.detect(question, leaning=opened.languages())
         loaded = time.perf_counter()
-        passages = retriever.search(question, self.settings.passages)
+        passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
         yield from answering.answer(
             question,
@@ -94,10 +137,21 @@ class Engine:
         with self._opening:
             serving = snapshot.current_id(self.settings.index)
             if self._snapshot is None or self._snapshot.manifest.id != serving:
-                opened = Snapshot.open(self.settings.index)
+                opened = self._open()
                 self._require_same_maker(opened)
+                # Questions under way keep the one before; it is closed when the last of them has let go of it.
                 self._snapshot = opened
             return self._snapshot
+
+    def _open(self) -> Snapshot:
+        try:
+            return Snapshot.open(self.settings.index)
+        except IndexDamaged:
+            # A build that switched and pruned while this one was being opened.
+            serving = snapshot.current_id(self.settings.index)
+            if serving is None or not snapshot.folder_of(self.settings.index, serving).exists():
+                raise
+            return Snapshot.open(self.settings.index)
 
     def _require_same_maker(self, opened: Snapshot) -> None:
         made, wanted = opened.manifest.maker, self._maker()
@@ -112,8 +166,8 @@ class Engine:
         digest = model.sha256 if model else self.embedder.digest
         return Maker(name, digest, self._chunking.as_dict())
 
-    def _retriever(self, opened: Snapshot) -> DenseRetriever:
-        return DenseRetriever(self.embedder, opened)
+    def _retriever(self, opened: Snapshot) -> HybridRetriever:
+        return HybridRetriever(self.embedder, opened)
 
     def _receipt(self, opened: Snapshot) -> Receipt:
         return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})
