@@ -41,7 +41,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.weights = WeightCache(settings.cache)
-        self._chunking = Chunking()
+        self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
 
@@ -50,8 +50,8 @@ class Engine:
         return build.rebuild(
             seeds=self.settings.seeds,
             root=self.settings.index,
-            maker=self._maker(),
-            chunking=self._chunking,
+            maker=self.maker(),
+            chunking=self.chunking,
             open_embedder=lambda: self.embedder,
             observer=observer,
             anew=anew,
@@ -154,17 +154,17 @@ class Engine:
             return Snapshot.open(self.settings.index)
 
     def _require_same_maker(self, opened: Snapshot) -> None:
-        made, wanted = opened.manifest.maker, self._maker()
+        made, wanted = opened.manifest.maker, self.maker()
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
             mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
 
-    def _maker(self) -> Maker:
+    def maker(self) -> Maker:
         """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""
         name = self.settings.embedder
         model = CATALOGUE.get(name)
         digest = model.sha256 if model else self.embedder.digest
-        return Maker(name, digest, self._chunking.as_dict())
+        return Maker(name, digest, self.chunking.as_dict())
 
     def _retriever(self, opened: Snapshot) -> HybridRetriever:
         return HybridRetriever(self.embedder, opened)
