@@ -36,7 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [_disk(settings.home), _disk(settings.cache), _memory()]
     findings += [_weights(name, cache) for name in (settings.embedder, settings.llm)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
-    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds))} documents in {settings.seeds}")]
+    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
     return findings
 

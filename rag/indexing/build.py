@@ -134,7 +134,9 @@ def _seeds_before(root: Path) -> Mapping[str, str]:
 def _plan(folder: Path, old: Snapshot | None) -> _Plan:
     plan = _Plan()
     known = {d.sha256: d for d in old.documents()} if old else {}
-    for path in documents.find(folder):
+    listing = documents.find(folder)
+    plan.failures += map(str, listing.failures)
+    for path in listing.paths:
         try:
             seed = documents.read(folder, path)
             if seed.sha256 in known:
