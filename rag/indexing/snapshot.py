@@ -166,7 +166,7 @@ class Snapshot:
         """Number of chunks in each language of the documents."""
         totals: dict[str, int] = {}
         for segment in self.segments:
-            for language, count in segment.languages().items():
+            for language, count in segment.languages.items():
                 totals[language] = totals.get(language, 0) + count
         return totals
 
