@@ -82,8 +82,8 @@ def _fill(engine: Engine, chosen: argparse.Namespace) -> None:
     files = sorted(chosen.data.glob("*.corpus.jsonl"))
     passages = [json.loads(line)["text"] for file in files for line in file.read_text("utf-8").splitlines()]
     random = np.random.default_rng(3)
-    # About 1.3 chunks a passage.
-    for number in range(round(chosen.chunks / 1.3 / _PASSAGES_PER_DOCUMENT)):
+    # About one chunk a passage.
+    for number in range(round(chosen.chunks / _PASSAGES_PER_DOCUMENT)):
         drawn = random.integers(0, len(passages), _PASSAGES_PER_DOCUMENT)
         folder = engine.settings.seeds / f"{number // 1000:03}"
         folder.mkdir(parents=True, exist_ok=True)

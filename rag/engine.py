@@ -101,7 +101,7 @@ class Engine:
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
         spoken = language.detect(question, leaning=opened.languages())
-        return self._retriever(opened).search(question, spoken, count, conditions)
+        return self.retriever(opened).search(question, spoken, count, conditions)
 
     def ask(self, question: str, where: str = "") -> Iterator[Event]:
         """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
@@ -112,7 +112,7 @@ class Engine:
         with ThreadPoolExecutor(1) as loading:
             # The model's file is read while the embedder's libraries are imported: both take seconds on a cold start.
             reader = loading.submit(lambda: self.reader)
-            retriever = self._retriever(opened)
+            retriever = self.retriever(opened)
             reader.result()
         spoken = language.detect(question, leaning=opened.languages())
         loaded = time.perf_counter()
@@ -166,8 +166,15 @@ class Engine:
         digest = model.sha256 if model else self.embedder.digest
         return Maker(name, digest, self.chunking.as_dict())
 
-    def _retriever(self, opened: Snapshot) -> HybridRetriever:
-        return HybridRetriever(self.embedder, opened)
+    def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
+        """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
+        return HybridRetriever(self.embedder, opened or self.snapshot())
+
+    def at(self, home: Path) -> "Engine":
+        """An engine over another home with the same models, which are not loaded twice."""
+        other = type(self)(replace(self.settings, home=home))
+        other.embedder = self.embedder
+        return other
 
     def _receipt(self, opened: Snapshot) -> Receipt:
         return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})

@@ -6,7 +6,7 @@
     index/snapshots/ID/lexical/            the words (see `lexical`)
 
 A snapshot's unchanged files are hard links to those of the one before it: a build writes what is new, a snapshot is removed
-by removing its folder, and nothing counts references. A reader holds open files, so a switch or a removal changes nothing for it.
+by removing its folder, and nothing counts references. A reader holds open files, so neither a switch nor a removal disturbs it.
 """
 
 import hashlib

@@ -81,6 +81,10 @@ class HybridRetriever:
             scores[here] = segment.dense.scores(query, rows[here])
         return scores
 
+    def documents_of(self, chunks: NDArray[np.int64]) -> list[Listed]:
+        """The document of each of these chunks."""
+        return [self._place(number)[1] for number in chunks.tolist()]
+
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
         for number in chunks.tolist():
             segment, listed = self._place(number)
