@@ -21,7 +21,7 @@ from rag.ingestion.wire import Extracted
 
 # Bytes of address space, of which kreuzberg and its threads reserve 0.6 GB before the first page.
 MEMORY = 2 * 1024**3
-# For one document, or one scanned page. Three thousand pages of text take three seconds; two cores that do other things, some more.
+# For one document, or one scanned page. Three thousand pages of text take three seconds, on an idle core.
 SECONDS = 60
 _MEND = "split it or save it in another format, or remove it from the seeds"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -160,11 +160,11 @@ def _started(memory: int, seconds: float) -> _Child:
     finally:
         os.close(read_requests)
         os.close(write_answers)
-    return _Child(process, open(write_requests, "wb"), open(read_answers, "rb"))
+    return _Child(process, os.fdopen(write_requests, "wb"), os.fdopen(read_answers, "rb"))
 
 
 def _environment() -> dict[str, str]:
-    """No home to write a cache to, no keys to lose, no way to a hub of models; few threads and heaps, as they take address space."""
+    """No home to write a cache to, no keys to lose, no way to a hub of models; few threads and heaps, which take room."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX") if name in os.environ}
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     nowhere = "http://127.0.0.1:9"
