@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import SeedError
 from rag.ingestion import formats, ocr
 from rag.ingestion.dates import first_day
-from rag.ingestion.wire import Extracted
+from rag.ingestion.wire import Extracted, cleaned
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionConfig, ExtractionResult
@@ -96,10 +96,8 @@ def _rows(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what no text holds: zeros, halves of characters, the carriage return of a line's end."""
     # Where a PDF breaks a word over two lines pdfium gives U+0002 for the hyphen that is printed there.
-    text = text.replace("\r\n", "\n").replace("\x00", "").replace("\x02", "-")
-    return text.encode("utf-8", "ignore").decode("utf-8").strip("\n")
+    return cleaned(text).replace("\x02", "-").strip("\n")
 
 
 def _mended(raw: bytes) -> bytes:
