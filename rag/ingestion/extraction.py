@@ -41,7 +41,10 @@ def extract(raw: bytes, media_type: str, beat: Callable[[], None]) -> Extracted:
     Raises SeedError where the file is damaged or locked, or holds pictures only.
     """
     if media_type in {formats.DOCX, formats.ODT}:
-        raw = _mended(raw)
+        try:
+            raw = _mended(raw)
+        except formats.BROKEN as error:
+            raise formats.cut_off(error) from error
     result = _read(raw, media_type)
     parts = list(_parts(result, media_type))
     if media_type == formats.PDF and not any(parts):
