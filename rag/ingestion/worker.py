@@ -6,7 +6,6 @@ One child reads one file after the other. It is started when the first file come
 import atexit
 import math
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -49,14 +48,19 @@ class Worker:
         """What the file says; `suffix` is the ending of its name. Raises SeedError, whatever the file does to its reader."""
         with self._lock:
             try:
-                return wire.unpacked(self._asked(self._running(), raw, suffix))
+                # A child that read other files before may have died of them, or of a hand: only a new one speaks against this file.
+                used = self._child is not None
+                frame = self._asked(raw, suffix) or (self._asked(raw, suffix) if used else None)
+                if frame is None:
+                    raise SeedError(
+                        f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _MEND
+                    )
+                return wire.unpacked(frame)
             except SeedError:
                 raise
-            except BaseException as error:
+            except BaseException:
                 # Ctrl-C included: an answer that still comes must not be taken for the next file's.
                 self._end()
-                if isinstance(error, ValueError):
-                    raise SeedError("it makes its reader say what is no answer", _MEND) from error
                 raise
 
     def close(self) -> None:
@@ -71,15 +75,9 @@ class Worker:
             self._child.process.returncode = 0  # or Popen warns that it is left running
             self._let_go(self._child)
 
-    def _running(self) -> _Child:
-        if self._child is not None and self._child.process.poll() is not None:
-            self._end()
-        if self._child is None:
-            self._child = _started(self._memory, self._seconds)
-        return self._child
-
-    def _asked(self, child: _Child, raw: bytes, suffix: str) -> bytes:
-        """The frame of the answer. Raises SeedError where the child dies over it, or takes too long."""
+    def _asked(self, raw: bytes, suffix: str) -> bytes | None:
+        """The frame of the answer; None where the child dies over it. Raises SeedError where it takes too long."""
+        child = self._child = self._child or _started(self._memory, self._seconds)
         with _Deadline(child.process, self._seconds) as deadline, suppress(OSError):
             wire.send(child.requests, suffix.encode())
             wire.send(child.requests, raw)
@@ -90,9 +88,7 @@ class Worker:
         self._end()
         if deadline.passed:
             raise SeedError(f"it takes longer than {self._seconds:.0f} seconds to read", _MEND)
-        code = child.process.returncode
-        how = signal.Signals(-code).name if code < 0 else f"exit {code}"
-        raise SeedError(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read ({how})", _MEND)
+        return None
 
     def _end(self) -> None:
         if self._child is not None:

@@ -6,7 +6,8 @@ from tests.ingestion import makers
 
 def test_headers_and_body_are_lines_in_order():
     assert extract(makers.eml(["Satu é.", "Dua."])).text == (
-        "Subject: Kabar\nFrom: Ani <ani@example.org>\nTo: Budi <budi@example.org>\nDate: Mon, 06 May 2024 07:08:09 +0000\n\nSatu é.\n\nDua."
+        "Subject: Kabar\nFrom: Ani <ani@example.org>\nTo: Budi <budi@example.org>\nDate: Mon, 06 May 2024 07:08:09 +0000"
+        "\n\nSatu é.\n\nDua."
     )
 
 
@@ -32,7 +33,8 @@ def test_of_alternatives_the_plain_one_is_read_and_attachments_are_not():
 
 
 def test_an_unknown_charset_and_a_broken_header_are_read_as_well_as_they_can():
-    raw = b"Subject: =?nonsense?q?x?=\r\nDate: kemarin\r\nContent-Type: text/plain; charset=nonsense\r\n\r\nCaf\xc3\xa9 baru.\r\nDua.\r\n"
+    raw = b"Subject: =?nonsense?q?x?=\r\nDate: kemarin\r\nContent-Type: text/plain; charset=nonsense"
+    raw += b"\r\n\r\nCaf\xc3\xa9 baru.\r\nDua.\r\n"
     said = extract(raw)
     assert said.text.endswith("Café baru.\nDua.")
     assert said.date == ""

@@ -15,6 +15,7 @@ from rag.errors import SeedError
 from rag.ingestion.worker import Worker
 from tests.conftest import ROOT
 from tests.ingestion import makers
+from tests.ingestion.test_hostile import deep_odt
 
 SENTENCE = "Kucing makan ikan tiap pagi."
 # Long enough to be in the middle of when something happens.
@@ -61,16 +62,22 @@ def test_a_child_that_was_killed_between_files_is_started_anew(worker):
     read(worker)
     first = child_of(worker)
     os.kill(first, signal.SIGKILL)
-    assert gone(first)
     assert read(worker) == SENTENCE
     assert child_of(worker) != first
 
 
-def test_a_child_that_is_killed_over_a_file_costs_that_file_only(worker):
+def test_a_child_that_is_killed_over_a_file_is_followed_by_one_that_reads_it(worker):
     read(worker)
-    threading.Timer(0.3, os.kill, (child_of(worker), signal.SIGKILL)).start()
-    with pytest.raises(SeedError, match=r"it breaks its reader, .* \(SIGKILL\); split it or save it in another format"):
-        worker.extract(LONG, ".pdf")
+    first = child_of(worker)
+    threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+    assert len(worker.extract(LONG, ".pdf").pages) == 4000
+    assert child_of(worker) != first
+
+
+def test_a_file_that_breaks_two_children_is_refused_and_the_next_is_read(worker):
+    read(worker)
+    with pytest.raises(SeedError, match=r"it breaks its reader, or needs more than 2 GB to be read; split it"):
+        worker.extract(deep_odt(), ".odt")
     assert read(worker) == SENTENCE
 
 
@@ -116,6 +123,7 @@ ORPHANING = """
 import sys
 from rag.ingestion.worker import Worker
 from tests.ingestion import makers
+from tests.ingestion.test_hostile import deep_odt
 worker = Worker()
 worker.extract(makers.docx(["Kata."]), ".docx")
 print(worker._child.process.pid, flush=True)
