@@ -28,7 +28,7 @@ def main(requests: int, answers: int, memory: int, seconds: int) -> None:
     """Answer until the parent closes the pipe, or is gone."""
     _confine(memory)
     threading.Thread(target=_leave_with_parent, args=(requests,), daemon=True).start()
-    with open(requests, "rb") as incoming, open(answers, "wb") as outgoing:
+    with os.fdopen(requests, "rb") as incoming, os.fdopen(answers, "wb") as outgoing:
         while (suffix := wire.receive(incoming)) is not None and (raw := wire.receive(incoming)) is not None:
             signal.alarm(seconds + _GRACE)
             wire.send(outgoing, wire.packed(_answer(raw, suffix.decode(), outgoing, seconds)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import SeedError
 from rag.ingestion import formats, ocr
 from rag.ingestion.dates import first_day
-from rag.ingestion.wire import Extracted
+from rag.ingestion.wire import Extracted, cleaned
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionConfig, ExtractionResult
@@ -41,7 +41,10 @@ def extract(raw: bytes, media_type: str, beat: Callable[[], None]) -> Extracted:
     Raises SeedError where the file is damaged or locked, or holds pictures only.
     """
     if media_type in {formats.DOCX, formats.ODT}:
-        raw = _mended(raw)
+        try:
+            raw = _mended(raw)
+        except formats.BROKEN as error:
+            raise formats.cut_off(error) from error
     result = _read(raw, media_type)
     parts = list(_parts(result, media_type))
     if media_type == formats.PDF and not any(parts):
@@ -96,10 +99,8 @@ def _rows(cells: Sequence[Sequence[str]]) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without what no text holds: zeros, halves of characters, the carriage return of a line's end."""
     # Where a PDF breaks a word over two lines pdfium gives U+0002 for the hyphen that is printed there.
-    text = text.replace("\r\n", "\n").replace("\x00", "").replace("\x02", "-")
-    return text.encode("utf-8", "ignore").decode("utf-8").strip("\n")
+    return cleaned(text).replace("\x02", "-").strip("\n")
 
 
 def _mended(raw: bytes) -> bytes:

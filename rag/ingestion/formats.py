@@ -71,7 +71,8 @@ _MOST_MEMBERS = 10_000
 _MOST_UNPACKED = 500_000_000
 _REMOVE = "remove it from the seeds"
 _AGAIN = "get it or save it again, or remove it from the seeds"
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, EOFError, RuntimeError, OverflowError)
+# What `zipfile` raises for archives that are none.
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, EOFError, RuntimeError, OverflowError)
 
 
 def is_text(raw: bytes, suffix: str) -> bool:
@@ -117,8 +118,8 @@ def _package(raw: bytes) -> str:
                 if name in names:
                     return kind
             return _open_document(archive, names)
-    except _BROKEN as error:
-        raise SeedError(f"it is cut off or damaged ({_line(error)})", _AGAIN) from error
+    except BROKEN as error:
+        raise cut_off(error) from error
 
 
 def _refuse_bombs(archive: zipfile.ZipFile) -> None:
@@ -143,6 +144,12 @@ def _open_document(archive: zipfile.ZipFile, names: Collection[str]) -> str:
     return ODT
 
 
+def cut_off(error: Exception) -> SeedError:
+    """The refusal of an archive that Python's `zipfile` fails on with one of `BROKEN`."""
+    said = " ".join(str(error).split())[:120] or type(error).__name__
+    return SeedError(f"it is cut off or damaged ({said})", _AGAIN)
+
+
 def locked() -> SeedError:
     """The refusal of a document that only a password opens."""
     return SeedError("it is locked with a password", "save it without one, or remove it from the seeds")
@@ -153,7 +160,3 @@ def _old_office(raw: bytes) -> SeedError:
     if "EncryptedPackage".encode("utf-16-le") in raw:
         return locked()
     return SeedError("it is an old Office file (.doc, .xls, .ppt, .msg)", "save it as .docx, .xlsx, .pptx or .eml")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -10,7 +10,7 @@ from email.message import Message
 
 from rag.ingestion.dates import first_day
 from rag.ingestion.webpage import decoded, text_of
-from rag.ingestion.wire import Extracted
+from rag.ingestion.wire import Extracted, cleaned
 
 _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 
@@ -20,7 +20,7 @@ def extract(raw: bytes) -> Extracted:
     mail = message_from_bytes(raw)
     headers = "\n".join(f"{name}: {value}" for name in _SHOWN if (value := _header(mail, name)))
     body = "\n\n".join(filter(None, (_text(part) for part in _shown(mail))))
-    return Extracted(f"{headers}\n\n{body}".strip("\n"), first_day([_header(mail, "Date")]))
+    return Extracted(cleaned(f"{headers}\n\n{body}".strip("\n")), first_day([_header(mail, "Date")]))
 
 
 def _header(mail: Message, name: str) -> str:
@@ -54,5 +54,4 @@ def _text(part: Message) -> str:
         text = raw.decode(part.get_content_charset("utf-8"))
     except (UnicodeDecodeError, LookupError):
         text = decoded(raw)
-    text = text.replace("\r\n", "\n")
-    return (text_of(text) if part.get_content_subtype() == "html" else text).strip("\n")
+    return (text_of(text) if part.get_content_subtype() == "html" else text).strip("\r\n")

@@ -1,15 +1,17 @@
 """Whether scanned pages can be read here: kreuzberg brings Tesseract itself, but not what Tesseract knows of languages."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import SeedError
 
-# Where systems put the language data; the variable is Tesseract's own.
+# Where the extra `ocr` (English) and systems put the language data; the variable is Tesseract's own, and names one folder.
 _VARIABLE = "TESSDATA_PREFIX"
 _FOLDERS = (
+    f"{sys.prefix}/share/tessdata",
     "/usr/share/tesseract-ocr/5/tessdata",
     "/usr/share/tesseract-ocr/4.00/tessdata",
     "/usr/share/tesseract/tessdata",
@@ -21,9 +23,7 @@ _FOLDERS = (
 _NO_LANGUAGES = frozenset({"osd", "equ"})
 # A page takes one to three seconds, so this is a quarter of an hour.
 _MOST_PAGES = 500
-_MEND = (
-    "run it through OCR first, or give rag the means: `apt install tesseract-ocr-ind tesseract-ocr-eng` (see OCR in the README)"
-)
+_MEND = "install the extra `ocr` (`pip install '.[ocr]'`) or `apt install tesseract-ocr-ind`, or remove it from the seeds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,13 @@ def scans(count: int, beat: Callable[[], None]) -> Iterator[Scan]:
 
 
 def _languages() -> str:
-    """The languages that are installed, as Tesseract wants them named; empty where none is."""
-    for folder in filter(None, [os.environ.get(_VARIABLE), *_FOLDERS]):
-        names = sorted(file.stem for file in Path(folder).glob("*.traineddata") if file.stem not in _NO_LANGUAGES)
-        if names:
-            os.environ[_VARIABLE] = folder
-            return "+".join(names)
-    return ""
+    """The languages of the folder that has the most, as Tesseract wants them named; empty where none has any."""
+    chosen = os.environ.get(_VARIABLE)
+    found = {folder: _names(folder) for folder in ([chosen] if chosen else _FOLDERS)}
+    folder = max(found, key=lambda folder: len(found[folder]))
+    os.environ[_VARIABLE] = folder
+    return "+".join(found[folder])
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(file.stem for file in Path(folder).glob("*.traineddata") if file.stem not in _NO_LANGUAGES)

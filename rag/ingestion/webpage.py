@@ -9,7 +9,7 @@ import re
 from html.parser import HTMLParser
 
 from rag.ingestion.dates import first_day
-from rag.ingestion.wire import Extracted
+from rag.ingestion.wire import Extracted, cleaned
 
 # What stands between two pieces of text, weakest first: where several are asked for, the strongest stands.
 _GAPS = ("", " ", "\t", "\n", "\n\n")
@@ -77,18 +77,20 @@ _DATES = (
 
 def extract(raw: bytes) -> Extracted:
     """The text that a reader of the page sees. Raises SeedError for bytes that are no text."""
-    page = _Page()
-    page.feed(_MARKED.sub("", decoded(raw)))
-    page.close()
+    page = _read(decoded(raw))
     return Extracted("".join(page.pieces), first_day(page.dates.get(name) for name in _DATES))
 
 
 def text_of(markup: str) -> str:
     """The text of a page that is decoded already."""
+    return "".join(_read(markup).pieces)
+
+
+def _read(markup: str) -> "_Page":
     page = _Page()
-    page.feed(_MARKED.sub("", markup))
+    page.feed(_MARKED.sub("", cleaned(markup)))
     page.close()
-    return "".join(page.pieces)
+    return page
 
 
 def decoded(raw: bytes) -> str:

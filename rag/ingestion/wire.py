@@ -24,6 +24,11 @@ class Extracted:
     media_type: str = ""
 
 
+def cleaned(text: str) -> str:
+    """The text without what no text holds: zeros, halves of characters, the carriage return of a line's end."""
+    return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+
+
 def send(stream: BinaryIO, frame: bytes) -> None:
     """Write one frame. Raises OSError where nobody reads any more."""
     stream.write(len(frame).to_bytes(_LENGTH, "big"))

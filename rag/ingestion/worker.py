@@ -6,7 +6,6 @@ One child reads one file after the other. It is started when the first file come
 import atexit
 import math
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from rag.ingestion.wire import Extracted
 
 # Bytes of address space, of which kreuzberg and its threads reserve 0.6 GB before the first page.
 MEMORY = 2 * 1024**3
-# For one document, or one scanned page. Three thousand pages of text take three seconds; two cores that do other things, some more.
+# For one document, or one scanned page. Three thousand pages of text take three seconds, on an idle core.
 SECONDS = 60
 _MEND = "split it or save it in another format, or remove it from the seeds"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,14 +48,19 @@ class Worker:
         """What the file says; `suffix` is the ending of its name. Raises SeedError, whatever the file does to its reader."""
         with self._lock:
             try:
-                return wire.unpacked(self._asked(self._running(), raw, suffix))
+                # A child that read other files before may have died of them, or of a hand: only a new one speaks against this file.
+                used = self._child is not None
+                frame = self._asked(raw, suffix) or (self._asked(raw, suffix) if used else None)
+                if frame is None:
+                    raise SeedError(
+                        f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _MEND
+                    )
+                return wire.unpacked(frame)
             except SeedError:
                 raise
-            except BaseException as error:
+            except BaseException:
                 # Ctrl-C included: an answer that still comes must not be taken for the next file's.
                 self._end()
-                if isinstance(error, ValueError):
-                    raise SeedError("it makes its reader say what is no answer", _MEND) from error
                 raise
 
     def close(self) -> None:
@@ -71,15 +75,9 @@ class Worker:
             self._child.process.returncode = 0  # or Popen warns that it is left running
             self._let_go(self._child)
 
-    def _running(self) -> _Child:
-        if self._child is not None and self._child.process.poll() is not None:
-            self._end()
-        if self._child is None:
-            self._child = _started(self._memory, self._seconds)
-        return self._child
-
-    def _asked(self, child: _Child, raw: bytes, suffix: str) -> bytes:
-        """The frame of the answer. Raises SeedError where the child dies over it, or takes too long."""
+    def _asked(self, raw: bytes, suffix: str) -> bytes | None:
+        """The frame of the answer; None where the child dies over it. Raises SeedError where it takes too long."""
+        child = self._child = self._child or _started(self._memory, self._seconds)
         with _Deadline(child.process, self._seconds) as deadline, suppress(OSError):
             wire.send(child.requests, suffix.encode())
             wire.send(child.requests, raw)
@@ -90,9 +88,7 @@ class Worker:
         self._end()
         if deadline.passed:
             raise SeedError(f"it takes longer than {self._seconds:.0f} seconds to read", _MEND)
-        code = child.process.returncode
-        how = signal.Signals(-code).name if code < 0 else f"exit {code}"
-        raise SeedError(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read ({how})", _MEND)
+        return None
 
     def _end(self) -> None:
         if self._child is not None:
@@ -160,11 +156,11 @@ def _started(memory: int, seconds: float) -> _Child:
     finally:
         os.close(read_requests)
         os.close(write_answers)
-    return _Child(process, open(write_requests, "wb"), open(read_answers, "rb"))
+    return _Child(process, os.fdopen(write_requests, "wb"), os.fdopen(read_answers, "rb"))
 
 
 def _environment() -> dict[str, str]:
-    """No home to write a cache to, no keys to lose, no way to a hub of models; few threads and heaps, as they take address space."""
+    """No home to write a cache to, no keys to lose, no way to a hub of models; few threads and heaps, which take room."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TESSDATA_PREFIX") if name in os.environ}
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     nowhere = "http://127.0.0.1:9"

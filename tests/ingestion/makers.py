@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.message import EmailMessage
 from html import escape
 
@@ -13,14 +13,20 @@ _XML = '<?xml version="1.0" encoding="UTF-8"?>'
 STATED = "2024-05-06T07:08:09Z"
 
 
-def zipped(members: Mapping[str, str | bytes], stored: Sequence[str] = ()) -> bytes:
-    """A zip archive of the members, deflated but for those in `stored`."""
+def zipped(members: Mapping[str, str | bytes]) -> bytes:
+    """A zip archive of the members, always the same bytes."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            way = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0)), content, way)
+            archive.writestr(zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
     return target.getvalue()
+
+
+def edited(raw: bytes, name: str, edit: Callable[[bytes], bytes]) -> bytes:
+    """The archive with one member changed."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    return zipped(members | {name: edit(members[name])})
 
 
 def pdf(pages: Sequence[Sequence[str]], info: str = "/CreationDate (D:20240506070809Z)", trailer: str = "") -> bytes:
