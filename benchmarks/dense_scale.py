@@ -2,8 +2,8 @@
 
 usage: python benchmarks/dense_scale.py DATA [--sizes 10000,100000,1000000] [--probes 16,48,96]
 
-The vectors have the distribution of real ones: passages of the corpora in DATA are embedded, and the sample is enlarged by moving
-each real vector by the difference of two of its near neighbours. What that does to the distribution is printed: the
+The vectors have the distribution of real ones: passages of the corpora in DATA are embedded, and the sample is enlarged by
+moving each real vector by the difference of two of its near neighbours. What that does to the distribution is printed: the
 cosine with the nearest neighbour, and with a random vector, in the real sample and in an equally large part of the grown one.
 Queries are real questions. Recall is against exact search over the same vectors.
 """

@@ -2,10 +2,10 @@
 
 usage: python benchmarks/growing.py DATA HOME [--chunks 100000] [--vectors FILE] [--rounds 5]
 
-HOME is filled with documents made of real passages of DATA (drawn at random, so that words occur as they do), cut by the real
-chunker. Their vectors are not computed, which would take hours, but drawn as `dense_scale.py` draws them; everything else is the
-product's. Then, with the real embedder: search latency over real questions, by stage; and `rag index` as a process of its own after one
-new seed, `--rounds` times: seconds, and bytes written (files of the new snapshot that the one before does not share).
+HOME is filled with documents made of real passages of DATA (drawn at random, so that words occur as they do), cut by the
+real chunker. Their vectors are not computed, which would take hours, but drawn as `dense_scale.py` draws them; everything else
+is the product's. Then, with the real embedder: search latency over real questions, by stage; and `rag index` as a process of its
+own after one new seed, `--rounds` times: seconds, and bytes written (files of the new snapshot that the one before lacks).
 """
 
 import argparse
