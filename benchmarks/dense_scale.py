@@ -98,9 +98,7 @@ def _measure(vectors: Vectors, queries: Vectors, probes: list[int]) -> None:
         for number in probes:
             dense.PROBES = number
             seconds, hits = _searched(index, queries)
-            recall = np.mean(
-                [len(set(rows.tolist()) & set(found.tolist())) / _FOUND for rows, found in zip(hits, exact, strict=True)]
-            )
+            recall = np.mean([len({*rows} & {*found}) / _FOUND for rows, found in zip(hits, exact, strict=True)])
             p50, p99 = np.quantile(seconds, (0.5, 0.99)) * 1000
             size = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
             probing = "" if index.exact else f", {number} probes"

@@ -4,8 +4,8 @@ usage: python benchmarks/growing.py DATA HOME [--chunks 100000] [--vectors FILE]
 
 HOME is filled with documents made of real passages of DATA (drawn at random, so that words occur as they do), cut by the
 real chunker. Their vectors are not computed, which would take hours, but drawn as `dense_scale.py` draws them; everything else
-is the product's. Then, with the real embedder: search latency over real questions, by stage; and `rag index` as a process of its
-own after one new seed, `--rounds` times: seconds, and bytes written (files of the new snapshot that the one before lacks).
+is the product's. Then, with the real embedder: search latency over real questions, by stage; and `rag index` as a process of
+its own after one new seed, `--rounds` times: seconds, and bytes written (files that the snapshot before lacks).
 """
 
 import argparse
@@ -121,9 +121,8 @@ def _search(engine: Engine, opened: Snapshot, data: Path) -> None:
         p50, p99 = np.quantile(seconds[10:], (0.5, 0.99)) * 1000
         print(f"{name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     beside = np.array(searching[10:]) - np.array(embedding[10:])
-    print(
-        f"search beside the embedding: p50 {np.quantile(beside, 0.5) * 1000:.1f} ms, p99 {np.quantile(beside, 0.99) * 1000:.1f} ms"
-    )
+    p50, p99 = np.quantile(beside, (0.5, 0.99)) * 1000
+    print(f"search beside the embedding: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
 def _add_one(engine: Engine, round_: int) -> None:
@@ -139,9 +138,10 @@ def _add_one(engine: Engine, round_: int) -> None:
     after = snapshot.read_manifest(root)
     new = sum(entry.size for name, entry in after.files.items() if before.files.get(name) != entry)
     manifest = len(after.to_json())
+    whole = sum(entry.size for entry in after.files.values())
     print(
-        f"one seed more: `rag index` {seconds:.2f} s (of it the build {report['seconds']:.2f}), {new / 1e3:.0f} kB of new files and a"
-        f" manifest of {manifest / 1e3:.0f} kB, in an index of {sum(e.size for e in after.files.values()) / 1e6:.0f} MB",
+        f"one seed more: `rag index` {seconds:.2f} s (of it the build {report['seconds']:.2f}), {new / 1e3:.0f} kB of new files"
+        f" and a manifest of {manifest / 1e3:.0f} kB, in an index of {whole / 1e6:.0f} MB",
         flush=True,
     )
 
