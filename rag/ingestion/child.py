@@ -1,7 +1,7 @@
 """The process in which files are read that could break it: `python -m rag.ingestion.child REQUESTS ANSWERS MEMORY SECONDS`.
 
-The first two are the numbers of pipes it inherits. It reads one file after the other until the first pipe ends, and speaks on the
-second pipe alone: whatever a native library prints goes nowhere. Its working, home and temporary folder is `TMPDIR`.
+The first two are the numbers of pipes it inherits. It reads one file after the other until the first pipe ends, and speaks on
+the second pipe alone: whatever a native library prints goes nowhere. Its working, home and temporary folder is `TMPDIR`.
 """
 
 import os
