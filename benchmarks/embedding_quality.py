@@ -1,4 +1,4 @@
-"""nDCG@10 of each arithmetic of the embedder against float32: whole passages, exact search, one relevant passage or more a question.
+"""nDCG@10 of each arithmetic of the embedder against float32: whole passages, exact search.
 
     python benchmarks/embedding_quality.py DATA [--arithmetics float32 int8 …] [--keep FOLDER] [--sets idkmrc …]
 

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 _FIRST_POSITION = {"bert": None, "roberta": 1, "xlm-roberta": 1}
 _ROLES = {"document": ("document", "passage", "corpus"), "query": ("query",)}
 _PLAIN_NAME = re.compile(r"(?:embeddings|encoder)\..+")
+_SQUARE = ("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense")
 _DTYPES = {"F32": np.float32, "F16": np.float16}
 
 
@@ -63,10 +64,8 @@ def _read(folder: Path) -> Model:
     transformer = _json(folder / "sentence_bert_config.json")
     _require(not transformer.get("do_lower_case"), "lower-casing outside the tokenizer")
     positions = config["max_position_embeddings"] - first
-    # Its own reading, without the cut and padding that a file may ask for: `token_starts` needs the whole text.
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    tensors = _tensors(folder / "model.safetensors")
+    _require_encoder(tensors, config)
     return Model(
         layers=config["num_hidden_layers"],
         heads=config["num_attention_heads"],
@@ -76,9 +75,20 @@ def _read(folder: Path) -> Model:
         most_tokens=min(transformer.get("max_seq_length") or _tokenizer_limit(folder, positions), positions),
         padding=padding,
         prompts=_prompts(_json(folder / "config_sentence_transformers.json")),
-        tensors=_tensors(folder / "model.safetensors"),
-        tokenizer=tokenizer,
+        tensors=tensors,
+        tokenizer=_tokenizer(folder / "tokenizer.json"),
     )
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    """Without the cut and the padding that a file may ask for: `token_starts` needs the whole text."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing narrower
+        raise Unsupported(f"the tokenizer: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -119,6 +129,25 @@ def _prompts(config: dict[str, Any]) -> dict[str, str]:
     return {role: next((prompts[name] for name in names if name in prompts), "") for role, names in _ROLES.items()}
 
 
+def _require_encoder(tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> None:
+    """That every tensor of the layers is there, in the shape that the configuration says."""
+    hidden, wide = config["hidden_size"], config["intermediate_size"]
+    shapes: dict[str, tuple[int, ...]] = {"embeddings.word_embeddings.weight": (config["vocab_size"], hidden)}
+    shapes["embeddings.position_embeddings.weight"] = (config["max_position_embeddings"], hidden)
+    shapes["embeddings.token_type_embeddings.weight"] = (config["type_vocab_size"], hidden)
+    norms = ["embeddings.LayerNorm"]
+    for name in (f"encoder.layer.{layer}." for layer in range(config["num_hidden_layers"])):
+        sizes = {f"{name}{part}": (hidden, hidden) for part in _SQUARE}
+        sizes |= {f"{name}intermediate.dense": (wide, hidden), f"{name}output.dense": (hidden, wide)}
+        shapes |= {f"{dense}.weight": size for dense, size in sizes.items()}
+        shapes |= {f"{dense}.bias": size[:1] for dense, size in sizes.items()}
+        norms += [f"{name}attention.output.LayerNorm", f"{name}output.LayerNorm"]
+    shapes |= {f"{norm}.{kind}": (hidden,) for norm in norms for kind in ("weight", "bias")}
+    wrong = [name for name, shape in shapes.items() if name not in tensors or tensors[name].shape != shape]
+    _require(not wrong, f"tensors that are missing or of another shape: {wrong[:3]}")
+    _require(config["num_attention_heads"] > 0 and hidden % config["num_attention_heads"] == 0, "heads that do not divide")
+
+
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     """Every tensor of a safetensors file, mapped, so that what is not used is not read."""
     # Copy-on-write: what reads the weights without copying them asks for writable memory, and never writes.
@@ -133,5 +162,4 @@ def _tensors(path: Path) -> dict[str, NDArray[Any]]:
             continue
         begin, end = entry["data_offsets"]
         tensors[plain[0]] = raw[start + begin : start + end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    _require("embeddings.word_embeddings.weight" in tensors, "no word embeddings")
     return tensors

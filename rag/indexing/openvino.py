@@ -1,10 +1,9 @@
 """Texts to vectors with OpenVINO, on the processor, in one of three arithmetics. The only importer of openvino.
 
-The graph is built here, from the tensors of a sentence-transformers folder, in tenths of a second: no converter is run, nothing is
-stored that could go stale, and torch is not imported. Token numbers and their mask go in, unit vectors come out.
+The graph is built here, from the tensors of a sentence-transformers folder, in tenths of a second: no converter is run, nothing
+is stored that could go stale, and torch is not imported. Token numbers and their mask go in, unit vectors come out.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,13 +22,14 @@ if TYPE_CHECKING:
 
 # Tokens of a batch, padding counted. Texts are sorted by length first, so little of it is padding.
 _BATCH_TOKENS = 2048
-# One scale for so many weights of a row, and for so many activations of a token.
-_INT8_GROUP = 128
+# One scale for so many weights of a row, and for so many activations of a token. The default embedder's own blocks are of 32,
+# and with 128 it loses 0.54 % of belebele-en's nDCG@10 for a fifth more speed.
+_INT8_GROUP = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """How the matrices are multiplied. `precision` is OpenVINO's hint; `int8` weights meet activations made int8 as they come."""
+    """How matrices are multiplied. `precision` is OpenVINO's hint; `int8` weights meet activations made int8 as they come."""
 
     name: str
     precision: str
@@ -96,6 +96,8 @@ class OpenVinoEmbedder:
     def embed_tokens(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Unit vectors of rows of token numbers, special ones among them."""
         vectors = np.empty((len(rows), self._model.tensors["embeddings.word_embeddings.weight"].shape[1]), np.float32)
+        if not rows:
+            return vectors
         # The longest first: when the streams run out of work, what is left is short.
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
         batches = list(_batches(order, rows))
