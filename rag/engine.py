@@ -29,6 +29,7 @@ from rag.weights.catalogue import CATALOGUE, LLM
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
     from rag.indexing.embedder import SentenceEmbedder
+    from rag.indexing.openvino import OpenVinoEmbedder
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
@@ -191,14 +192,14 @@ class Engine:
         return prompt.load(self.settings.home)
 
     @cached_property
-    def embedder(self) -> "SentenceEmbedder":
+    def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
         """The embedder of the settings. Raises WeightsError."""
-        from rag.indexing import embedder
+        from rag.indexing import backend
 
         source = sources.embedder(self.settings.embedder, self.weights)
         if source is None:
-            return embedder.open_named(self.settings.embedder)
-        return embedder.open_folder(source.name, source.digest, source.path)
+            return backend.open_named(self.settings.embedder, self.settings.cache)
+        return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
 
     @cached_property
     def _llm_source(self) -> sources.Source:
