@@ -1,13 +1,14 @@
 """Passages a second: sentence-transformers' `encode` with its defaults, and each arithmetic of ours, in turns in one run.
 
-    python benchmarks/embedding_speed.py CORPUS.jsonl [--passages 128] [--rounds 5] [--start]
+    python benchmarks/embedding_speed.py CORPUS.jsonl [--passages 128] [--rounds 5] [--cpu | --start]
 
 Everything takes its turn in every round, so what else the machine does falls on all alike; the ratio is taken within a
 round. The matrix-multiply limit is the fastest float32 product of two 2048 x 2048 matrices by torch in the same round. A text
 of n tokens costs, in multiplications and additions, n x 2 x layers x (4 hidden^2 + 2 hidden x wide) for the matrices and
 4 x layers x hidden x n^2 for attention; a backend's share is what it did of the limit, counting no padding. bfloat16 and
-int8 may pass 1: they have a limit of their own. `--start` measures the seconds of a fresh process to its first question's
-vector, and of a question after that.
+int8 may pass 1: they have a limit of their own. On a busy machine `taskset -c 0 … --cpu` compares seconds of one core
+instead of those of the clock. `--start` measures the seconds of a fresh process to its first question's vector, and of a
+question after that.
 """
 
 import argparse
@@ -54,17 +55,17 @@ def floating_point_operations(model: folder.Model, lengths: list[int]) -> float:
     return float(sum(n * per_token + 4 * model.layers * hidden * n * n for n in lengths))
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds_of(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     work()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def spread(values: list[float], digits: int = 2) -> str:
     return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
 
 
-def measure(source: sources.Source, model: folder.Model, texts: list[str], rounds: int) -> None:
+def measure(source: sources.Source, model: folder.Model, texts: list[str], rounds: int, clock: Callable[[], float]) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -88,9 +89,9 @@ def measure(source: sources.Source, model: folder.Model, texts: list[str], round
     limits: list[float] = []
     rates: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(rounds):
-        limits.append(max(2 * SIDE**3 / seconds_of(lambda: matrix @ matrix) / 1e9 for _ in range(5)))
+        limits.append(max(2 * SIDE**3 / seconds_of(lambda: matrix @ matrix, clock) / 1e9 for _ in range(5)))
         for name, run in runners.items():
-            rates[name].append(len(texts) / seconds_of(run))
+            rates[name].append(len(texts) / seconds_of(run, clock))
     print(f"matrix-multiply limit, float32: {spread(limits, 0)} GFLOP/s")
     print("| | passages/s | times sentence-transformers | share of the float32 limit |\n|---|---|---|---|")
     base = rates["sentence-transformers"]
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--start", action="store_true")
+    parser.add_argument("--cpu", action="store_true")
     chosen = parser.parse_args()
     source = sources.embedder(EMBEDDER, WeightCache(settings.Settings().cache))
     assert source is not None
@@ -130,7 +132,8 @@ def main() -> None:
         return
     rows = [json.loads(line)["text"] for line in chosen.corpus.read_text("utf-8").splitlines()]
     picked = np.random.default_rng(0).permutation(len(rows))[: chosen.passages]
-    measure(source, folder.read(source.path), [rows[i] for i in picked], chosen.rounds)
+    clock = time.process_time if chosen.cpu else time.perf_counter
+    measure(source, folder.read(source.path), [rows[i] for i in picked], chosen.rounds, clock)
 
 
 if __name__ == "__main__":

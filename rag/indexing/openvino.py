@@ -122,12 +122,7 @@ class OpenVinoEmbedder:
 
     def _embed(self, prompt: str, texts: Sequence[str]) -> NDArray[np.float32]:
         encoded = self._tokenizer.encode_batch([prompt + normalise(text) for text in texts])
-        return self.embed_tokens([self._cut(encoding.ids) for encoding in encoded])
-
-    def _cut(self, ids: list[int]) -> list[int]:
-        """At what the model reads, keeping the special token that ends a text."""
-        most = self._model.most_tokens
-        return ids if len(ids) <= most else [*ids[: most - 1], ids[-1]]
+        return self.embed_tokens([_cut(encoding, self._model.most_tokens) for encoding in encoded])
 
     def _compile(self, hint: str) -> Any:
         with self._compiling:
@@ -135,6 +130,16 @@ class OpenVinoEmbedder:
                 options = {"PERFORMANCE_HINT": hint, **self._arithmetic.options()}
                 self._compiled[hint] = self._core.compile_model(self._graph, "CPU", options)
             return self._compiled[hint]
+
+
+def _cut(encoding: Any, most: int) -> list[int]:
+    """The token numbers, at most `most`; the special tokens that end a text stay."""
+    ids: list[int] = encoding.ids
+    if len(ids) <= most:
+        return ids
+    mask: list[int] = encoding.special_tokens_mask
+    ending = next((i for i, special in enumerate(reversed(mask)) if not special), 0)
+    return [*ids[: most - ending], *ids[len(ids) - ending :]]
 
 
 def _batches(order: list[int], rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
