@@ -27,12 +27,12 @@ from rag.evaluation.metrics import estimate, per_question
 from rag.evaluation.retrieval import best_first
 from rag.indexing.lexical import LexicalEntry, LexicalIndex, update
 from rag.ingestion.chunking import Chunking, chunk
-from rag.retrieval.fusion import WEIGHT, fuse
+from rag.retrieval.fusion import WEIGHT, fuse, spread
 from rag.types import Document
 
 PARALLEL = ("id", "en", "th", "zh")
 PARALLEL_CORPORA = tuple(f"belebele-{spoken}" for spoken in PARALLEL)
-WEIGHTS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+WEIGHTS = (1.0, 2.0, 3.0, 4.0, 6.0)
 CANDIDATES = 100
 SAMPLE = 512
 STRIDE = 64
@@ -89,18 +89,14 @@ class Corpora:
         return vectors
 
 
-def spread(vectors: NDArray[np.float32]) -> float:
-    """The standard deviation of the cosines between chunks of a sample."""
-    chosen = vectors[np.random.default_rng(0).permutation(len(vectors))[:SAMPLE]]
-    return float((chosen @ chosen.T)[np.triu_indices(len(chosen), 1)].std())
-
-
 def rank(
     questions: Sequence[str], vectors: NDArray[np.float32], units: Units, lexical: LexicalIndex
 ) -> dict[str, list[list[str]]]:
     """Passages for each question by dense, lexical, and hybrid with each weight."""
     rankings: dict[str, list[list[str]]] = {"dense": [], "lexical": [], **{str(weight): [] for weight in WEIGHTS}}
-    wide, spoken = spread(units.vectors), set(units.languages)
+    sample = np.random.default_rng(0).permutation(len(units.texts))[:SAMPLE]
+    wide = spread(units.vectors[sample], [units.languages[row] for row in sample])
+    spoken = set(units.languages)
     for question, vector in zip(questions, vectors, strict=True):
         asked = language.detect(question, leaning=spoken)
         cosines = units.vectors @ vector

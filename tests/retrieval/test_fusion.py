@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from rag.retrieval.fusion import WEIGHT, fuse
+from rag.retrieval.fusion import WEIGHT, fuse, spread
 
 cosines = st.floats(-1, 1, width=32)
 scores = st.floats(0, 60, width=32)
@@ -85,3 +86,25 @@ def test_languages_make_no_difference_where_there_is_one(rows: list[tuple[float,
     found = np.array(fused(dense, lexical))
     plain = np.array(dense) + WEIGHT * 0.02 * np.array(lexical) / 20
     assert found - found[0] == pytest.approx(plain - plain[0], abs=1e-5)
+
+
+def unit(rows: int, *, around: int = 0) -> NDArray[np.float32]:
+    """Random unit vectors near an axis of their own."""
+    vectors = np.random.default_rng(around).normal(0, 0.05, (rows, 16)).astype(np.float32)
+    vectors[:, around] += 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def test_the_spread_is_that_between_chunks_of_one_language() -> None:
+    here, there = unit(40), unit(40, around=1)
+    alone = spread(here, ["id"] * 40)
+    assert alone == pytest.approx(float((here @ here.T)[np.triu_indices(40, 1)].std()))
+    together = spread(np.concatenate([here, there]), ["id"] * 40 + ["en"] * 40)
+    assert together == pytest.approx(alone, rel=0.2)
+    assert spread(np.concatenate([here, there]), ["id"] * 80) > 10 * alone
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 20])
+def test_of_few_chunks_the_spread_is_the_usual_one(rows: int) -> None:
+    assert spread(unit(rows), ["id"] * rows) == 0.024
