@@ -7,14 +7,16 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag import __version__, settings
-from rag.errors import RagError, SeedError, StorageError
+from rag.errors import IndexDamaged, QuestionError, RagError, SeedError, StorageError
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, Model
 
 if TYPE_CHECKING:
     from rag.engine import Engine
+    from rag.indexing.snapshot import Manifest
     from rag.types import Answer, Event, Passage
     from rag.weights.cache import FileState
 
@@ -62,13 +64,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     index = _command(commands, "index", _index, "bring the index in line with seeds/")
-    index.add_argument("--rebuild", action="store_true", help="reuse nothing of the old index")
+    index.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files or folders to copy into seeds/ first; - for standard input"
+    )
+    index.add_argument("--name", metavar="FILE", help="what standard input is called in seeds/, as notes.md")
+    how = index.add_mutually_exclusive_group()
+    how.add_argument("--rebuild", action="store_true", help="reuse nothing of the old index")
+    how.add_argument("--watch", action="store_true", help="go on, and index what changes in seeds/ until interrupted")
+    how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and say what is wrong with it")
     search = _command(commands, "search", _search, "find the passages nearest to a question")
     search.add_argument("question")
     search.add_argument("--count", type=int, default=5, help="passages to show (5)")
     ask = _command(commands, "ask", _ask, "answer a question from the documents")
     ask.add_argument("question")
+    for asking in (search, ask):
+        asking.add_argument(
+            "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"
+        )
+    kept = _command(commands, "snapshots", _snapshots, "list the states of the index, go back to one, remove old ones")
+    kept.add_argument("action", nargs="?", choices=("list", "rollback", "prune"), default="list")
+    kept.add_argument("id", nargs="?", help="the snapshot to go back to")
+    kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", _serve, "answer over HTTP")
+    evaluation = _command(commands, "eval", _eval, "measure retrieval on questions whose answering passages are known")
+    evaluation.add_argument("what", choices=("retrieval",))
+    evaluation.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
+    evaluation.add_argument(
+        "--questions", required=True, type=Path, metavar="FILE", help="JSON lines with id, question, lang, relevant"
+    )
+    evaluation.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the corpus' index there, for the next run")
     models = _command(commands, "models", _models, "list, fetch or verify the weights")
     models.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     models.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
@@ -113,21 +137,46 @@ class _IndexObserver:
     def waiting(self) -> None:
         print("another `rag index` is at work here; waiting for it", file=sys.stderr)
 
+    def read(self, done: int, total: int) -> None:
+        self._show(done, total, "reading", "document")
+
     def embedded(self, done: int, total: int) -> None:
+        self._show(done, total, "embedding", "chunk")
+
+    def asked(self, done: int, total: int) -> None:
+        self._show(done, total, "asking", "question")
+
+    def _show(self, done: int, total: int, stage: str, unit: str) -> None:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, unit="chunk", desc="embedding", disable=not sys.stderr.isatty())
+            self._bar = tqdm(total=total, unit=unit, desc=stage, disable=not sys.stderr.isatty())
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()
+            self._bar = None
 
 
 def _index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
-    report = _engine(chosen).rebuild(_IndexObserver(), anew=parsed.rebuild)
+    engine = _engine(chosen)
+    if parsed.verify:
+        return _verify(engine, json_wanted=parsed.json)
+    for path in parsed.paths:
+        if path == "-":
+            engine.add_bytes(sys.stdin.buffer.read(), parsed.name)
+        else:
+            engine.add([Path(path)])
+    if parsed.watch:
+        _watch(engine, json_wanted=parsed.json)
+        return 0
+    return _build(engine, anew=parsed.rebuild, json_wanted=parsed.json)
+
+
+def _build(engine: "Engine", *, anew: bool, json_wanted: bool) -> int:
+    report = engine.rebuild(_IndexObserver(), anew=anew)
     for failure in report.failures:
         _complain(failure)
-    if parsed.json:
+    if json_wanted:
         _print_json(report)
     elif report.did_nothing:
         print(f"index is up to date: {report.unchanged} documents, {report.chunks} chunks", file=sys.stderr)
@@ -138,20 +187,72 @@ def _index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     return SeedError.exit_code if report.failures else 0
 
 
+def _watch(engine: "Engine", *, json_wanted: bool) -> None:
+    """Build after each burst of changes, until interrupted. What fails is told, and tried again after the next."""
+    for _ in engine.watch():
+        try:
+            _build(engine, anew=False, json_wanted=json_wanted)
+        except (SeedError, StorageError) as error:
+            _complain(str(error))
+        sys.stdout.flush()
+
+
+def _verify(engine: "Engine", *, json_wanted: bool) -> int:
+    problems = engine.verify()
+    for problem in problems:
+        _complain(f"{problem}; run `rag index --rebuild`")
+    if json_wanted:
+        _print_json({"problems": problems})
+    elif not problems:
+        print("the index is whole: every file, record and count", file=sys.stderr)
+    return IndexDamaged.exit_code if problems else 0
+
+
+# rag snapshots
+
+
+def _snapshots(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    engine = _engine(chosen)
+    if parsed.action == "rollback":
+        if not parsed.id:
+            raise QuestionError("rollback needs the snapshot to go back to", "choose one of `rag snapshots list`")
+        engine.rollback(parsed.id)
+    elif parsed.action == "prune":
+        if parsed.keep < 1:
+            raise QuestionError(f"{parsed.keep} snapshots cannot be kept", "give --keep 1 or more")
+        engine.prune(parsed.keep)
+    serving = engine.serving()
+    if parsed.json:
+        _print_json([{"serves": m.id == serving, **_without_files(m)} for m in engine.snapshots()])
+        return
+    for m in engine.snapshots():
+        mark = "*" if m.id == serving else " "
+        print(f"{mark} {m.id}  {m.created}  {m.documents} documents, {m.chunks} chunks, {len(m.segments)} segments")
+
+
+def _without_files(manifest: "Manifest") -> dict[str, object]:
+    return {name: value for name, value in asdict(manifest).items() if name != "files"}
+
+
 # rag search, rag ask
 
 
 def _search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    passages = _engine(chosen).search(parsed.question, parsed.count)
+    passages = _engine(chosen).search(parsed.question, parsed.count, parsed.where)
     if parsed.json:
         _print_json({"question": parsed.question, "passages": passages})
         return
     for number, passage in enumerate(passages, 1):
-        print(f"{number}. {_place(passage)}  {passage.score:.3f}\n   {_one_line(passage.text)}\n")
+        print(f"{number}. {_place(passage)}  {_scores(passage)}\n   {_one_line(passage.text)}\n")
 
 
 def _place(passage: "Passage") -> str:
-    return f"{passage.path}:{passage.start}-{passage.end}"
+    page = f", page {passage.page}" if passage.page else ""
+    return f"{passage.path}:{passage.start}-{passage.end}{page}"
+
+
+def _scores(passage: "Passage") -> str:
+    return f"{passage.score:.2f} (meaning {passage.dense:.3f}, words {passage.lexical:.1f})"
 
 
 def _one_line(text: str) -> str:
@@ -162,7 +263,7 @@ def _ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.engine import whole
 
     live = not parsed.json and sys.stdout.isatty()
-    answer = whole(_engine(chosen).ask(parsed.question), _show_live if live else lambda _: None)
+    answer = whole(_engine(chosen).ask(parsed.question, parsed.where), _show_live if live else lambda _: None)
     if parsed.json:
         _print_json(answer)
     else:
@@ -185,7 +286,8 @@ def _print_answer(answer: "Answer", *, live: bool) -> None:
     print(answer.text)
     if answer.answered:
         for number, citation in enumerate(answer.citations, 1):
-            print(f"\n[{number}] {citation.path}, characters {citation.start}-{citation.end}:")
+            page = f"page {citation.page}, " if citation.page else ""
+            print(f"\n[{number}] {citation.path}, {page}characters {citation.start}-{citation.end}:")
             print(f"    “{_one_line(citation.text)}”")
     elif answer.passages:
         print("\n" + "\n".join(f"  ? {_place(p)}  {_one_line(p.text)[:100]}…" for p in answer.passages[:3]))
@@ -198,6 +300,26 @@ def _serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.web.app import serve
 
     serve(_engine(chosen))
+
+
+# rag eval
+
+
+def _eval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    from tempfile import TemporaryDirectory
+
+    from rag.evaluation import dataset, report, retrieval
+    from rag.evaluation.ranker import IndexRanker
+
+    data = dataset.read(parsed.corpus, parsed.questions)
+    with TemporaryDirectory(prefix="rag-eval-") as temporary:
+        observer = _IndexObserver()
+        ranker = IndexRanker(_engine(chosen), data, parsed.keep or Path(temporary), observer)
+        evaluation = retrieval.evaluate(data, ranker, observer.asked)
+    if parsed.json:
+        _print_json(evaluation)
+    else:
+        print(report.table(evaluation))
 
 
 # rag models
@@ -224,8 +346,6 @@ def _models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 def _named_models(names: Sequence[str], chosen: settings.Settings, *, everything: bool) -> list[Model]:
     """The models named; where none is, those that the settings use, or `everything` of the catalogue."""
-    from rag.errors import QuestionError
-
     wanted = list(names) or (list(CATALOGUE) if everything else [n for n in (chosen.embedder, chosen.llm) if n in CATALOGUE])
     for name in wanted:
         if name not in CATALOGUE:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag.answering import prompt
 from rag.errors import RagError
-from rag.indexing import snapshot
+from rag.indexing import backend, history, snapshot, unfinished
 from rag.ingestion import documents
 from rag.settings import Settings
 from rag.weights.cache import WeightCache
@@ -35,8 +35,9 @@ def examine(settings: Settings) -> list[Finding]:
     cache = WeightCache(settings.cache)
     findings = [_disk(settings.home), _disk(settings.cache), _memory()]
     findings += [_weights(name, cache) for name in (settings.embedder, settings.llm)]
+    findings += [_arithmetic(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
-    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds))} documents in {settings.seeds}")]
+    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
     return findings
 
@@ -82,19 +83,29 @@ def _weights(name: str, cache: WeightCache) -> Finding:
     return _tried("weights", look)
 
 
+def _arithmetic(settings: Settings) -> Finding:
+    """What embeds, without loading it."""
+    model = CATALOGUE.get(settings.embedder)
+    choice = backend.remembered(model.sha256, settings.cache) if model else None
+    return Finding("embedding", well=True, state=str(choice) if choice else "the fastest way is chosen when it is first needed")
+
+
 def _index_state(settings: Settings) -> str:
     opened = snapshot.Snapshot.open(settings.index)
     manifest = opened.manifest
+    kinds = sorted({segment.dense.kind for segment in opened.segments})
     opened.close()
-    made = f"made {manifest.created} with {manifest.maker.embedder}, every file verified"
-    return f"{manifest.documents} documents, {manifest.chunks} chunks, {made}"
+    made = f"made {manifest.created} with {manifest.maker.embedder}"
+    searched = f"{len(manifest.segments)} segments, vectors searched by {' and '.join(kinds)}"
+    return (
+        f"{manifest.documents} documents, {manifest.chunks} chunks, {searched}, {made}; `rag index --verify` reads every byte"
+    )
 
 
 def _leftovers(settings: Settings) -> Iterator[Finding]:
     """What killed runs left: harmless, and cleaned by the next run of the same command."""
-    if (settings.index / "snapshots" / ".building").exists():
-        yield Finding(
-            "index", well=False, state="a build was killed half-way; the last good index serves", mend="run `rag index`"
-        )
+    if history.abandoned(settings.index) or unfinished.left(settings.index):
+        state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
+        yield Finding("index", well=False, state=state, mend="run `rag index`")
     for path in sorted(settings.cache.glob("models/*/.download-*")):
         yield Finding("weights", well=False, state=f"a fetch was killed and left {path}", mend="run `rag models fetch`")

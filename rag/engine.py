@@ -1,22 +1,25 @@
 """The composition root: the one object behind every door. Opens what a call needs when it needs it, and joins the stages."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from rag import language
 from rag.answering import answer as answering
 from rag.answering import prompt
-from rag.errors import IndexMismatch, QuestionError
-from rag.indexing import build, snapshot
+from rag.errors import IndexDamaged, IndexMismatch, QuestionError
+from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
-from rag.indexing.snapshot import Maker, Snapshot
+from rag.indexing.snapshot import Maker, Manifest, Snapshot
+from rag.ingestion import adding, watching
 from rag.ingestion.chunking import Chunking
-from rag.retrieval.dense import DenseRetriever
+from rag.retrieval import filters
+from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt
 from rag.weights import sources
@@ -26,6 +29,7 @@ from rag.weights.catalogue import CATALOGUE, LLM
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
     from rag.indexing.embedder import SentenceEmbedder
+    from rag.indexing.openvino import OpenVinoEmbedder
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
@@ -38,7 +42,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.weights = WeightCache(settings.cache)
-        self._chunking = Chunking()
+        self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
 
@@ -47,33 +51,73 @@ class Engine:
         return build.rebuild(
             seeds=self.settings.seeds,
             root=self.settings.index,
-            maker=self._maker(),
-            chunking=self._chunking,
+            maker=self.maker(),
+            chunking=self.chunking,
             open_embedder=lambda: self.embedder,
             observer=observer,
             anew=anew,
         )
 
-    def search(self, question: str, count: int) -> list[Passage]:
-        """At most `count` passages near to the question, best first. Raises QuestionError, SnapshotError or WeightsError."""
+    def watch(self) -> Iterator[None]:
+        """One item at once, then one after each burst of changes in the seeds, without end. Raises SeedError."""
+        return watching.changes(self.settings.seeds)
+
+    def add(self, sources: Sequence[Path]) -> list[str]:
+        """Copy documents and folders of documents into the seeds. Raises SeedError or StorageError."""
+        return adding.add(self.settings.seeds, sources)
+
+    def add_bytes(self, raw: bytes, name: str | None) -> str:
+        """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
+        return adding.add_bytes(self.settings.seeds, raw, name)
+
+    def verify(self) -> list[str]:
+        """Everything that is wrong with the index that serves, found by reading all of it. Raises SnapshotError."""
+        return list(snapshot.verify(self.settings.index))
+
+    def serving(self) -> str | None:
+        """The id of the snapshot that serves; None where there is none."""
+        return snapshot.current_id(self.settings.index)
+
+    def snapshots(self) -> list[Manifest]:
+        """The snapshots that can be gone back to, newest first."""
+        return history.stored(self.settings.index)
+
+    def rollback(self, name: str) -> Manifest:
+        """Make an older snapshot serve again. Raises SnapshotError or StorageError."""
+        with build.only_builder(self.settings.index):
+            return history.rollback(self.settings.index, name)
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` snapshots. Returns the ids of those removed. Raises StorageError."""
+        with build.only_builder(self.settings.index):
+            return history.prune(self.settings.index, keep)
+
+    def search(self, question: str, count: int, where: str = "") -> list[Passage]:
+        """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
+
+        Raises QuestionError, SnapshotError or WeightsError.
+        """
         if not 1 <= count <= MOST_RESULTS:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
-        return self._retriever(self.snapshot()).search(checked(question), count)
+        question, conditions = checked(question), filters.parse(where)
+        opened = self.snapshot()
+        spoken = language.detect(question, leaning=opened.languages())
+        return self.retriever(opened).search(question, spoken, count, conditions)
 
-    def ask(self, question: str) -> Iterator[Event]:
+    def ask(self, question: str, where: str = "") -> Iterator[Event]:
         """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
-        question = checked(question)
+        question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
         opened = self.snapshot()
         prompts = self.prompts
         with ThreadPoolExecutor(1) as loading:
             # The model's file is read while the embedder's libraries are imported: both take seconds on a cold start.
             reader = loading.submit(lambda: self.reader)
-            retriever = self._retriever(opened)
+            retriever = self.retriever(opened)
             reader.result()
         spoken = language.detect(question, leaning=opened.languages())
         loaded = time.perf_counter()
-        passages = retriever.search(question, self.settings.passages)
+        passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
         yield from answering.answer(
             question,
@@ -94,26 +138,44 @@ class Engine:
         with self._opening:
             serving = snapshot.current_id(self.settings.index)
             if self._snapshot is None or self._snapshot.manifest.id != serving:
-                opened = Snapshot.open(self.settings.index)
+                opened = self._open()
                 self._require_same_maker(opened)
+                # Questions under way keep the one before; it is closed when the last of them has let go of it.
                 self._snapshot = opened
             return self._snapshot
 
+    def _open(self) -> Snapshot:
+        try:
+            return Snapshot.open(self.settings.index)
+        except IndexDamaged:
+            # A build that switched and pruned while this one was being opened.
+            serving = snapshot.current_id(self.settings.index)
+            if serving is None or not snapshot.folder_of(self.settings.index, serving).exists():
+                raise
+            return Snapshot.open(self.settings.index)
+
     def _require_same_maker(self, opened: Snapshot) -> None:
-        made, wanted = opened.manifest.maker, self._maker()
+        made, wanted = opened.manifest.maker, self.maker()
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
             mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
 
-    def _maker(self) -> Maker:
+    def maker(self) -> Maker:
         """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""
         name = self.settings.embedder
         model = CATALOGUE.get(name)
         digest = model.sha256 if model else self.embedder.digest
-        return Maker(name, digest, self._chunking.as_dict())
+        return Maker(name, digest, self.chunking.as_dict())
 
-    def _retriever(self, opened: Snapshot) -> DenseRetriever:
-        return DenseRetriever(self.embedder, opened)
+    def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
+        """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
+        return HybridRetriever(self.embedder, opened or self.snapshot())
+
+    def at(self, home: Path) -> "Engine":
+        """An engine over another home with the same models, which are not loaded twice."""
+        other = type(self)(replace(self.settings, home=home))
+        other.embedder = self.embedder
+        return other
 
     def _receipt(self, opened: Snapshot) -> Receipt:
         return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})
@@ -130,14 +192,14 @@ class Engine:
         return prompt.load(self.settings.home)
 
     @cached_property
-    def embedder(self) -> "SentenceEmbedder":
+    def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
         """The embedder of the settings. Raises WeightsError."""
-        from rag.indexing import embedder
+        from rag.indexing import backend
 
         source = sources.embedder(self.settings.embedder, self.weights)
         if source is None:
-            return embedder.open_named(self.settings.embedder)
-        return embedder.open_folder(source.name, source.digest, source.path)
+            return backend.open_named(self.settings.embedder, self.settings.cache)
+        return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
 
     @cached_property
     def _llm_source(self) -> sources.Source:

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ _STORAGE = {
     errno.EISDIR: ("a folder stands where a file should be", "move it away"),
     errno.EEXIST: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
 }
+
+# What file systems without hard links say, or with too many of one file.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.EACCES})
 
 
 @contextmanager
@@ -51,6 +55,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give the file a second name; where the file system has no hard links, a copy of it. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copy2(source, target)
+        sync(target)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -76,6 +76,19 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What a document must meet to be searched: one of `values` stands in the relation `operator` to its `field`.
+
+    `field` is document, folder, language or date; `operator` is `=`, or for dates also `<`, `<=`, `>` or `>=`.
+    """
+
+    field: str
+    operator: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """The words a sentence rests on: `text` stands at [start, end) of the original text of the document with this digest.
 
@@ -170,13 +183,6 @@ class Embedder(Protocol):
 
     def token_starts(self, text: str) -> list[int]:
         """The offset at which each token of the text begins, ascending."""
-
-
-class Retriever(Protocol):
-    """Finds the passages nearest to a question."""
-
-    def search(self, question: str, count: int) -> list[Passage]:
-        """At most `count` passages, best first."""
 
 
 class Reader(Protocol):

@@ -85,5 +85,8 @@ class SilentObserver:
     def waiting(self) -> None:
         self.waits += 1
 
+    def read(self, done: int, total: int) -> None:
+        pass
+
     def embedded(self, done: int, total: int) -> None:
         self.total = total

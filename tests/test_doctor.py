@@ -18,7 +18,8 @@ def test_a_good_home_is_well(engine: Engine) -> None:
 
 def test_a_damaged_index_and_the_remains_of_a_killed_build_are_found(engine: Engine) -> None:
     snapshots = engine.settings.index / "snapshots"
-    (snapshots / engine.snapshot().manifest.id / "corpus.sqlite").write_bytes(b"rubbish")
+    (corpus,) = (snapshots / engine.snapshot().manifest.id).glob("segments/*/corpus.sqlite")
+    corpus.write_bytes(b"rubbish")
     (snapshots / ".building").mkdir()
     ill = [f for f in examine(engine.settings) if f.subject == "index" and not f.well]
     assert [f.mend for f in ill] == ["run `rag index --rebuild`", "run `rag index`"]

@@ -25,7 +25,9 @@ def test_there_are_twenty_questions_in_three_languages_six_unanswerable() -> Non
 
 
 def test_the_answering_sentences_stand_in_the_seed(real_engine: Engine) -> None:
-    (document,) = real_engine.snapshot().documents()
+    (listed,) = real_engine.snapshot().listed()
+    document = real_engine.document(listed.id)
+    assert document is not None
     assert all(document.text.count(row["evidence"]) == 1 for row in ROWS if row["answerable"])
 
 

@@ -12,10 +12,15 @@ from tests.fakes import SilentObserver
 
 
 def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
+    (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
+    engine.rebuild(SilentObserver())
     passages = engine.search("Menteri Pertahanan Ashtiani mengekspor peralatan militer Venezuela", 2)
     assert len(passages) == 2
     assert "Venezuela" in passages[0].text
     assert passages[0].score > passages[1].score
+    assert passages[0].dense is not None
+    assert passages[0].lexical is not None
+    assert passages[0].lexical > 0
 
 
 def test_every_passage_and_citation_is_a_range_of_the_original(engine: Engine) -> None:

@@ -1,55 +1,47 @@
 """A built index on disk: immutable, checked when it is opened, and switched by replacing one small file.
 
-    index/current                 the id of the snapshot that serves, and a line end
-    index/snapshots/ID/manifest.json   what made it and the digest of every file in it (see `Manifest`)
-    index/snapshots/ID/corpus.sqlite   documents with their original text, and chunks as ranges of it
-    index/snapshots/ID/vectors.faiss   row i is the vector of chunk i
+    index/current                          the id of the snapshot that serves, and a line end
+    index/snapshots/ID/manifest.json       what made it, and the digest of every file in it (see `Manifest`)
+    index/snapshots/ID/segments/NAME/      documents, chunks and vectors (see `segment`)
+    index/snapshots/ID/lexical/            the words (see `lexical`)
 
-A reader holds open files of one snapshot, so a switch under it changes nothing for it.
+A snapshot's unchanged files are hard links to those of the one before it: a build writes what is new, a snapshot is removed
+by removing its folder, and nothing counts references. A reader holds open files, so neither a switch nor a removal disturbs it.
 """
 
-import errno
+import hashlib
 import json
+import math
 import re
-import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
-from rag.files import sha256_file, storage_errors, sync, write_atomically
-from rag.indexing.dense import DenseIndex
-from rag.types import Chunk, Document, Span
+from rag.files import sha256_file
+from rag.indexing.lexical import LexicalIndex
+from rag.indexing.segment import REBUILD, Listed, Segment
+from rag.types import Condition, Document
 
-FORMAT = 2
+FORMAT = 3
+MANIFEST, SEGMENTS, LEXICAL = "manifest.json", "segments", "lexical"
 _ID = re.compile(r"[0-9A-Za-z-]+")
-_MANIFEST, _CORPUS, _VECTORS = "manifest.json", "corpus.sqlite", "vectors.faiss"
-_REBUILD = "run `rag index --rebuild`"
-# The one that serves and the one before it: a reader that opened the older one is not disturbed, and one can go back by hand.
-_KEPT = 2
-
-_SCHEMA = """
-create table documents (
-    number integer primary key, id text not null unique, path text not null, sha256 text not null,
-    media_type text not null, language text not null, date text not null, text text not null, pages text not null);
-create table chunks (
-    row integer primary key, document integer not null references documents (number),
-    start integer not null, stop integer not null);
-create index chunks_of_document on chunks (document);
-"""
+# The standard deviation of a question's cosines over so many chunks is known to one percent.
+_SAMPLED = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """Size in bytes and SHA-256 of a file of the snapshot."""
+    """Size in bytes, time of writing and SHA-256 of a file of the snapshot."""
 
     size: int
+    mtime_ns: int
     sha256: str
 
 
@@ -64,7 +56,7 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot is. `seeds` maps each document's path to the SHA-256 of its file's bytes."""
+    """What a snapshot is. Numbers from `next_document` and `next_chunk` on are free; `files` are named from its folder."""
 
     format: int
     id: str
@@ -72,7 +64,9 @@ class Manifest:
     maker: Maker
     documents: int
     chunks: int
-    seeds: dict[str, str]
+    next_document: int
+    next_chunk: int
+    segments: tuple[str, ...]
     files: dict[str, FileEntry]
 
     def to_json(self) -> str:
@@ -81,15 +75,29 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
-        """Raises IndexMismatch for another format, IndexDamaged for no manifest."""
+        """Raises IndexMismatch for another format, IndexDamaged for no manifest or one that was altered."""
         try:
             fields = json.loads(text)
             if fields["format"] != FORMAT:
-                raise IndexMismatch(f"the index has format {fields['format']}, this rag writes {FORMAT}", _REBUILD)
+                raise IndexMismatch(f"the index has format {fields['format']}, this rag writes {FORMAT}", REBUILD)
             files = {name: FileEntry(**entry) for name, entry in fields.pop("files").items()}
-            return cls(**{**fields, "maker": Maker(**fields["maker"])}, files=files)
+            fields |= {"maker": Maker(**fields["maker"]), "segments": tuple(fields["segments"])}
+            manifest = cls(**fields, files=files)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IndexDamaged(f"the index's manifest cannot be read ({error})", _REBUILD) from error
+            raise IndexDamaged(f"the index's manifest cannot be read ({error})", REBUILD) from error
+        if not manifest.id.endswith(manifest.digest()):
+            raise IndexDamaged("the index's manifest is not what was written", REBUILD)
+        return manifest
+
+    def digest(self) -> str:
+        """Eight hexadecimal digits over all it says but its id, which ends with them."""
+        said = json.dumps({**asdict(self), "id": ""}, sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+
+def folder_of(root: Path, name: str) -> Path:
+    """The folder of the snapshot with this id."""
+    return root / "snapshots" / name
 
 
 def current_id(root: Path) -> str | None:
@@ -101,182 +109,118 @@ def current_id(root: Path) -> str | None:
     except (OSError, ValueError) as error:
         raise IndexDamaged(f"{root / 'current'} cannot be read ({error})", "remove it, then run `rag index`") from error
     if not _ID.fullmatch(name):
-        raise IndexDamaged(f"{root / 'current'} names no snapshot", _REBUILD)
+        raise IndexDamaged(f"{root / 'current'} names no snapshot", REBUILD)
     return name
 
 
-def read_manifest(root: Path) -> Manifest:
-    """The manifest of the snapshot that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
-    name = current_id(root)
+def read_manifest(root: Path, name: str | None = None) -> Manifest:
+    """The manifest of the snapshot `name`, else of the one that serves.
+
+    Raises IndexMissing, IndexMismatch or IndexDamaged.
+    """
+    name = name or current_id(root)
     if name is None:
         raise IndexMissing(f"there is no index in {root}", "run `rag index`")
     try:
-        text = (_folder(root, name) / _MANIFEST).read_text("utf-8")
+        text = (folder_of(root, name) / MANIFEST).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise IndexDamaged(f"the index's manifest cannot be read ({error})", _REBUILD) from error
+        raise IndexDamaged(f"the index's manifest cannot be read ({error})", REBUILD) from error
     return Manifest.from_json(text)
 
 
 class Snapshot:
     """An open snapshot. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, dense: DenseIndex, corpus: sqlite3.Connection) -> None:
-        self.manifest, self.dense, self._corpus = manifest, dense, corpus
+    def __init__(self, manifest: Manifest, segments: Sequence[Segment], lexical: LexicalIndex) -> None:
+        self.manifest, self.segments, self.lexical = manifest, tuple(segments), lexical
 
     @classmethod
-    def open(cls, root: Path) -> "Snapshot":
-        """Open and verify the snapshot that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
-        manifest = read_manifest(root)
-        folder = _folder(root, manifest.id)
-        verify_files(folder, manifest)
+    def open(cls, root: Path, name: str | None = None) -> "Snapshot":
+        """Open and check the snapshot `name`, else the one that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        manifest = read_manifest(root, name)
+        folder = folder_of(root, manifest.id)
+        for problem in changed_files(folder, manifest):
+            raise IndexDamaged(problem, REBUILD)
         try:
-            # Python's sqlite3 is built in serialised mode, so one connection serves all threads.
-            uri = f"{(folder / _CORPUS).absolute().as_uri()}?mode=ro&immutable=1"
-            corpus = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            return cls(manifest, DenseIndex.open(folder / _VECTORS), corpus)
-        except (sqlite3.Error, RuntimeError, OSError) as error:
-            raise IndexDamaged(f"the index cannot be opened ({error})", _REBUILD) from error
+            segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
+            return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
+        except (sqlite3.Error, RuntimeError, OSError, ValueError) as error:
+            raise IndexDamaged(f"the index cannot be opened ({error})", REBUILD) from error
 
-    def chunks(self, rows: Sequence[int]) -> list[tuple[Chunk, Document]]:
-        """The chunks of these rows with their documents, in the order asked."""
-        return [self._chunk(row) for row in rows]
-
-    def _chunk(self, row: int) -> tuple[Chunk, Document]:
-        query = "select document, start, stop from chunks where row = ?"
-        number, start, stop = self._corpus.execute(query, (row,)).fetchone()
-        document = self._document("number", number)
-        assert document is not None
-        return Chunk(document.id, start, stop, document.text[start:stop]), document
+    def listed(self) -> Iterator[Listed]:
+        """Every document without its text."""
+        return chain.from_iterable(segment.listed for segment in self.segments)
 
     def document(self, document_id: str) -> Document | None:
         """The document with its original text; None where there is none of this id."""
-        return self._document("id", document_id)
+        found = self.find("id", document_id)
+        return found[0].with_text(found[1]) if found else None
 
-    def _document(self, column: str, value: str | int) -> Document | None:
-        query = f"select id, path, sha256, media_type, language, date, text, pages from documents where {column} = ?"  # noqa: S608 - ours
-        row = self._corpus.execute(query, (value,)).fetchone()
-        return _as_document(row) if row else None
+    def find(self, column: str, value: str | int) -> tuple[Segment, Listed] | None:
+        """The document whose `column` (number, id, path or sha256) has this value, and the segment that holds it."""
+        return next(((s, listed) for s in self.segments if (listed := s.find(column, value))), None)
 
-    def documents(self) -> list[Document]:
-        """All documents, by path."""
-        rows = self._corpus.execute(
-            "select id, path, sha256, media_type, language, date, text, pages from documents order by path"
-        )
-        return [_as_document(row) for row in rows]
+    def matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
+        """Numbers of the documents that meet all conditions; None where there are no conditions."""
+        if not conditions:
+            return None
+        return np.array([n for segment in self.segments for n in segment.matching(conditions)], dtype=np.int64)
 
-    def languages(self) -> frozenset[str]:
-        """The languages of the documents."""
-        return frozenset(row[0] for row in self._corpus.execute("select distinct language from documents"))
+    def languages(self) -> dict[str, int]:
+        """Number of chunks in each language of the documents."""
+        totals: dict[str, int] = {}
+        for segment in self.segments:
+            for language, count in segment.languages.items():
+                totals[language] = totals.get(language, 0) + count
+        return totals
 
-    def places_of(self, document_id: str) -> list[tuple[int, Span]]:
-        """Row and range of each of a document's chunks, in order."""
-        query = "select row, start, stop from chunks join documents on number = document where id = ? order by row"
-        return [(row, Span(start, stop)) for row, start, stop in self._corpus.execute(query, (document_id,))]
+    @cached_property
+    def sample(self) -> NDArray[np.float32]:
+        """The vectors of some thousand chunks, always the same, shape (sampled, dimension): what the index is like at large."""
+        share = min(1.0, _SAMPLED / max(1, sum(len(segment.numbers) for segment in self.segments)))
+        random = np.random.default_rng(0)
+        drawn = []
+        for segment in self.segments:
+            rows = random.permutation(len(segment.numbers))[: math.ceil(share * len(segment.numbers))]
+            drawn.append(np.array(segment.dense.vectors[np.sort(rows)]))
+        return np.concatenate(drawn)
 
     def close(self) -> None:
         """Let go of the files."""
-        self._corpus.close()
+        for segment in self.segments:
+            segment.close()
 
 
-def _as_document(row: tuple[str, ...]) -> Document:
-    id_, path, sha256, media_type, language, date, text, pages = row
-    return Document(id_, path, sha256, media_type, language, date, text, tuple(json.loads(pages)))
+def changed_files(folder: Path, manifest: Manifest, *, hashing: bool = False) -> Iterator[str]:
+    """Which files are not those that were written, a line each.
 
-
-def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Hash every file of the snapshot. Raises IndexDamaged."""
+    A file of the same size and time of writing is taken for the same, unless `hashing`: then every byte is read.
+    """
     for name, entry in manifest.files.items():
         path = folder / name
-        if not path.is_file():
-            raise IndexDamaged(f"the index lacks {path}", _REBUILD)
-        if path.stat().st_size != entry.size or sha256_file(path) != entry.sha256:
-            raise IndexDamaged(f"{path} is not what the manifest says", _REBUILD)
+        try:
+            status = path.stat()
+            same = status.st_size == entry.size
+            if same and (hashing or status.st_mtime_ns != entry.mtime_ns):
+                same = sha256_file(path) == entry.sha256
+        except OSError as error:
+            yield f"the index lacks {path} ({error.strerror})"
+            continue
+        if not same:
+            yield f"{path} is not what the manifest says"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A document ready to be written: its chunks, and their vectors of shape (len(chunks), dimension)."""
-
-    document: Document
-    chunks: Sequence[Chunk]
-    vectors: NDArray[np.float32]
-
-
-def write(root: Path, maker: Maker, entries: Sequence[Entry]) -> Manifest:
-    """Write a snapshot, then make it the one that serves. The caller holds `lock`.
-
-    Until the last step nothing that serves is touched. Raises StorageError.
-    """
-    with storage_errors(root):
-        clear_abandoned(root)
-        building = root / "snapshots" / ".building"
-        building.mkdir(parents=True)
-        _write_corpus(building / _CORPUS, entries)
-        DenseIndex.build(np.concatenate([entry.vectors for entry in entries])).write(building / _VECTORS)
-        manifest = _seal(building, maker, entries)
-        building.rename(_folder(root, manifest.id))
-        sync(root / "snapshots")
-        write_atomically(root / "current", manifest.id + "\n")
-        _prune(root, manifest.id)
-    return manifest
-
-
-def _write_corpus(path: Path, entries: Iterable[Entry]) -> None:
-    try:
-        with closing(sqlite3.connect(path)) as corpus:
-            corpus.executescript(_SCHEMA)
-            row = 0
-            for number, entry in enumerate(entries):
-                d = entry.document
-                values = (number, d.id, d.path, d.sha256, d.media_type, d.language, d.date, d.text, json.dumps(d.pages))
-                corpus.execute("insert into documents values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
-                rows = [(row + i, number, chunk.start, chunk.end) for i, chunk in enumerate(entry.chunks)]
-                corpus.executemany("insert into chunks values (?, ?, ?, ?)", rows)
-                row += len(rows)
-            corpus.commit()
-    except sqlite3.OperationalError as error:
-        raise _as_os_error(error, path) from error
-
-
-def _as_os_error(error: sqlite3.OperationalError, path: Path) -> OSError:
-    """SQLite has its own words for a full disk."""
-    number = errno.ENOSPC if "full" in str(error) else errno.EROFS if "readonly" in str(error) else errno.EIO
-    return OSError(number, str(error), str(path))
-
-
-def _seal(building: Path, maker: Maker, entries: Sequence[Entry]) -> Manifest:
-    files = {}
-    for name in (_CORPUS, _VECTORS):
-        sync(building / name)
-        files[name] = FileEntry((building / name).stat().st_size, sha256_file(building / name))
-    now = datetime.now(UTC)
-    manifest = Manifest(
-        format=FORMAT,
-        id=f"{now:%Y%m%dT%H%M%S}{now.microsecond:06}-{files[_CORPUS].sha256[:8]}",
-        created=now.isoformat(timespec="seconds"),
-        maker=maker,
-        documents=len(entries),
-        chunks=sum(len(entry.chunks) for entry in entries),
-        seeds={entry.document.path: entry.document.sha256 for entry in entries},
-        files=files,
-    )
-    (building / _MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    sync(building / _MANIFEST)
-    sync(building)
-    return manifest
-
-
-def _folder(root: Path, name: str) -> Path:
-    return root / "snapshots" / name
-
-
-def clear_abandoned(root: Path) -> None:
-    """Remove what a killed build left. The caller holds the lock."""
-    shutil.rmtree(root / "snapshots" / ".building", ignore_errors=True)
-
-
-def _prune(root: Path, serving: str) -> None:
-    """Keep the snapshot that serves and the newest before it."""
-    others = sorted(p for p in (root / "snapshots").iterdir() if p.name != serving and not p.name.startswith("."))
-    for path in others[: len(others) - (_KEPT - 1)]:
-        shutil.rmtree(path, ignore_errors=True)
+def verify(root: Path, name: str | None = None) -> Iterator[str]:
+    """Everything that is wrong with the snapshot, a line each: every byte and every record is read."""
+    manifest = read_manifest(root, name)
+    problems = list(changed_files(folder_of(root, manifest.id), manifest, hashing=True))
+    yield from problems
+    if problems:
+        return
+    opened = Snapshot.open(root, manifest.id)
+    yield from chain.from_iterable(segment.check() for segment in opened.segments)
+    live = sum(segment.live for segment in opened.segments)
+    counts = {"the manifest": manifest.chunks, "the segments": live, "the words": len(opened.lexical)}
+    if len(set(counts.values())) > 1:
+        yield "chunks are counted differently: " + ", ".join(f"{count} by {who}" for who, count in counts.items())
+    opened.close()

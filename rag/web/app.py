@@ -27,17 +27,19 @@ _GRACE = 5
 
 @dataclass(frozen=True, slots=True)
 class AskRequest:
-    """A question to the documents."""
+    """A question to the documents; `where` is a filter, as in `language=id and folder=news and date>=2026-01`."""
 
     question: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question, and how many passages to return."""
+    """A question, how many passages to return, and a filter as for asking."""
 
     question: str
     count: int = 5
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,13 @@ class Problem:
 @post("/v1/ask", status_code=200, sync_to_thread=True, summary="Answer a question from the documents, with citations")
 def ask(data: JSONBody[AskRequest], engine: NamedDependency[Engine]) -> Answer:
     """The answer, or an honest refusal (`answered` is false)."""
-    return whole(engine.ask(data.question))
+    return whole(engine.ask(data.question, data.where))
 
 
 @post("/v1/search", status_code=200, sync_to_thread=True, summary="Find the passages nearest to a question")
 def search(data: JSONBody[SearchRequest], engine: NamedDependency[Engine]) -> SearchResponse:
-    """Passages with their place in the document and the cosine similarity."""
-    return SearchResponse(data.question, engine.search(data.question, data.count))
+    """Passages with their place in the document, and what each side of the search thought of them."""
+    return SearchResponse(data.question, engine.search(data.question, data.count, data.where))
 
 
 @get("/health", sync_to_thread=False, summary="Whether questions can be answered")

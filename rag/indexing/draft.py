@@ -1,0 +1,162 @@
+"""Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.files import link_or_copy, sha256_file, sync
+from rag.indexing import history, lexical, segment, snapshot
+from rag.indexing.dense import EXACT_MOST
+from rag.indexing.fresh import Fresh
+from rag.indexing.lexical import LexicalEntry
+from rag.indexing.merging import Size, to_merge
+from rag.indexing.segment import Entry, Segment
+from rag.indexing.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Maker, Manifest, Snapshot
+
+_BUILDING = ".building"
+
+
+def write(
+    root: Path,
+    base: Snapshot | None,
+    maker: Maker,
+    *,
+    stays: set[int],
+    fresh: Sequence[Fresh],
+    vectors: Mapping[bytes, NDArray[np.float32]],
+) -> Manifest:
+    """Write a snapshot and make it serve: what `stays` of the base, and the documents `fresh` with their vectors by digest.
+
+    One segment holds what is new and what is merged; the rest are links. The caller holds the build's lock. Raises OSError.
+    """
+    writing = Draft(root, base)
+    parts = [_Part(held, stays) for held in base.segments] if base else []
+    new = sum(len(f.pieces) for f in fresh)
+    merged = to_merge([part.size for part in parts], new, EXACT_MOST)
+    for part in (part for i, part in enumerate(parts) if i not in merged):
+        writing.keep(part.segment, part.segment.removed.union(part.goes))
+    added = _numbered(fresh, vectors, base)
+    rewritten = [parts[i].segment.entry(listed) for i in merged for listed in parts[i].stays]
+    if entries := [*sorted(rewritten, key=lambda entry: entry.number), *added]:
+        writing.add(entries)
+    lexical.update(writing.lexical(), removed=[number for part in parts for number in part.goes], added=_words(added))
+    next_document = base.manifest.next_document if base else 0
+    next_chunk = base.manifest.next_chunk if base else 0
+    return writing.seal(
+        maker,
+        documents=len(stays) + len(fresh),
+        chunks=sum(part.size.live for part in parts) + new,
+        next_document=next_document + len(fresh),
+        next_chunk=next_chunk + new,
+    )
+
+
+class _Part:
+    """A segment of the base, with what of it stays and what goes."""
+
+    def __init__(self, held: Segment, stays: set[int]) -> None:
+        self.segment = held
+        self.stays = [listed for listed in held.listed if listed.number in stays]
+        self.goes = [listed.number for listed in held.listed if listed.number not in stays]
+        self.size = Size(sum(listed.count for listed in self.stays), len(held.numbers), held.dense.exact)
+
+
+def _numbered(fresh: Sequence[Fresh], vectors: Mapping[bytes, NDArray[np.float32]], base: Snapshot | None) -> list[Entry]:
+    number = base.manifest.next_document if base else 0
+    first = base.manifest.next_chunk if base else 0
+    entries: list[Entry] = []
+    for f in fresh:
+        rows = np.stack([vectors[piece.digest] for piece in f.pieces])
+        entries.append(Entry(number, first, f.document, f.pieces, rows))
+        number, first = number + 1, first + len(f.pieces)
+    return entries
+
+
+def _words(added: Sequence[Entry]) -> Iterator[LexicalEntry]:
+    for entry in added:
+        for number, piece in enumerate(entry.pieces, entry.first):
+            text = entry.document.text[piece.start : piece.end]
+            yield LexicalEntry(number, entry.number, entry.document.language, text)
+
+
+class Draft:
+    """A snapshot being written after `base`, or from nothing. The caller holds the build's lock."""
+
+    def __init__(self, root: Path, base: Snapshot | None) -> None:
+        history.clear_abandoned(root)
+        self._root, self._base = root, base
+        self._from = snapshot.folder_of(root, base.manifest.id) if base else None
+        self._folder = root / "snapshots" / _BUILDING
+        self._now = datetime.now(UTC)
+        self._segments: list[str] = []
+        self._folder.mkdir(parents=True)
+
+    def keep(self, kept: Segment, removed: Collection[int]) -> None:
+        """Take a segment of the base over, less the documents `removed` (all of its removed ones, old and new)."""
+        assert self._from is not None
+        for name in self._base_files(f"{SEGMENTS}/{kept.name}/"):
+            link_or_copy(self._from / name, self._folder / name)
+        if set(removed) != kept.removed:
+            segment.write_removed(self._folder / SEGMENTS / kept.name, removed)
+        self._segments.append(kept.name)
+
+    def add(self, entries: Sequence[Entry]) -> None:
+        """Write a segment of these entries, which come in the order of their numbers."""
+        name = f"{self._now:%Y%m%dT%H%M%S%f}"
+        segment.write(self._folder / SEGMENTS / name, entries)
+        self._segments.append(name)
+
+    def lexical(self) -> Path:
+        """The folder of the words, with links to the base's: to be updated by writing new files only."""
+        folder = self._folder / LEXICAL
+        folder.mkdir()
+        for name in self._base_files(f"{LEXICAL}/"):
+            assert self._from is not None
+            link_or_copy(self._from / name, self._folder / name)
+        return folder
+
+    def _base_files(self, prefix: str) -> list[str]:
+        return [name for name in self._base.manifest.files if name.startswith(prefix)] if self._base else []
+
+    def seal(self, maker: Maker, *, documents: int, chunks: int, next_document: int, next_chunk: int) -> Manifest:
+        """Sync and name it, then make it the one that serves."""
+        manifest = Manifest(
+            format=FORMAT,
+            id="",
+            created=self._now.isoformat(timespec="seconds"),
+            maker=maker,
+            documents=documents,
+            chunks=chunks,
+            next_document=next_document,
+            next_chunk=next_chunk,
+            segments=tuple(self._segments),
+            files=self._files(),
+        )
+        manifest = replace(manifest, id=f"{self._now:%Y%m%dT%H%M%S%f}-{manifest.digest()}")
+        (self._folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        sync(self._folder / MANIFEST)
+        for folder in (path for path in self._folder.rglob("*") if path.is_dir()):
+            sync(folder)
+        sync(self._folder)
+        self._folder.rename(snapshot.folder_of(self._root, manifest.id))
+        sync(self._root / "snapshots")
+        history.switch(self._root, manifest.id)
+        history.prune(self._root, history.KEPT)
+        return manifest
+
+    def _files(self) -> dict[str, FileEntry]:
+        """Every file of the draft. What is a link to a file of the base was synced and hashed when that was made."""
+        paths = sorted(path for path in self._folder.rglob("*") if path.is_file())
+        return {(name := path.relative_to(self._folder).as_posix()): self._file(name, path) for path in paths}
+
+    def _file(self, name: str, path: Path) -> FileEntry:
+        status = path.stat()
+        before = self._base.manifest.files.get(name) if self._base else None
+        if before and self._from and path.samefile(self._from / name):
+            return before
+        sync(path)
+        return FileEntry(status.st_size, status.st_mtime_ns, sha256_file(path))

@@ -1,0 +1,77 @@
+"""Brings documents into the seeds folder from elsewhere: what is indexed lies there, so that a rebuild loses nothing."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rag.errors import SeedError
+from rag.files import storage_errors
+from rag.ingestion import documents
+
+
+def add(seeds: Path, sources: Sequence[Path]) -> list[str]:
+    """Copy files, and the documents of folders, into `seeds`; one of the same name is replaced. Returns their paths there.
+
+    Raises SeedError where a source is no document or cannot be read, StorageError where it cannot be written.
+    """
+    pairs = [pair for source in sources for pair in _pairs(seeds, source)]
+    with storage_errors(seeds):
+        for source, target in pairs:
+            _copy(source, target)
+    return [target.relative_to(seeds).as_posix() for _, target in pairs]
+
+
+def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
+    """Write `raw` into `seeds` as `name`, else under its digest as a text. Returns the path there. Raises as `add` does."""
+    name = name or f"stdin-{hashlib.sha256(raw).hexdigest()[:12]}.txt"
+    if not raw:
+        raise SeedError("standard input is empty", "pipe a document into `rag index -`")
+    if Path(name).name != name or name.startswith("."):
+        raise SeedError(f"{name} is no file name", "give one without folders, as in: --name notes.txt")
+    _require_known(Path(name))
+    with storage_errors(seeds):
+        seeds.mkdir(parents=True, exist_ok=True)
+        new = _new(seeds / name)
+        new.write_bytes(raw)
+        new.replace(seeds / name)
+    return name
+
+
+def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
+    """Each document of the source, and where it goes: a folder keeps its name and its shape."""
+    source = Path(os.path.abspath(source))  # noqa: PTH100 - a link keeps the name it was given by
+    if source.is_relative_to(seeds.absolute()):
+        return
+    if source.is_dir():
+        found = documents.find(source)
+        if found.closed:
+            raise found.closed[0].error
+        for path in found.paths:
+            yield source / path, seeds / source.name / path
+    else:
+        if not source.exists():
+            raise SeedError(f"there is no {source}", "name a file or a folder, or - for standard input")
+        _require_known(source)
+        yield source, seeds / source.name
+
+
+def _require_known(path: Path) -> None:
+    if path.suffix.lower() not in documents.SUFFIXES:
+        raise SeedError(f"{path.name} is of no kind that is read", f"name one of {', '.join(sorted(documents.SUFFIXES))}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = _new(target)
+    try:
+        shutil.copy2(source, new)
+        new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _new(target: Path) -> Path:
+    """A hidden name beside the target: a copy cut short is no document."""
+    return target.with_name(f".{target.name}.{os.getpid()}.new")

@@ -1,0 +1,122 @@
+"""Has files read in a child process, so that none of them can take the build along: it has so much memory, and so much time.
+
+One child reads one file after the other. It is started when the first file comes, and anew after it died or was ended.
+"""
+
+import atexit
+import os
+import threading
+from contextlib import suppress
+from typing import Self
+
+from rag.errors import SeedError
+from rag.ingestion import process, wire
+from rag.ingestion.process import Process
+from rag.ingestion.wire import Extracted
+
+# Bytes of address space. Measured: 0.2 GB before the first page, 0.25 after a PDF of 3,000 pages, 0.6 after a Word document of
+# 64,000 paragraphs and as many rows.
+MEMORY = 2 * 1024**3
+# For one document, or one scanned page. Three thousand pages of text take three seconds, on an idle core.
+SECONDS = 60
+_MEND = "split it or save it in another format, or remove it from the seeds"
+
+
+class Worker:
+    """Reads files in a child process. Threads may share it: they wait for each other."""
+
+    def __init__(self, *, memory: int = MEMORY, seconds: float = SECONDS) -> None:
+        self._memory = memory
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._child: Process | None = None
+
+    def extract(self, raw: bytes, suffix: str) -> Extracted:
+        """What the file says; `suffix` is the ending of its name. Raises SeedError, whatever the file does to its reader."""
+        with self._lock:
+            try:
+                return wire.unpacked(self._answer(raw, suffix))
+            except SeedError:
+                raise
+            except (ValueError, RecursionError) as error:
+                self._end()
+                raise SeedError("it makes its reader talk nonsense", _MEND) from error
+            except BaseException:
+                # Ctrl-C included: an answer that still comes must not be taken for the next file's.
+                self._end()
+                raise
+
+    def close(self) -> None:
+        """End the child. The next file starts another."""
+        with self._lock:
+            self._end()
+
+    def forget(self) -> None:
+        """In a fork of this process: the child is the parent's, and so is the lock that one of its threads may hold."""
+        self._lock = threading.Lock()
+        if self._child is not None:
+            self._child.disown()
+            self._child = None
+
+    def _answer(self, raw: bytes, suffix: str) -> bytes:
+        # A child that read other files before may have died of them, or was killed: only a new one speaks against this file.
+        used = self._child is not None
+        if frame := self._asked(raw, suffix) or (self._asked(raw, suffix) if used else None):
+            return frame
+        raise SeedError(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _MEND)
+
+    def _asked(self, raw: bytes, suffix: str) -> bytes | None:
+        """The frame of the answer; None where the child dies over it. Raises SeedError where it takes too long."""
+        child = self._child = self._child or process.start(self._memory, self._seconds)
+        with _Deadline(child, self._seconds) as deadline, suppress(OSError):
+            wire.send(child.requests, suffix.encode())
+            wire.send(child.requests, raw)
+            while (frame := wire.receive(child.answers)) is not None:
+                if frame:
+                    return frame
+                deadline.renew()  # an empty frame: a page is done, and another begins
+        self._end()
+        if deadline.passed:
+            raise SeedError(f"it takes longer than {self._seconds:.0f} seconds to read", _MEND)
+        return None
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+class _Deadline:
+    """Kills the process when its time has passed. From a thread, because both writing to it and reading from it may block."""
+
+    def __init__(self, child: Process, seconds: float) -> None:
+        self.passed = False
+        self._child = child
+        self._seconds = seconds
+        self._timer = self._started()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def renew(self) -> None:
+        """Give it the whole time again."""
+        self._timer.cancel()
+        self._timer = self._started()
+
+    def _started(self) -> threading.Timer:
+        timer = threading.Timer(self._seconds, self._kill)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _kill(self) -> None:
+        self.passed = True
+        self._child.kill()
+
+
+shared = Worker()
+atexit.register(shared.close)
+os.register_at_fork(after_in_child=shared.forget)

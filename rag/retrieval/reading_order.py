@@ -1,0 +1,54 @@
+"""From ranked chunks to what is read: near-duplicates count once, neighbours are read as one. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+# Words in a row whose sets are compared, and the share of the shorter text's that make it a duplicate: an agency's report
+# reprinted with another first line shares nearly all, two reports of one event far less than half.
+_SHINGLE = 3
+_SAME = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A found chunk: its number (neighbours in a document have consecutive ones), its document's, and its words."""
+
+    number: int
+    document: int
+    words: Sequence[str]
+
+
+def arrange(ranked: Iterable[Candidate], count: int, most_joined: int) -> list[list[Candidate]]:
+    """At most `count` groups of up to `most_joined` neighbours, ranked by their best chunk, which comes first in its group.
+
+    A chunk beside one that is already taken joins it; one that says what a better one says is left out; the first that would
+    need another place ends it. `ranked` is read no further.
+    """
+    groups: list[list[Candidate]] = []
+    seen: list[frozenset[tuple[str, ...]]] = []
+    for candidate in ranked:
+        shingles = _shingles(candidate.words)
+        if any(_same(shingles, other) for other in seen):
+            continue
+        beside = next((group for group in groups if len(group) < most_joined and _beside(group, candidate)), None)
+        if beside is not None:
+            beside.append(candidate)
+        elif len(groups) < count:
+            groups.append([candidate])
+        else:
+            break
+        seen.append(shingles)
+    return groups
+
+
+def _shingles(words: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    return frozenset(tuple(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
+
+
+def _same(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> bool:
+    return len(one & other) >= _SAME * min(len(one), len(other))
+
+
+def _beside(group: Sequence[Candidate], candidate: Candidate) -> bool:
+    numbers = [member.number for member in group]
+    return group[0].document == candidate.document and candidate.number in {min(numbers) - 1, max(numbers) + 1}
