@@ -40,10 +40,10 @@ def write(
     new = sum(len(f.pieces) for f in fresh)
     sizes = [Size(count, len(s.numbers), s.dense.exact) for count, s in zip(live, segments, strict=True)]
     merged = to_merge(sizes, new, EXACT_MOST)
-    removed = [listed.number for segment in segments for listed in segment.listed if listed.number not in stays]
-    for i, segment in enumerate(segments):
+    removed = [listed.number for each in segments for listed in each.listed if listed.number not in stays]
+    for i, kept in enumerate(segments):
         if i not in merged:
-            writing.keep(segment, segment.removed | (set(removed) & {listed.number for listed in segment.listed}))
+            writing.keep(kept, kept.removed | {listed.number for listed in kept.listed if listed.number not in stays})
     added = _numbered(fresh, vectors, base)
     rewritten = [segments[i].entry(listed) for i in merged for listed in staying[i]]
     if entries := [*sorted(rewritten, key=lambda entry: entry.number), *added]:

@@ -1,4 +1,4 @@
-"""What is to become of each document: the seeds' files against what the index holds. Reads only files that were written since."""
+"""What is to become of each document: the seeds' files against what the index holds. Reads only what was written since."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
