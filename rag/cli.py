@@ -86,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("id", nargs="?", help="the snapshot to go back to")
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", _serve, "answer over HTTP")
+    evaluation = _command(commands, "eval", _eval, "measure retrieval on questions whose answering passages are known")
+    evaluation.add_argument("what", choices=("retrieval",))
+    evaluation.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
+    evaluation.add_argument(
+        "--questions", required=True, type=Path, metavar="FILE", help="JSON lines with id, question, lang, relevant"
+    )
+    evaluation.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the corpus' index there, for the next run")
     models = _command(commands, "models", _models, "list, fetch or verify the weights")
     models.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     models.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
@@ -135,6 +142,9 @@ class _IndexObserver:
 
     def embedded(self, done: int, total: int) -> None:
         self._show(done, total, "embedding", "chunk")
+
+    def asked(self, done: int, total: int) -> None:
+        self._show(done, total, "asking", "question")
 
     def _show(self, done: int, total: int, stage: str, unit: str) -> None:
         from tqdm import tqdm
@@ -290,6 +300,26 @@ def _serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.web.app import serve
 
     serve(_engine(chosen))
+
+
+# rag eval
+
+
+def _eval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    from tempfile import TemporaryDirectory
+
+    from rag.evaluation import dataset, report, retrieval
+    from rag.evaluation.ranker import IndexRanker
+
+    data = dataset.read(parsed.corpus, parsed.questions)
+    with TemporaryDirectory(prefix="rag-eval-") as temporary:
+        observer = _IndexObserver()
+        ranker = IndexRanker(_engine(chosen), data, parsed.keep or Path(temporary), observer)
+        evaluation = retrieval.evaluate(data, ranker, observer.asked)
+    if parsed.json:
+        _print_json(evaluation)
+    else:
+        print(report.table(evaluation))
 
 
 # rag models

@@ -41,7 +41,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.weights = WeightCache(settings.cache)
-        self._chunking = Chunking()
+        self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
 
@@ -50,8 +50,8 @@ class Engine:
         return build.rebuild(
             seeds=self.settings.seeds,
             root=self.settings.index,
-            maker=self._maker(),
-            chunking=self._chunking,
+            maker=self.maker(),
+            chunking=self.chunking,
             open_embedder=lambda: self.embedder,
             observer=observer,
             anew=anew,
@@ -101,7 +101,7 @@ class Engine:
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
         spoken = language.detect(question, leaning=opened.languages())
-        return self._retriever(opened).search(question, spoken, count, conditions)
+        return self.retriever(opened).search(question, spoken, count, conditions)
 
     def ask(self, question: str, where: str = "") -> Iterator[Event]:
         """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
@@ -112,7 +112,7 @@ class Engine:
         with ThreadPoolExecutor(1) as loading:
             # The model's file is read while the embedder's libraries are imported: both take seconds on a cold start.
             reader = loading.submit(lambda: self.reader)
-            retriever = self._retriever(opened)
+            retriever = self.retriever(opened)
             reader.result()
         spoken = language.detect(question, leaning=opened.languages())
         loaded = time.perf_counter()
@@ -154,20 +154,27 @@ class Engine:
             return Snapshot.open(self.settings.index)
 
     def _require_same_maker(self, opened: Snapshot) -> None:
-        made, wanted = opened.manifest.maker, self._maker()
+        made, wanted = opened.manifest.maker, self.maker()
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
             mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
 
-    def _maker(self) -> Maker:
+    def maker(self) -> Maker:
         """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""
         name = self.settings.embedder
         model = CATALOGUE.get(name)
         digest = model.sha256 if model else self.embedder.digest
-        return Maker(name, digest, self._chunking.as_dict())
+        return Maker(name, digest, self.chunking.as_dict())
 
-    def _retriever(self, opened: Snapshot) -> HybridRetriever:
-        return HybridRetriever(self.embedder, opened)
+    def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
+        """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
+        return HybridRetriever(self.embedder, opened or self.snapshot())
+
+    def at(self, home: Path) -> "Engine":
+        """An engine over another home with the same models, which are not loaded twice."""
+        other = type(self)(replace(self.settings, home=home))
+        other.embedder = self.embedder
+        return other
 
     def _receipt(self, opened: Snapshot) -> Receipt:
         return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})

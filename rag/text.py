@@ -5,8 +5,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
+from threading import Lock
 
+import Stemmer
 from icu4py.breakers import BaseBreaker, LineBreaker, SentenceBreaker, WordBreaker
 
 from rag.types import Span
@@ -116,6 +119,47 @@ _LOOK_BACK = 32
 _WRAPPED_FROM = 50
 _NUMBERED = re.compile(r"^\(?\w{1,3}[.)]$")
 
+# Languages with rules of Snowball, by ISO 639. Malay is so near to Indonesian that its rules serve both.
+_SNOWBALL = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "cs": "czech",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "eo": "esperanto",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fa": "persian",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ms": "indonesian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "st": "sesotho",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+# A stemmer holds the word it works on, so one thread at a time uses it.
+_STEMMING = Lock()
+
 
 def normalise(text: str) -> str:
     """A copy for models: NFC, no control or invisible characters, single spaces."""
@@ -201,6 +245,20 @@ def words(text: str, language: str) -> list[str]:
     """The words and numbers, case-folded, by Unicode's rules and ICU's dictionaries (Thai, Chinese, Japanese, Khmer, …)."""
     pieces = WordBreaker(_HALF.sub(" ", text), language)
     return [piece.casefold() for piece in pieces if any(character.isalnum() for character in piece)]
+
+
+def stems(words_: Sequence[str], language: str) -> list[str]:
+    """The words without their endings and affixes, by Snowball's rules; as they are in a language that has no rules there."""
+    if (stemmer := _stemmer(language)) is None:
+        return list(words_)
+    with _STEMMING:
+        stems_: list[str] = stemmer.stemWords(words_)
+    return stems_
+
+
+@cache
+def _stemmer(language: str) -> "Stemmer.Stemmer | None":
+    return Stemmer.Stemmer(_SNOWBALL[language]) if language in _SNOWBALL else None
 
 
 def _segments(breaker: BaseBreaker) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor"])
+@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor", "snapshots", "eval retrieval"])
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"rag {command}" in README
 

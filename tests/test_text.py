@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.text import breaks, normalise, paragraphs, sentences, trimmed, words
+from rag.text import breaks, normalise, paragraphs, sentences, stems, trimmed, words
 from rag.types import Span
 
 LANGUAGES = st.sampled_from(["id", "en", "th", "zh", "ar", "und", "xx"])
@@ -200,3 +200,20 @@ def test_trimmed_gives_the_inner_range_or_none():
 def test_a_megabyte_of_any_shape_is_cut_whole(text):
     spans = sentences(text, "id")
     assert (spans[0].start, spans[-1].end) == (0, len(text.rstrip()))
+
+
+@pytest.mark.parametrize(
+    ("language", "forms", "stem"),
+    [
+        ("id", ["membeli", "dibeli", "belinya", "pembelian"], "beli"),
+        ("ms", ["membeli", "dibeli"], "beli"),
+        ("en", ["connected", "connection", "connecting"], "connect"),
+    ],
+)
+def test_stems_join_the_forms_of_a_word(language: str, forms: list[str], stem: str) -> None:
+    assert set(stems(forms, language)) == {stem}
+
+
+@pytest.mark.parametrize("language", ["th", "zh", "und", "xx"])
+def test_words_of_a_language_without_rules_are_their_own_stems(language: str) -> None:
+    assert stems(["membeli", "ราคา"], language) == ["membeli", "ราคา"]

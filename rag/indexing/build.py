@@ -83,7 +83,7 @@ def rebuild(
             todo = plan.make(seeds, Stamps(root / "stamps.sqlite"), before)
             stays = todo.stays()
             if base and not todo.fresh and len(stays) == len(before):
-                return _report(before, todo, (), base.manifest, 0, start)
+                return _report(before, todo, (), base.manifest, embedded=0, start=start)
             new = fresh.read(seeds, todo, base, chunking=chunking, open_embedder=open_embedder, report=observer.read)
             if not stays and not new:
                 raise _nothing_to_index(seeds, todo.failures)
@@ -91,7 +91,7 @@ def rebuild(
             vectors, made = fresh.vectors(new, base, unfinished, open_embedder=open_embedder, report=observer.embedded)
             manifest = draft.write(root, base, maker, stays=stays, fresh=new, vectors=vectors)
             unfinished.remove()
-            return _report(before, todo, new, manifest, made, start)
+            return _report(before, todo, new, manifest, embedded=made, start=start)
         finally:
             if base:
                 base.close()
@@ -131,8 +131,9 @@ def _nothing_to_index(folder: Path, failures: Sequence[str]) -> SeedError:
 
 
 def _report(
-    before: Mapping[str, Listed], todo: Plan, fresh: Sequence[Fresh], manifest: Manifest, embedded: int, start: float
+    before: Mapping[str, Listed], todo: Plan, fresh: Sequence[Fresh], manifest: Manifest, *, embedded: int, start: float
 ) -> BuildReport:
+    """What became of the documents `before`, by path."""
     new = {f.document.path for f in fresh}
     after = new | todo.unchanged.keys() | todo.kept.keys()
     return BuildReport(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 EXACT_MOST = 50_000
 # Lists and probes of the inverted file, candidates for each result wanted: see benchmarks/dense_scale.py.
 _LISTS_PER_ROOT = 4
-_PROBES = 48
+PROBES = 128
 _OVERSAMPLING = 4
 # Enough points for k-means to place the lists; more only costs time.
 _POINTS_PER_LIST = 64
@@ -72,7 +72,7 @@ class DenseIndex:
     def _candidates(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         if self._inverted is None or (allowed is not None and np.count_nonzero(allowed) <= EXACT_MOST):
             return self._best_exactly(query, count, allowed)
-        probes = min(_PROBES, self._inverted.nlist)
+        probes = min(PROBES, self._inverted.nlist)
         selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg,arg-type]  # the binding takes an array
         parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)  # type: ignore[call-arg]  # the binding takes keywords
         _, rows = self._inverted.search(query[None, :], count * _OVERSAMPLING, params=parameters)

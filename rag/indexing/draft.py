@@ -34,30 +34,35 @@ def write(
     One segment holds what is new and what is merged; the rest are links. The caller holds the build's lock. Raises OSError.
     """
     writing = Draft(root, base)
-    segments = base.segments if base else ()
-    staying = [[listed for listed in segment.listed if listed.number in stays] for segment in segments]
-    live = [sum(listed.count for listed in group) for group in staying]
+    parts = [_Part(held, stays) for held in base.segments] if base else []
     new = sum(len(f.pieces) for f in fresh)
-    sizes = [Size(count, len(s.numbers), s.dense.exact) for count, s in zip(live, segments, strict=True)]
-    merged = to_merge(sizes, new, EXACT_MOST)
-    removed = [listed.number for each in segments for listed in each.listed if listed.number not in stays]
-    for i, kept in enumerate(segments):
-        if i not in merged:
-            writing.keep(kept, kept.removed | {listed.number for listed in kept.listed if listed.number not in stays})
+    merged = to_merge([part.size for part in parts], new, EXACT_MOST)
+    for part in (part for i, part in enumerate(parts) if i not in merged):
+        writing.keep(part.segment, part.segment.removed.union(part.goes))
     added = _numbered(fresh, vectors, base)
-    rewritten = [segments[i].entry(listed) for i in merged for listed in staying[i]]
+    rewritten = [parts[i].segment.entry(listed) for i in merged for listed in parts[i].stays]
     if entries := [*sorted(rewritten, key=lambda entry: entry.number), *added]:
         writing.add(entries)
-    lexical.update(writing.lexical(), removed=removed, added=_words(added))
+    lexical.update(writing.lexical(), removed=[number for part in parts for number in part.goes], added=_words(added))
     next_document = base.manifest.next_document if base else 0
     next_chunk = base.manifest.next_chunk if base else 0
     return writing.seal(
         maker,
         documents=len(stays) + len(fresh),
-        chunks=sum(live) + new,
+        chunks=sum(part.size.live for part in parts) + new,
         next_document=next_document + len(fresh),
         next_chunk=next_chunk + new,
     )
+
+
+class _Part:
+    """A segment of the base, with what of it stays and what goes."""
+
+    def __init__(self, held: Segment, stays: set[int]) -> None:
+        self.segment = held
+        self.stays = [listed for listed in held.listed if listed.number in stays]
+        self.goes = [listed.number for listed in held.listed if listed.number not in stays]
+        self.size = Size(sum(listed.count for listed in self.stays), len(held.numbers), held.dense.exact)
 
 
 def _numbered(fresh: Sequence[Fresh], vectors: Mapping[bytes, NDArray[np.float32]], base: Snapshot | None) -> list[Entry]:

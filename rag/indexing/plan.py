@@ -1,4 +1,4 @@
-"""What is to become of each document: the seeds' files against what the index holds. Reads only what was written since."""
+"""What is to become of each document: the seeds against what the index holds. Reads only files written since."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,9 +32,9 @@ def make(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
     """Compare the seeds in `folder` with the documents `before`, by path. Raises SeedError where the folder cannot be read."""
     plan = Plan()
     found = documents.find(folder)
-    for failure in found.failures:
-        plan.failures.append(str(failure.error))
-        plan.kept |= {path: listed for path, listed in before.items() if path.startswith(failure.path + "/")}
+    for closed in found.closed:
+        plan.failures.append(str(closed.error))
+        plan.kept |= {path: listed for path, listed in before.items() if path.startswith(closed.path + "/")}
     for path in found.paths:
         try:
             sha256 = _digest(folder, path, stamps)

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,8 @@ class Segment:
         self.numbers: NDArray[np.int64] = np.repeat(firsts - before, counts) + np.arange(len(self._rows))
         self._alive = ~np.isin(self._documents, list(removed)) if removed else np.ones(len(counts), dtype=np.bool_)
         self.live: int = int(counts[self._alive].sum())
-        self._text = lru_cache(_TEXTS_KEPT)(self._read_text)
+        # Over the connection, not a method: a circle would keep the files of old snapshots open.
+        self._text = lru_cache(_TEXTS_KEPT)(partial(_read_text, corpus))
         if len(self.numbers) != len(vectors.vectors):
             raise IndexDamaged(f"{folder} has {len(self.numbers)} chunks and {len(vectors.vectors)} vectors", REBUILD)
 
@@ -139,6 +140,7 @@ class Segment:
         found = self._corpus.execute(query, [value for group in values for value in group])
         return [number for (number,) in found if number not in self.removed]
 
+    @cached_property
     def languages(self) -> dict[str, int]:
         """Number of chunks in each language, with those of removed documents."""
         return dict(self._corpus.execute("select language, sum(count) from documents group by language").fetchall())
@@ -154,12 +156,6 @@ class Segment:
         li = listed
         text = self._text(li.number)
         return Document(li.id, li.path, li.sha256, li.media_type, li.language, li.date, text, li.pages)
-
-    def _read_text(self, number: int) -> str:
-        row = self._corpus.execute("select text from texts where number = ?", (number,)).fetchone()
-        if row is None:
-            raise IndexDamaged(f"the segment {self.name} lacks the text of document {number}", REBUILD)
-        return str(row[0])
 
     def pieces(self, listed: Listed) -> list[Piece]:
         """The document's chunks, in order."""
@@ -187,7 +183,7 @@ class Segment:
         if state != "ok":
             yield f"{self.name}: corpus.sqlite: {state}"
         for listed in self.listed:
-            length = len(self._read_text(listed.number))
+            length = len(_read_text(self._corpus, listed.number))
             if any(not 0 <= piece.start < piece.end <= length for piece in self.pieces(listed)):
                 yield f"{self.name}: a chunk of {listed.path} lies outside its text"
         norms = np.linalg.norm(self.dense.vectors, axis=1)
@@ -223,6 +219,13 @@ def _insert(corpus: sqlite3.Connection, entry: Entry) -> NDArray[np.float32]:
     rows = [(entry.first + i, entry.number, piece.start, piece.end, piece.digest) for i, piece in enumerate(entry.pieces)]
     corpus.executemany("insert into chunks values (?, ?, ?, ?, ?)", rows)
     return entry.vectors
+
+
+def _read_text(corpus: sqlite3.Connection, number: int) -> str:
+    row = corpus.execute("select text from texts where number = ?", (number,)).fetchone()
+    if row is None:
+        raise IndexDamaged(f"the index lacks the text of document {number}", REBUILD)
+    return str(row[0])
 
 
 def write_removed(folder: Path, removed: Collection[int]) -> None:

@@ -46,8 +46,8 @@ def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
         return
     if source.is_dir():
         found = documents.find(source)
-        if found.failures:
-            raise found.failures[0].error
+        if found.closed:
+            raise found.closed[0].error
         for path in found.paths:
             yield source / path, seeds / source.name / path
     else:

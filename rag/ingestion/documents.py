@@ -5,17 +5,47 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rag import language
 from rag.errors import SeedError
+from rag.ingestion import formats, worker
+from rag.ingestion.dates import front_matter_day
 from rag.ingestion.decoding import decode
+from rag.ingestion.wire import Extracted
 from rag.text import normalise
 from rag.types import Document
 
-SUFFIXES = frozenset({".txt", ".md", ".markdown", ".text"})
-# Above this a text file is a data dump, and the page that shows it would not open.
+SUFFIXES = formats.SUFFIXES
+# Above this a text file is a data dump, and the page that shows it would not open; other formats hold pictures, mostly.
 _MOST_BYTES = 100_000_000
+_MEND_RIGHTS = "give yourself the right to read it, or remove it from the seeds"
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A folder of the seeds that cannot be listed, and why. `path` is relative to them."""
+
+    path: str
+    error: SeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The seeds folder: the documents' paths, sorted, and the folders in it that cannot be listed."""
+
+    paths: tuple[str, ...]
+    closed: tuple[Closed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the disk tells of a file without reading it: while it is the same, so are the bytes. Times in ns since 1970."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,60 +66,101 @@ def document_id(path: str) -> str:
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def find(folder: Path) -> list[str]:
-    """Paths of the documents below `folder`, sorted; hidden files and other kinds of file are passed over.
+def find(folder: Path) -> Listing:
+    """The documents below `folder`; hidden files and other kinds of file are passed over.
 
-    Raises SeedError where the folder cannot be listed.
+    Raises SeedError where the folder itself cannot be listed.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where the folder above may not be entered
         raise SeedError(f"there is no folder {folder}", "make it and put documents in, or set RAG_HOME to the folder above it")
     found: list[str] = []
-    for base, folders, names in os.walk(folder, onerror=_refuse):
+    closed: list[OSError] = []
+    for base, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         paths = (Path(base, name) for name in names if not name.startswith("."))
         found += [path.relative_to(folder).as_posix() for path in paths if path.suffix.lower() in SUFFIXES]
-    return sorted(found)
+    for error in closed:
+        if Path(error.filename) == folder:
+            raise _unlisted(error)
+    shut = [Closed(Path(error.filename).relative_to(folder).as_posix(), _unlisted(error)) for error in closed]
+    return Listing(tuple(sorted(found)), tuple(shut))
 
 
-def _refuse(error: OSError) -> None:
-    raise SeedError(f"the folder {error.filename} cannot be listed ({error.strerror})", "give yourself the right to read it")
+def _unlisted(error: OSError) -> SeedError:
+    return SeedError(f"the folder {_shown(error.filename)} cannot be listed ({error.strerror})", _MEND_RIGHTS)
+
+
+def stamp(folder: Path, path: str) -> Stamp:
+    """The file's stamp, without reading it. Raises SeedError where `read` would before it reads."""
+    status = _status(folder, path)
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def read(folder: Path, path: str) -> Seed:
-    """The file's bytes and digest. Raises SeedError where it cannot be read or lies outside the folder."""
-    file = folder / path
-    if not path.isprintable():
-        # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
-        shown = path.encode("unicode_escape").decode("ascii")
-        raise SeedError(f"the name {shown} has characters that cannot be shown", "give the file another name")
+    """The file's bytes and digest. Raises SeedError where it cannot be read, lies outside the folder, or is too large."""
+    status = _status(folder, path)
     try:
-        status = file.stat()
-        if not file.resolve().is_relative_to(folder.resolve()):
-            raise SeedError(f"{path} is a link to a place outside {folder}", "copy the file itself into the seeds")
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
-            raise SeedError(f"{path} is not a file", "remove it from the seeds")
-        if status.st_size > _MOST_BYTES:
-            raise SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
-        raw = file.read_bytes()
+        with (folder / path).open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)  # it may have grown since
     except OSError as error:
-        mend = "give yourself the right to read it, or remove it from the seeds"
-        raise SeedError(f"{path} cannot be read ({error.strerror})", mend) from error
+        raise SeedError(f"{path} cannot be read ({error.strerror})", _MEND_RIGHTS) from error
+    if len(raw) > _MOST_BYTES:
+        raise _too_large(path)
     written = datetime.fromtimestamp(status.st_mtime, UTC).date().isoformat()
     return Seed(path, hashlib.sha256(raw).hexdigest(), written, raw)
 
 
-def parse(seed: Seed) -> Document:
-    """The document that the seed's bytes say. Raises SeedError where they are no text."""
+def _status(folder: Path, path: str) -> os.stat_result:
+    file = folder / path
+    if not path.isprintable():
+        raise SeedError(f"the name {_shown(path)} has characters that cannot be shown", "give the file another name")
     try:
-        text, encoding = decode(seed.raw)
+        status = file.stat()
+        inside = file.resolve().is_relative_to(folder.resolve())
+    except OSError as error:
+        raise SeedError(f"{path} cannot be read ({error.strerror})", _MEND_RIGHTS) from error
+    if not inside:
+        raise SeedError(f"{path} is a link to a place outside {folder}", "copy the file itself into the seeds")
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+        raise SeedError(f"{path} is not a file", "remove it from the seeds")
+    if status.st_size > _MOST_BYTES:
+        raise _too_large(path)
+    return status
+
+
+def _too_large(path: str) -> SeedError:
+    return SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
+
+
+def _shown(name: str) -> str:
+    # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
+    return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
+
+
+def parse(seed: Seed) -> Document:
+    """The document that the seed's bytes say. Raises SeedError where they say none."""
+    suffix = PurePosixPath(seed.path).suffix.lower()
+    try:
+        if formats.is_text(seed.raw, suffix):
+            said = _plain(seed.raw, formats.TEXTS[suffix])
+        else:
+            said = worker.shared.extract(seed.raw, suffix)
     except SeedError as error:
         raise SeedError(f"{seed.path}: {error.problem}", error.mend) from error
     return Document(
         id=document_id(seed.path),
         path=seed.path,
         sha256=seed.sha256,
-        media_type=f"text/plain; charset={encoding}",
-        language=language.detect(normalise(text)),
-        date=seed.date,
-        text=text,
+        media_type=said.media_type,
+        language=language.detect(normalise(said.text)),
+        date=said.date or seed.date,
+        text=said.text,
+        pages=said.pages,
     )
+
+
+def _plain(raw: bytes, media_type: str) -> Extracted:
+    """A text file, which is its characters and nothing else."""
+    text, encoding = decode(raw)
+    date = front_matter_day(text) if media_type == "text/markdown" else ""
+    return Extracted(text, date, media_type=f"{media_type}; charset={encoding}")

@@ -60,7 +60,15 @@ class HybridRetriever:
         chunks = np.array(sorted(proposed), dtype=np.int64)
         dense = self._dense_scores(query, chunks)
         lexical = np.array(self._snapshot.lexical.scores(question, language, chunks.tolist()), dtype=np.float32)
-        scores = dense if mode == "dense" else lexical if mode == "lexical" else fusion.fuse(dense, lexical)
+        match mode:
+            case "dense":
+                scores = dense
+            case "lexical":
+                scores = lexical
+            case "hybrid":
+                information = self._snapshot.lexical.information(question, language)
+                spread = float(np.std(self._snapshot.sample @ query))
+                scores = fusion.fuse(dense, lexical, information=information, spread=spread)
         best = np.argsort(-scores, kind="stable")
         return Ranking(chunks[best], scores[best], dense[best], lexical[best])
 
@@ -80,6 +88,10 @@ class HybridRetriever:
             here = rows >= 0
             scores[here] = segment.dense.scores(query, rows[here])
         return scores
+
+    def documents_of(self, chunks: NDArray[np.int64]) -> list[Listed]:
+        """The document of each of these chunks."""
+        return [self._place(number)[1] for number in chunks.tolist()]
 
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
         for number in chunks.tolist():

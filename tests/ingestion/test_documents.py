@@ -1,5 +1,6 @@
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -49,23 +50,23 @@ def refusal(folder: Path, path: str) -> SeedError:
 def test_documents_are_found_in_all_folders_and_sorted(seeds):
     for path in ["z.txt", "b/a.md", "B.TXT", "a/c/d.markdown", "a.text", "dua kata.txt"]:
         put(seeds, path)
-    assert find(seeds) == ["B.TXT", "a.text", "a/c/d.markdown", "b/a.md", "dua kata.txt", "z.txt"]
+    assert list(find(seeds).paths) == ["B.TXT", "a.text", "a/c/d.markdown", "b/a.md", "dua kata.txt", "z.txt"]
 
 
 def test_hidden_files_and_other_kinds_are_passed_over(seeds):
-    for path in [".hidden.txt", ".git/a.txt", "a/.b/c.txt", "a.pdf", "txt", "a.txt.bak", "folder.txt/gambar.png", "ada.txt"]:
+    for path in [".hidden.txt", ".git/a.txt", "a/.b/c.txt", "a.png", "txt", "a.txt.bak", "folder.txt/gambar.png", "ada.txt"]:
         put(seeds, path)
-    assert find(seeds) == ["ada.txt"]
+    assert list(find(seeds).paths) == ["ada.txt"]
 
 
 def test_linked_folders_are_not_entered(seeds):
     put(seeds, "a/satu.txt")
     (seeds / "a" / "up").symlink_to(seeds)
-    assert find(seeds) == ["a/satu.txt"]
+    assert list(find(seeds).paths) == ["a/satu.txt"]
 
 
 def test_an_empty_folder_has_no_documents(seeds):
-    assert find(seeds) == []
+    assert list(find(seeds).paths) == []
 
 
 @pytest.mark.parametrize(
@@ -78,9 +79,18 @@ def test_what_is_no_folder_is_a_seed_error_that_says_what_to_make(tmp_path, make
 
 
 @pytest.mark.usefixtures("nobody")
-def test_a_folder_that_may_not_be_listed_is_a_seed_error(seeds_closed):
+def test_a_folder_that_may_not_be_listed_is_told_and_the_others_are_found(seeds_closed):
+    listing = find(seeds_closed)
+    assert listing.paths == ("rahasia.txt",)
+    (closed,) = listing.closed
+    failure = closed.error
+    assert re.search(r"tertutup cannot be listed .*; give yourself the right to read it", str(failure))
+
+
+@pytest.mark.usefixtures("nobody")
+def test_seeds_that_may_not_be_listed_are_a_seed_error(seeds_closed):
     with pytest.raises(SeedError, match=r"tertutup cannot be listed .*; give yourself the right to read it"):
-        find(seeds_closed)
+        find(seeds_closed / "tertutup")
 
 
 @pytest.mark.usefixtures("nobody")
@@ -122,7 +132,7 @@ def test_a_link_inside_the_folder_is_read(seeds):
 def test_a_folder_that_is_itself_a_link_is_read(seeds, tmp_path):
     put(seeds, "satu.txt")
     (tmp_path / "link").symlink_to(seeds)
-    assert find(tmp_path / "link") == ["satu.txt"]
+    assert find(tmp_path / "link").paths == ("satu.txt",)
     assert read(tmp_path / "link", "satu.txt").raw == b"Isi berkas."
 
 
@@ -142,7 +152,7 @@ def test_a_path_that_climbs_out_is_refused(seeds, tmp_path):
 def test_a_link_to_nowhere_a_circle_and_a_lost_file_are_refused(seeds):
     (seeds / "putus.txt").symlink_to("tiada.txt")
     (seeds / "lingkar.txt").symlink_to("lingkar.txt")
-    assert find(seeds) == ["lingkar.txt", "putus.txt"]
+    assert list(find(seeds).paths) == ["lingkar.txt", "putus.txt"]
     for path in ["lingkar.txt", "putus.txt", "tiada.txt"]:
         assert "cannot be read" in refusal(seeds, path).problem
 
@@ -193,6 +203,6 @@ def test_a_file_name_that_is_not_utf_8_has_an_id():
 
 def test_a_name_that_is_no_utf8_is_told(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("Kucing makan ikan.")
-    (path,) = find(tmp_path)
+    (path,) = find(tmp_path).paths
     with pytest.raises(SeedError, match="cannot be shown; give the file another name"):
         read(tmp_path, path)

@@ -1,0 +1,169 @@
+"""Does ranking by meaning and words together beat meaning alone, within a language and across languages?
+
+usage: .venv/bin/python benchmarks/fusion_rule.py DATA CACHE [--whole] [--only NAME ...]
+
+DATA holds NAME.corpus.jsonl and NAME.questions.jsonl; CACHE keeps vectors between runs. Passages are cut into chunks as the
+product does (or taken whole), searched by the product's lexical index and by exact inner products, and fused by the product's
+rule. Prints nDCG@10 of dense, lexical and hybrid, and hybrid - dense with its paired 95 % interval.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag import language, settings
+from rag.engine import Engine
+from rag.evaluation import dataset
+from rag.evaluation.metrics import estimate, per_question
+from rag.evaluation.retrieval import best_first
+from rag.indexing.lexical import LexicalEntry, LexicalIndex, update
+from rag.ingestion.chunking import Chunking, chunk
+from rag.retrieval.fusion import fuse
+from rag.types import Document
+
+PARALLEL = ("id", "en", "th", "zh")
+CANDIDATES = 100
+SAMPLE = 4096
+STRIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is ranked: texts with their vectors, the passage and language of each."""
+
+    passages: list[str]
+    languages: list[str]
+    texts: list[str]
+    vectors: NDArray[np.float32]
+
+
+class Corpora:
+    """Corpora by name, embedded once."""
+
+    def __init__(self, data: Path, cached: Path, *, whole: bool) -> None:
+        self.data, self.cached, self.whole = data, cached, whole
+        self.embedder = Engine(settings.load(os.environ, {})).embedder
+
+    def read(self, name: str, questions: str) -> dataset.Dataset:
+        """A corpus with the questions of another, which may be itself."""
+        return dataset.read(self.data / f"{name}.corpus.jsonl", self.data / f"{questions}.questions.jsonl")
+
+    @cache  # noqa: B019 - lives as long as the run
+    def units(self, name: str) -> Units:
+        """The chunks of a corpus, or its passages."""
+        passages, languages, texts = [], [], []
+        for passage in self.read(name, name).passages:
+            spoken = language.detect(passage.text)
+            document = Document(passage.id, passage.id, "", "", spoken, "", passage.text)
+            pieces = [c.text for c in chunk(document, self.embedder.token_starts(passage.text), Chunking())]
+            for text in [passage.text] if self.whole else pieces:
+                passages.append(passage.id)
+                languages.append(spoken)
+                texts.append(text)
+        return Units(passages, languages, texts, self._vectors(f"{name}.{'w' if self.whole else 'c'}", texts, query=False))
+
+    def questions(self, name: str) -> NDArray[np.float32]:
+        """The vectors of a corpus's questions."""
+        return self._vectors(f"{name}.q", [q.text for q in self.read(name, name).questions], query=True)
+
+    def _vectors(self, name: str, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
+        path = self.cached / f"{name}.npy"
+        if not path.exists():
+            embed = self.embedder.embed_queries if query else self.embedder.embed_passages
+            order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+            found = [embed([texts[i] for i in order[at : at + STRIDE]]) for at in range(0, len(order), STRIDE)]
+            np.save(path, np.concatenate(found)[np.argsort(order)])
+        vectors: NDArray[np.float32] = np.load(path)
+        assert len(vectors) == len(texts), f"{path} is of other texts: remove it"
+        return vectors
+
+
+def rank(
+    questions: Sequence[str], vectors: NDArray[np.float32], units: Units, lexical: LexicalIndex
+) -> dict[str, list[list[str]]]:
+    """Passages for each question by each mode."""
+    rankings: dict[str, list[list[str]]] = {"dense": [], "lexical": [], "hybrid": []}
+    sample = np.random.default_rng(0).permutation(len(units.texts))[:SAMPLE]
+    spoken = set(units.languages)
+    for question, vector in zip(questions, vectors, strict=True):
+        asked = language.detect(question, leaning=spoken)
+        cosines = units.vectors @ vector
+        nearest = np.argsort(-cosines, kind="stable")[:CANDIDATES]
+        worded = lexical.search(question, asked, CANDIDATES)
+        rows = np.array(sorted({int(row) for row in nearest} | {row for row, _ in worded}))
+        words = np.array(lexical.scores(question, asked, [int(row) for row in rows]), dtype=np.float32)
+        information, spread = lexical.information(question, asked), float(cosines[sample].std())
+        fused = fuse(cosines[rows], words, information=information, spread=spread)
+        scored = {
+            "dense": [(int(row), float(cosines[row])) for row in nearest],
+            "lexical": worded,
+            "hybrid": list(zip(rows.tolist(), fused.tolist(), strict=True)),
+        }
+        for mode, hits in scored.items():
+            rankings[mode].append(best_first(((units.passages[row], score) for row, score in hits), 20))
+    return rankings
+
+
+def measure(label: str, corpora: Corpora, asked: str, searched: Sequence[str]) -> None:
+    """One line: the questions of `asked` against the passages of all corpora `searched`."""
+    parts = [corpora.units(name) for name in searched]
+    units = Units(
+        [p for part in parts for p in part.passages],
+        [spoken for part in parts for spoken in part.languages],
+        [t for part in parts for t in part.texts],
+        np.concatenate([part.vectors for part in parts]),
+    )
+    questions = corpora.read(asked, asked).questions
+    relevant = [_relevant(question.relevant, asked, searched) for question in questions]
+    with tempfile.TemporaryDirectory() as folder:
+        entries = (LexicalEntry(i, i, units.languages[i], text) for i, text in enumerate(units.texts))
+        update(Path(folder), removed=[], added=entries)
+        rankings = rank([q.text for q in questions], corpora.questions(asked), units, LexicalIndex.open(Path(folder)))
+    values = {mode: per_question(found, relevant)["nDCG@10"] for mode, found in rankings.items()}
+    gain = estimate(values["hybrid"] - values["dense"])
+    means = " | ".join(f"{values[mode].mean():.3f}" for mode in ("dense", "lexical", "hybrid"))
+    print(f"| {label} | {len(questions)} | {means} | {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] |", flush=True)
+
+
+def _relevant(ids: frozenset[str], asked: str, searched: Sequence[str]) -> set[str]:
+    """In a parallel corpus the passage of the same number, in every language that is searched."""
+    if not asked.startswith("belebele"):
+        return set(ids)
+    return {f"{corpus}-{id_.rsplit('-', 1)[1]}" for id_ in ids for corpus in searched}
+
+
+def directions() -> list[tuple[str, str, list[str]]]:
+    """Label, questions, corpora."""
+    same = [(name, name, [name]) for name in ("idkmrc", "clapnq", "hagrid")]
+    same += [(f"belebele {one} → {one}", f"belebele-{one}", [f"belebele-{one}"]) for one in PARALLEL]
+    across = [(f"belebele {a} → {b}", f"belebele-{a}", [f"belebele-{b}"]) for a in PARALLEL for b in PARALLEL if a != b]
+    every = [f"belebele-{one}" for one in PARALLEL]
+    mixed = [(f"belebele {one} → all four", f"belebele-{one}", every) for one in PARALLEL]
+    mixed += [("idkmrc → idkmrc, clapnq, hagrid", "idkmrc", ["idkmrc", "clapnq", "hagrid"])]
+    mixed += [("clapnq → idkmrc, clapnq, hagrid", "clapnq", ["idkmrc", "clapnq", "hagrid"])]
+    return [*same, *across, *mixed]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--whole", action="store_true", help="whole passages instead of chunks")
+    parser.add_argument("--only", nargs="*", help="labels")
+    chosen = parser.parse_args()
+    corpora = Corpora(chosen.data, chosen.cache, whole=chosen.whole)
+    print("| questions → passages | n | dense | lexical | hybrid | hybrid - dense |\n|---|---|---|---|---|---|")
+    for label, asked, searched in directions():
+        if not chosen.only or label in chosen.only:
+            measure(label, corpora, asked, searched)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What the reading process and its parent say to each other: frames of a length and so many bytes.
+
+Answers are JSON, not pickle: a document that took over the child must not reach the parent.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from rag.errors import SeedError
+
+_LENGTH = 8
+# An answer larger than this is no text of a document (see `child.py` for the limit of texts).
+_MOST_ANSWER = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What a file says: its text, the ISO day it states (or nothing), and the offsets at which its pages begin."""
+
+    text: str
+    date: str = ""
+    pages: tuple[int, ...] = ()
+    media_type: str = ""
+
+
+def cleaned(text: str) -> str:
+    """The text without what no text holds: zeros, halves of characters, the carriage return of a line's end."""
+    return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+
+
+def send(stream: BinaryIO, frame: bytes) -> None:
+    """Write one frame. Raises OSError where nobody reads any more."""
+    stream.write(len(frame).to_bytes(_LENGTH, "big"))
+    stream.write(frame)
+    stream.flush()
+
+
+def receive(stream: BinaryIO, most: int = _MOST_ANSWER) -> bytes | None:
+    """The next frame; None where the stream ended before it was whole, or it claims more than `most` bytes."""
+    head = stream.read(_LENGTH)
+    if len(head) < _LENGTH or (length := int.from_bytes(head, "big")) > most:
+        return None
+    frame = stream.read(length)
+    return frame if len(frame) == length else None
+
+
+def packed(answer: Extracted | SeedError) -> bytes:
+    """The frame of an answer."""
+    if isinstance(answer, SeedError):
+        fields: dict[str, object] = {"problem": answer.problem, "mend": answer.mend}
+    else:
+        fields = {"text": answer.text, "date": answer.date, "pages": answer.pages, "media_type": answer.media_type}
+    return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def unpacked(frame: bytes) -> Extracted:
+    """The answer of a frame. Raises SeedError where that is the answer, ValueError where the frame is none."""
+    fields = json.loads(frame)
+    match fields:
+        case {"problem": str(problem), "mend": str(mend)}:
+            raise SeedError(problem, mend)
+        case {"text": str(text), "date": str(date), "pages": list(pages), "media_type": str(media_type)}:
+            if all(isinstance(page, int) and 0 <= page <= len(text) for page in pages) and pages == sorted(pages):
+                return Extracted(text, date, tuple(pages), media_type)
+    raise ValueError("no answer")

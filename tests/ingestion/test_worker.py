@@ -1,0 +1,153 @@
+"""The child that reads: it is used again, started anew, and leaves no orphan."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from rag.errors import SeedError
+from rag.ingestion.worker import Worker
+from tests.conftest import ROOT
+from tests.ingestion import makers
+from tests.ingestion.test_hostile import deep_odt
+
+SENTENCE = "Kucing makan ikan tiap pagi."
+# Long enough to be in the middle of when something happens.
+LONG = makers.pdf([["Kata kata kata."] * 40] * 4000)
+
+
+@pytest.fixture
+def worker():
+    made = Worker()
+    yield made
+    made.close()
+
+
+def child_of(worker: Worker) -> int:
+    assert worker._child is not None
+    return worker._child.process.pid
+
+
+def read(worker: Worker, words: str = SENTENCE) -> str:
+    return worker.extract(makers.docx([words]), ".docx").text
+
+
+def gone(pid: int, seconds: float = 5) -> bool:
+    """Whether the process ends, or is but a zombie, within the time."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z"):
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_one_child_reads_many_files(worker):
+    assert read(worker) == SENTENCE
+    first = child_of(worker)
+    assert read(worker, "Lagi.") == "Lagi."
+    assert child_of(worker) == first
+
+
+def test_a_child_that_was_killed_between_files_is_started_anew(worker):
+    read(worker)
+    first = child_of(worker)
+    os.kill(first, signal.SIGKILL)
+    assert read(worker) == SENTENCE
+    assert child_of(worker) != first
+
+
+def test_a_child_that_is_killed_over_a_file_is_followed_by_one_that_reads_it(worker):
+    read(worker)
+    first = child_of(worker)
+    threading.Timer(0.3, os.kill, (first, signal.SIGKILL)).start()
+    assert len(worker.extract(LONG, ".pdf").pages) == 4000
+    assert child_of(worker) != first
+
+
+def test_a_file_that_breaks_two_children_is_refused_and_the_next_is_read(worker):
+    read(worker)
+    with pytest.raises(SeedError, match=r"it breaks its reader, or needs more than 2 GB to be read; split it"):
+        worker.extract(deep_odt(), ".odt")
+    assert read(worker) == SENTENCE
+
+
+def test_an_interrupted_file_does_not_answer_for_the_next(worker):
+    read(worker)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        worker.extract(LONG, ".pdf")
+    assert read(worker) == SENTENCE
+
+
+def test_the_child_stands_outside_of_ctrl_c_and_writes_no_file(worker):
+    read(worker)
+    pid = child_of(worker)
+    assert os.getpgid(pid) != os.getpgid(0)
+    os.kill(pid, signal.SIGINT)
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert "Max file size             0                    0" in limits
+    assert read(worker) == SENTENCE
+    assert child_of(worker) == pid
+
+
+def test_threads_share_a_child(worker):
+    words = [f"Kalimat nomor {number}." for number in range(24)]
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(lambda text: read(worker, text), words)) == words
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_has_a_child_of_its_own():
+    from rag.ingestion.worker import shared
+
+    read(shared)
+    first = child_of(shared)
+    if not (pid := os.fork()):
+        os._exit(0 if read(shared) == SENTENCE and child_of(shared) != first else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert read(shared) == SENTENCE
+    assert child_of(shared) == first
+
+
+ORPHANING = """
+import sys
+from rag.ingestion.worker import Worker
+from tests.ingestion import makers
+from tests.ingestion.test_hostile import deep_odt
+worker = Worker()
+worker.extract(makers.docx(["Kata."]), ".docx")
+print(worker._child.process.pid, flush=True)
+if sys.argv[1] == "busy":
+    worker.extract(makers.pdf([["Kata kata kata."] * 40] * 8000), ".pdf")
+else:
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("state", ["idle", "busy"])
+def test_a_parent_that_is_killed_leaves_no_orphan(state):
+    with subprocess.Popen(
+        [sys.executable, "-c", ORPHANING, state], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        time.sleep(0.8 if state == "busy" else 0)
+        parent.kill()
+        assert gone(child)
+
+
+def test_the_child_starts_without_models():
+    heavy = "{'torch', 'faiss', 'numpy', 'transformers', 'py3langid', 'icu4py', 'charset_normalizer', 'kreuzberg'}"
+    code = f"import sys, rag.ingestion.child; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
