@@ -26,13 +26,13 @@ class Unfinished:
         raw = self._file.read_bytes() if self._file.exists() else b""
         dimension = int.from_bytes(raw[:_HEADER_BYTES], "little")
         if len(raw) < _HEADER_BYTES or not dimension:
-            self.remove()
+            self._file.unlink(missing_ok=True)
             return {}
         size = DIGEST_BYTES + 4 * dimension + _CHECK_BYTES
         whole = (len(raw) - _HEADER_BYTES) // size
         if not whole:
             # With a header that a crash left wrong, nothing appended behind it would ever be read.
-            self.remove()
+            self._file.unlink(missing_ok=True)
             return {}
         with self._file.open("r+b") as file:
             file.truncate(_HEADER_BYTES + whole * size)
@@ -52,10 +52,6 @@ class Unfinished:
             records = (digest + row.tobytes() for digest, row in zip(digests, rows, strict=True))
             file.write(b"".join(record + _check(record) for record in records))
 
-    def remove(self) -> None:
-        """The build has ended."""
-        self._file.unlink(missing_ok=True)
-
 
 def _check(record: bytes) -> bytes:
     return zlib.crc32(record).to_bytes(_CHECK_BYTES, "little")
@@ -64,3 +60,9 @@ def _check(record: bytes) -> bytes:
 def left(root: Path) -> list[Path]:
     """Files of builds that did not end."""
     return sorted(root.glob("unfinished-*.vectors"))
+
+
+def clear(root: Path) -> None:
+    """The index is in line: nothing that was left is of use any more, whichever embedder made it."""
+    for path in left(root):
+        path.unlink(missing_ok=True)
