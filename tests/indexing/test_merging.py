@@ -50,7 +50,8 @@ def test_segments_stay_few_and_no_chunk_is_rewritten_often(builds: list[tuple[in
         # Removals can push as many segments again down into a tier.
         assert len(history.segments) <= 2 * FAN_OUT * tiers
         assert history.rewritten <= (tiers + 1) * (history.added + history.removed)
-        assert sum(s.live for s in history.segments if s.exact) <= EXACT_MOST
+        # What is left of an inverted file after removals may be searched exactly beside the others, until the next build.
+        assert sum(s.live for s in history.segments if s.exact) <= 2 * EXACT_MOST
         assert all(2 * s.live >= s.held for s in history.segments)
         assert sum(s.live for s in history.segments) == history.added - history.removed
 
