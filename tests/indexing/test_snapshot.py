@@ -168,3 +168,21 @@ def test_what_the_system_refuses_is_no_damage(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
     with pytest.raises(StorageError):
         Snapshot.open(tmp_path)
+
+
+def test_a_lock_that_is_made_while_the_words_are_opened_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of tantivy's makes one when it likes."""
+    made: list[Path] = []
+    remove = os.rmdir
+
+    def crowded(path: str | Path, **keywords: int | None) -> None:
+        if Path(path).name.startswith("rag-") and len(made) < 3:
+            made.append(Path(path) / ".tantivy-meta.lock")
+            made[-1].touch()
+        remove(path, **keywords)
+
+    two(tmp_path)
+    monkeypatch.setattr(os, "rmdir", crowded)
+    Snapshot.open(tmp_path).close()
+    assert len(made) == 3
+    assert not made[-1].parent.exists()
