@@ -56,7 +56,7 @@ def test_vectors_of_a_build_that_was_killed_are_not_made_again(home: Home, monke
         home.put(f"{n}.txt", f"Dokumen nomor {n} tentang hal lain.")
 
     class Dying(BagEmbedder):
-        def embed_passages(self, texts_):  # type: ignore[no-untyped-def]
+        def embed_passages(self, texts_):
             if len(self.embedded) >= 8:
                 raise KeyboardInterrupt
             return super().embed_passages(texts_)

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
@@ -48,11 +49,12 @@ class Growing(RuleBasedStateMachine):
     def start(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.home, self.states, self.seeds = Home(self.folder / "home"), dict[str, State](), dict[str, str]()
-        self.fan_out, self.exact_most = merging._FAN_OUT, draft.EXACT_MOST
-        merging._FAN_OUT, draft.EXACT_MOST = 3, 12  # type: ignore[misc]
+        self.patches = pytest.MonkeyPatch()
+        self.patches.setattr(merging, "_FAN_OUT", 3)
+        self.patches.setattr(draft, "EXACT_MOST", 12)
 
     def teardown(self) -> None:
-        merging._FAN_OUT, draft.EXACT_MOST = self.fan_out, self.exact_most  # type: ignore[misc]
+        self.patches.undo()
         shutil.rmtree(self.folder)
 
     @rule(path=paths, text=documents)

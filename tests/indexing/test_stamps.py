@@ -1,12 +1,12 @@
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.indexing import stamps
 from rag.indexing.stamps import Stamps
 from rag.ingestion import documents
 from rag.ingestion.documents import Seed, Stamp
@@ -40,8 +40,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """An hour from now: nothing that the test wrote is fresh."""
-    now = stamps.time.time_ns
-    monkeypatch.setattr(stamps.time, "time_ns", lambda: now() + HOUR)
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + HOUR)
 
 
 @pytest.mark.usefixtures("later")
