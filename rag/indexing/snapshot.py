@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
-from rag.files import sha256_file
+from rag.files import sha256_file, storage_errors
 from rag.indexing.lexical import LexicalIndex
 from rag.indexing.segment import REBUILD, Listed, Segment
 from rag.types import Condition, Document
@@ -133,14 +133,19 @@ class Snapshot:
 
     @classmethod
     def open(cls, root: Path, name: str | None = None) -> "Snapshot":
-        """Open and check the snapshot `name`, else the one that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        """Open and check the snapshot `name`, else the one that serves.
+
+        Raises IndexMissing, IndexMismatch, IndexDamaged, or StorageError where the system does not let it be opened.
+        """
         manifest = read_manifest(root, name)
         folder = folder_of(root, manifest.id)
         for problem in changed_files(folder, manifest):
             raise IndexDamaged(problem, REBUILD)
         try:
-            segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
-            return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
+            # A full disk (the words need a temporary folder) or too many open files are no damage: nothing is to be rebuilt.
+            with storage_errors(folder):
+                segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
+                return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
         except (sqlite3.Error, RuntimeError, OSError, ValueError) as error:
             raise IndexDamaged(f"the index cannot be opened ({error})", REBUILD) from error
 
