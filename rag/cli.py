@@ -161,11 +161,10 @@ def _index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     engine = _engine(chosen)
     if parsed.verify:
         return _verify(engine, json_wanted=parsed.json)
-    for path in parsed.paths:
-        if path == "-":
-            engine.add_bytes(sys.stdin.buffer.read(), parsed.name)
-        else:
-            engine.add([Path(path)])
+    if paths := [Path(path) for path in parsed.paths if path != "-"]:
+        engine.add(paths)
+    if "-" in parsed.paths:
+        engine.add_bytes(sys.stdin.buffer.read(), parsed.name)
     if parsed.watch:
         _watch(engine, json_wanted=parsed.json)
         return 0

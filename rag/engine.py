@@ -45,6 +45,7 @@ class Engine:
         self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
+        self._retriever: HybridRetriever | None = None
 
     def rebuild(self, observer: Observer, *, anew: bool = False) -> BuildReport:
         """Bring the index in line with the seeds. Raises SeedError, WeightsError or StorageError."""
@@ -169,7 +170,11 @@ class Engine:
 
     def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
         """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
-        return HybridRetriever(self.embedder, opened or self.snapshot())
+        opened = opened or self.snapshot()
+        known = self._retriever
+        if known is None or known.snapshot is not opened:
+            known = self._retriever = HybridRetriever(self.embedder, opened)
+        return known
 
     def at(self, home: Path) -> "Engine":
         """An engine over another home with the same models, which are not loaded twice."""

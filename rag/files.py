@@ -22,6 +22,8 @@ _STORAGE = {
     errno.ENOTDIR: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
     errno.EIO: ("the disk does not take what is written", "check it, then run the same command again"),
     errno.ENAMETOOLONG: ("the path is too long", "set RAG_HOME and RAG_CACHE to shorter ones"),
+    errno.EMFILE: ("too many files are open", "raise the limit (`ulimit -n`), or run fewer things at once"),
+    errno.ENFILE: ("too many files are open on this machine", "run fewer things at once"),
     errno.EISDIR: ("a folder stands where a file should be", "move it away"),
     errno.EEXIST: ("a file stands where a folder should be", "move it away, or set RAG_HOME and RAG_CACHE elsewhere"),
 }

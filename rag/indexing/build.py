@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, SeedError
 from rag.files import storage_errors
-from rag.indexing import draft, fresh, history, plan, snapshot
+from rag.indexing import draft, fresh, history, plan, snapshot, unfinished
 from rag.indexing.fresh import Fresh
 from rag.indexing.plan import Plan
 from rag.indexing.segment import Listed
@@ -82,15 +82,17 @@ def rebuild(
             before = {listed.path: listed for listed in (base.listed() if base else ())}
             todo = plan.make(seeds, Stamps(root / "stamps.sqlite"), before)
             stays = todo.stays()
-            if base and not todo.fresh and len(stays) == len(before):
-                return _report(before, todo, (), base.manifest, embedded=0, start=start)
             new = fresh.read(seeds, todo, base, chunking=chunking, open_embedder=open_embedder, report=observer.read)
             if not stays and not new:
                 raise _nothing_to_index(seeds, todo.failures)
-            unfinished = Unfinished(root, maker.embedder_digest)
-            vectors, made = fresh.vectors(new, base, unfinished, open_embedder=open_embedder, report=observer.embedded)
+            if base and not new and len(stays) == len(before):
+                # Also where a document cannot be read, build after build: a snapshot each would push those before it out.
+                unfinished.clear(root)
+                return _report(before, todo, new, base.manifest, embedded=0, start=start)
+            kept = Unfinished(root, maker.embedder_digest)
+            vectors, made = fresh.vectors(new, base, kept, open_embedder=open_embedder, report=observer.embedded)
             manifest = draft.write(root, base, maker, stays=stays, fresh=new, vectors=vectors)
-            unfinished.remove()
+            unfinished.clear(root)
             return _report(before, todo, new, manifest, embedded=made, start=start)
         finally:
             if base:

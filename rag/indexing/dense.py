@@ -76,7 +76,9 @@ class DenseIndex:
         selector = None if allowed is None else faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg,arg-type]  # the binding takes an array
         parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)  # type: ignore[call-arg]  # the binding takes keywords
         _, rows = self._inverted.search(query[None, :], count * _OVERSAMPLING, params=parameters)
-        return np.asarray(rows[0][rows[0] >= 0], dtype=np.int64)
+        found = np.asarray(rows[0][rows[0] >= 0], dtype=np.int64)
+        # The lists next to the question may hold hardly any that are allowed: all documents of another language, say.
+        return self._best_exactly(query, count, allowed) if allowed is not None and len(found) < count else found
 
     def _best_exactly(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         rows = None if allowed is None else np.flatnonzero(allowed)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,8 @@ def read(
         report(done, len(plan.fresh))
         moved = base.find("sha256", sha256) if base else None
         try:
-            if moved:
+            # The same bytes under another kind of name say something else: a page's source is no page.
+            if moved and _suffix(moved[1].path) == _suffix(path):
                 fresh.append(_moved(*moved, path))
                 continue
             document = documents.parse(documents.read(folder, path))
@@ -55,12 +56,17 @@ def read(
             continue
         chunks = chunk(document, open_embedder().token_starts(document.text), chunking)
         fresh.append(Fresh(document, [Piece(c.start, c.end, _text_digest(c.text)) for c in chunks]))
-    report(len(plan.fresh), len(plan.fresh))
+    if plan.fresh:
+        report(len(plan.fresh), len(plan.fresh))
     return fresh
 
 
 def _text_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
+
+
+def _suffix(path: str) -> str:
+    return PurePosixPath(path).suffix.lower()
 
 
 def _moved(holder: Segment, listed: Listed, path: str) -> Fresh:

@@ -62,4 +62,7 @@ def abandoned(root: Path) -> list[Path]:
 def clear_abandoned(root: Path) -> None:
     """Remove what killed builds and removals left. The caller holds the lock."""
     for path in abandoned(root):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

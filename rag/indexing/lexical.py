@@ -6,7 +6,9 @@ of hard links to the files of an older index can be changed by `update` while th
 
 import errno
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ _MANY = 1000
 _FEW = 1000
 # A "word" longer than this is data (base64, a digest); its beginning finds it as well.
 _LONGEST_WORD = 64
+# Times that a temporary folder is swept, and seconds between two.
+_SWEEPS, _PAUSE = 20, 0.02
 # tantivy tells of the disk in words, with the system's number among them.
 _OS_CODE = re.compile(r"(?:\bcode: |\bos error )(\d+)")
 
@@ -84,10 +88,10 @@ class LexicalIndex:
     def open(cls, folder: Path) -> "LexicalIndex":
         """Open the index in `folder`, which may be read-only. Raises OSError or ValueError where a file lacks or is damaged."""
         # tantivy takes a lock, a file, beside those it opens. Links in a folder of our own let it do so elsewhere.
-        with _translated(folder), tempfile.TemporaryDirectory(prefix="rag-") as links:
+        with _translated(folder), _temporary_folder() as links:
             for path in folder.iterdir():
-                (Path(links) / path.name).symlink_to(path.absolute())
-            index = tantivy.Index.open(links)
+                (links / path.name).symlink_to(path.absolute())
+            index = tantivy.Index.open(str(links))
             index.config_reader("manual")
             return cls(folder, index.searcher())
 
@@ -178,6 +182,24 @@ def _terms(text: str, language: str) -> dict[str, list[str]]:
     """What is indexed of a text, by field. tantivy only has to cut it at the spaces."""
     words = [word[:_LONGEST_WORD] for word in texts.words(texts.normalise(text), language)]
     return {_WORDS: words, _STEMS: texts.stems(words, language)}
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is gone afterwards, whatever threads of tantivy's make in it meanwhile.
+
+    One looks at each index that is opened, behind a lock file. Python's own temporary folder gives up at that, and a whole index
+    passed for a damaged one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rag-"))
+    try:
+        yield folder
+    finally:
+        for _ in range(_SWEEPS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
+            time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
-from rag.files import sha256_file
+from rag.files import sha256_file, storage_errors
 from rag.indexing.lexical import LexicalIndex
 from rag.indexing.segment import REBUILD, Listed, Segment
 from rag.types import Condition, Document
@@ -32,8 +31,6 @@ from rag.types import Condition, Document
 FORMAT = 3
 MANIFEST, SEGMENTS, LEXICAL = "manifest.json", "segments", "lexical"
 _ID = re.compile(r"[0-9A-Za-z-]+")
-# The standard deviation of a question's cosines over so many chunks is known to one percent.
-_SAMPLED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +133,19 @@ class Snapshot:
 
     @classmethod
     def open(cls, root: Path, name: str | None = None) -> "Snapshot":
-        """Open and check the snapshot `name`, else the one that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        """Open and check the snapshot `name`, else the one that serves.
+
+        Raises IndexMissing, IndexMismatch, IndexDamaged, or StorageError where the system does not let it be opened.
+        """
         manifest = read_manifest(root, name)
         folder = folder_of(root, manifest.id)
         for problem in changed_files(folder, manifest):
             raise IndexDamaged(problem, REBUILD)
         try:
-            segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
-            return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
+            # A full disk (the words need a temporary folder) or too many open files are no damage: nothing is to be rebuilt.
+            with storage_errors(folder):
+                segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
+                return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
         except (sqlite3.Error, RuntimeError, OSError, ValueError) as error:
             raise IndexDamaged(f"the index cannot be opened ({error})", REBUILD) from error
 
@@ -174,16 +176,16 @@ class Snapshot:
                 totals[language] = totals.get(language, 0) + count
         return totals
 
-    @cached_property
-    def sample(self) -> NDArray[np.float32]:
-        """The vectors of some thousand chunks, always the same, shape (sampled, dimension): what the index is like at large."""
-        share = min(1.0, _SAMPLED / max(1, sum(len(segment.numbers) for segment in self.segments)))
+    def sample(self, count: int) -> tuple[NDArray[np.float32], list[str]]:
+        """About `count` chunks, always the same: their vectors, shape (sampled, dimension), and their documents' languages."""
+        share = min(1.0, count / max(1, sum(len(segment.numbers) for segment in self.segments)))
         random = np.random.default_rng(0)
-        drawn = []
+        drawn, languages = [], []
         for segment in self.segments:
-            rows = random.permutation(len(segment.numbers))[: math.ceil(share * len(segment.numbers))]
-            drawn.append(np.array(segment.dense.vectors[np.sort(rows)]))
-        return np.concatenate(drawn)
+            rows = np.sort(random.permutation(len(segment.numbers))[: math.ceil(share * len(segment.numbers))])
+            drawn.append(np.array(segment.dense.vectors[rows]))
+            languages += segment.languages_of(rows)
+        return np.concatenate(drawn), languages
 
     def close(self) -> None:
         """Let go of the files."""

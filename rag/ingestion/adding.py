@@ -16,7 +16,12 @@ def add(seeds: Path, sources: Sequence[Path]) -> list[str]:
 
     Raises SeedError where a source is no document or cannot be read, StorageError where it cannot be written.
     """
-    pairs = [pair for source in sources for pair in _pairs(seeds, source)]
+    pairs = list(dict.fromkeys(pair for source in sources for pair in _pairs(seeds, source)))
+    origins: dict[Path, Path] = {}
+    for source, target in pairs:
+        if origins.setdefault(target, source) != source:
+            problem = f"{origins[target]} and {source} would both become {target.relative_to(seeds)}"
+            raise SeedError(problem, "rename one, or index them one after the other")
     with storage_errors(seeds):
         for source, target in pairs:
             _copy(source, target)
@@ -28,31 +33,40 @@ def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
     name = name or f"stdin-{hashlib.sha256(raw).hexdigest()[:12]}.txt"
     if not raw:
         raise SeedError("standard input is empty", "pipe a document into `rag index -`")
-    if Path(name).name != name or name.startswith("."):
+    if Path(name).name != name or name.startswith(".") or not name.isprintable():
         raise SeedError(f"{name} is no file name", "give one without folders, as in: --name notes.txt")
     _require_known(Path(name))
     with storage_errors(seeds):
         seeds.mkdir(parents=True, exist_ok=True)
         new = _new(seeds / name)
-        new.write_bytes(raw)
-        new.replace(seeds / name)
+        try:
+            new.write_bytes(raw)
+            new.replace(seeds / name)
+        finally:
+            new.unlink(missing_ok=True)
     return name
 
 
 def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
     """Each document of the source, and where it goes: a folder keeps its name and its shape."""
     source = Path(os.path.abspath(source))  # noqa: PTH100 - a link keeps the name it was given by
-    if source.is_relative_to(seeds.absolute()):
+    if not source.exists():
+        raise SeedError(f"there is no {source}", "name a file or a folder, or - for standard input")
+    if source.is_relative_to(seeds.absolute()) or source.resolve().is_relative_to(seeds.resolve()):
         return
+    if source.name.startswith("."):
+        raise SeedError(f"{source.name} is hidden, and what is hidden in the seeds is passed over", "give it another name")
     if source.is_dir():
+        if seeds.resolve().is_relative_to(source.resolve()):
+            raise SeedError(f"{source} holds {seeds} itself", "name the files and folders in it that are to be copied")
         found = documents.find(source)
         if found.closed:
             raise found.closed[0].error
         for path in found.paths:
             yield source / path, seeds / source.name / path
     else:
-        if not source.exists():
-            raise SeedError(f"there is no {source}", "name a file or a folder, or - for standard input")
+        if not source.is_file():
+            raise SeedError(f"{source} is no file", "name a file or a folder, or - for standard input")
         _require_known(source)
         yield source, seeds / source.name
 
@@ -68,6 +82,10 @@ def _copy(source: Path, target: Path) -> None:
     try:
         shutil.copy2(source, new)
         new.replace(target)
+    except PermissionError as error:
+        if error.filename != str(source):
+            raise
+        raise SeedError(f"{source} cannot be read ({error.strerror})", "give yourself the right to read it") from error
     finally:
         new.unlink(missing_ok=True)
 

@@ -1,20 +1,31 @@
 """The language of filters: `language=id,en and folder=berita and date>=2026-01-01`. Pure."""
 
 import re
+from datetime import date
 
 from rag.errors import QuestionError
 from rag.types import Condition
 
 FIELDS = ("document", "folder", "language", "date")
-_CONDITION = re.compile(r"""\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*((?:"[^"]*"|[^\s",]+)(?:\s*,\s*(?:"[^"]*"|[^\s",]+))*)\s*""")
+# Each value is a branch of a query; SQLite takes a thousand deep and answers more with an error.
+_MOST_CHARACTERS, _MOST_VALUES = 2000, 100
+# What begins with an operator is no value: `language==id` would find nothing, and not say why.
+_ONE = r"""(?:"[^"]*"|[^\s",=<>!][^\s",]*)"""
+_CONDITION = re.compile(rf"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*({_ONE}(?:\s*,\s*{_ONE})*)\s*")
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
 _AND = re.compile(r"and\s", re.IGNORECASE)
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _MEND = 'write it like: language=id,en and folder=berita and document="a b.pdf" and date>=2026-01'
 
 
 def parse(where: str) -> tuple[Condition, ...]:
     """The conditions, all of which a document must meet; none for an empty text. Raises QuestionError."""
+    if len(where) > _MOST_CHARACTERS:
+        raise QuestionError(
+            f"the filter has {len(where)} characters, more than {_MOST_CHARACTERS}", "put the documents into a folder"
+        )
+    if any("\ud800" <= character <= "\udfff" for character in where):
+        raise QuestionError("the filter has characters that cannot be written in UTF-8", "write * in their place")
     conditions: list[Condition] = []
     rest = where.strip()
     while rest:
@@ -38,8 +49,26 @@ def _condition(field: str, operator: str, values: str) -> Condition:
     if field != "date" and operator not in {"=", "!="}:
         raise QuestionError(f"the filter compares {field} with = or !=, not {operator}", _MEND)
     found = tuple(quoted or plain for quoted, plain in _VALUE.findall(values))
+    if len(found) > _MOST_VALUES:
+        raise QuestionError(
+            f"the filter names {len(found)} values, more than {_MOST_VALUES}", "put the documents into a folder"
+        )
+    if "" in found:
+        raise QuestionError(f"a value of {field} is empty", _MEND)
+    if field == "language":
+        found = tuple(value.lower() for value in found)
     if field == "date":
         for value in found:
-            if not _DATE.fullmatch(value):
-                raise QuestionError(f"{value} is no date", "write YYYY-MM-DD, YYYY-MM or YYYY")
+            _require_date(value)
     return Condition(field, "=" if operator == "!=" else operator, found, negated=operator == "!=")
+
+
+def _require_date(value: str) -> None:
+    """Raises QuestionError for what is no year, month or day."""
+    try:
+        if _DATE.fullmatch(value):
+            date.fromisoformat(value + "0000-01-01"[len(value) :])
+            return
+    except ValueError:
+        pass
+    raise QuestionError(f"{value} is no date", "write YYYY-MM-DD, YYYY-MM or YYYY")

@@ -1,61 +1,66 @@
+import errno
 import json
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
-from rag.indexing import snapshot
-from rag.indexing.dense import DenseIndex
-from rag.indexing.snapshot import Entry, Maker, Snapshot
-from rag.types import Chunk, Document, Span
+from rag.indexing import dense, snapshot
+from rag.indexing.snapshot import Manifest, Snapshot
+from rag.types import Condition
 from tests.fakes import BagEmbedder
+from tests.indexing.making import MAKER, document, grow, texts, write
 
-MAKER = Maker("bag", "bag-1", {"least": 1, "most": 2})
+A = document("a.txt", "satu dua\r\ntiga empat")
+B = document("b/b.txt", "lima 😀 enam", "en")
 
 
-def entry(path: str, text: str) -> Entry:
-    document = Document(f"id-{path}", path, f"sha-{path}", "text/plain", "id", "2026-01-01", text)
-    middle = len(text) // 2
-    spans = [(0, middle), (middle, len(text))] if middle else [(0, len(text))]
-    chunks = [Chunk(document.id, start, end, text[start:end]) for start, end in spans]
-    return Entry(document, chunks, BagEmbedder().embed_passages([c.text for c in chunks]))
+def two(root: Path) -> Manifest:
+    """A snapshot of two segments, one of which lost a document."""
+    write(root, [A, document("old.txt", "lama sekali"), document("c.txt", "tujuh delapan")])
+    return grow(root, B, without=["old.txt"])
+
+
+def one_of_each_kind(folder: Path) -> list[Path]:
+    """A file of each kind of name, the manifest and those of the words too."""
+    by_kind = {(path.parent.parent.name, path.name[:1], path.suffix): path for path in folder.rglob("*") if path.is_file()}
+    return sorted(by_kind.values())
 
 
 def test_what_is_written_is_what_is_opened(tmp_path: Path) -> None:
-    entries = [entry("a.txt", "satu dua\r\ntiga empat"), entry("b.txt", "lima 😀 enam")]
-    manifest = snapshot.write(tmp_path, MAKER, entries)
+    manifest = two(tmp_path)
     opened = Snapshot.open(tmp_path)
     assert opened.manifest == manifest
-    assert opened.documents() == [e.document for e in entries]
-    assert [c for c, _ in opened.chunks(range(4))] == [c for e in entries for c in e.chunks]
-    assert opened.places_of("id-b.txt") == [(2, Span(0, 5)), (3, Span(5, 11))]
-    assert opened.document("id-a.txt") == entries[0].document
-    assert opened.document("nobody") is None
-    assert opened.dense.vectors([2, 3]).tolist() == entries[1].vectors.tolist()
+    assert (manifest.documents, manifest.chunks, manifest.next_document, manifest.next_chunk) == (3, 6, 4, 8)
+    assert sorted(listed.path for listed in opened.listed()) == ["a.txt", "b/b.txt", "c.txt"]
+    assert opened.document("id-b/b.txt") == B
+    assert opened.document("id-a.txt") == A
+    assert opened.document("id-old.txt") is None
+    assert list(snapshot.verify(tmp_path)) == []
 
 
-@settings(max_examples=25, deadline=None)
-@given(texts=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), min_size=1, max_size=5))
-def test_any_texts_come_back_unchanged(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-    root = tmp_path_factory.mktemp("index")
-    entries = [entry(f"{n}.txt", text) for n, text in enumerate(texts)]
-    snapshot.write(root, MAKER, entries)
-    opened = Snapshot.open(root)
-    assert [d.text for d in opened.documents()] == texts
-    for chunk, document in opened.chunks(range(opened.manifest.chunks)):
-        assert document.text[chunk.start : chunk.end] == chunk.text
-    opened.close()
+def test_conditions_choose_documents_of_all_segments(tmp_path: Path) -> None:
+    two(tmp_path)
+    opened = Snapshot.open(tmp_path)
+    chosen = opened.matching([Condition("language", "=", ("id", "en"))])
+    assert chosen is not None
+    assert sorted(chosen.tolist()) == [0, 2, 3]
+    assert opened.matching([]) is None
 
 
-def test_searches_after_opening_give_what_they_gave_before(tmp_path: Path) -> None:
-    entries = [entry(f"{word}.txt", f"{word} dan lainnya") for word in ("satu", "dua", "tiga")]
-    snapshot.write(tmp_path, MAKER, entries)
-    query = BagEmbedder().embed_queries(["dua"])[0]
-    before = Snapshot.open(tmp_path).dense.search(query, 6)
-    assert Snapshot.open(tmp_path).dense.search(query, 6) == before
-    assert Snapshot.open(tmp_path).chunks([before[0][0]])[0][1].path == "dua.txt"
+def test_languages_are_counted_in_chunks(tmp_path: Path) -> None:
+    two(tmp_path)
+    assert Snapshot.open(tmp_path).languages() == {"id": 6, "en": 2}
+
+
+def test_a_manifest_survives_its_file() -> None:
+    entry = snapshot.FileEntry(3, 5, "ab")
+    made = Manifest(snapshot.FORMAT, "", "now", MAKER, 1, 2, 3, 4, ("s",), {"é": entry})
+    named = Manifest(**{**{f: getattr(made, f) for f in made.__slots__}, "id": f"x-{made.digest()}"})
+    assert Manifest.from_json(named.to_json()) == named
 
 
 def test_no_index_names_the_command_that_makes_one(tmp_path: Path) -> None:
@@ -63,56 +68,121 @@ def test_no_index_names_the_command_that_makes_one(tmp_path: Path) -> None:
         Snapshot.open(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "corpus.sqlite", "vectors.faiss"])
-@pytest.mark.parametrize("damage", ["cut", "flip", "remove"])
-def test_a_damaged_file_is_found_when_the_snapshot_is_opened(tmp_path: Path, name: str, damage: str) -> None:
-    manifest = snapshot.write(tmp_path, MAKER, [entry("a.txt", "satu dua tiga")])
-    path = tmp_path / "snapshots" / manifest.id / name
-    raw = path.read_bytes()
-    if damage == "remove":
-        path.unlink()
-    else:
-        path.write_bytes(raw[: len(raw) // 2] if damage == "cut" else bytes([raw[0] ^ 255]) + raw[1:])
+@pytest.mark.parametrize("content", [b"", b"../../etc\n", b"\xff", b"a b"])
+def test_a_pointer_that_names_no_snapshot_is_damage(tmp_path: Path, content: bytes) -> None:
+    two(tmp_path)
+    (tmp_path / "current").write_bytes(content)
+    with pytest.raises(IndexDamaged, match="run `rag index"):
+        Snapshot.open(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "grow", "remove"])
+def test_damage_to_any_file_is_found_when_the_snapshot_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    monkeypatch.setattr(dense, "EXACT_MOST", 3)
+    monkeypatch.setattr(dense, "_LISTS_PER_ROOT", 0.5)
+    manifest = two(tmp_path)
+    files = one_of_each_kind(tmp_path / "snapshots" / manifest.id)
+    assert {"manifest.json", "corpus.sqlite", "vectors.npy", "removed.json", "meta.json", "ivf.faiss"} <= {
+        f.name for f in files
+    }
+    assert len(files) > 8
+    for path in files:
+        raw = path.read_bytes()
+        match damage:
+            case "cut":
+                path.write_bytes(raw[: len(raw) // 2])
+            case "flip":
+                path.write_bytes(raw[:-3] + bytes([raw[-3] ^ 1]) + raw[-2:])
+            case "grow":
+                path.write_bytes(raw + b"\0")
+            case "remove":
+                path.unlink()
+        with pytest.raises(IndexDamaged, match="run `rag index --rebuild`"):
+            Snapshot.open(tmp_path)
+        path.write_bytes(raw)
+    Snapshot.open(tmp_path).close()
+
+
+def test_only_hashing_finds_a_change_that_kept_size_and_time(tmp_path: Path) -> None:
+    manifest = two(tmp_path)
+    (path, *_) = (tmp_path / "snapshots" / manifest.id).glob("segments/*/vectors.npy")
+    status, raw = path.stat(), path.read_bytes()
+    path.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    Snapshot.open(tmp_path).close()
+    (finding,) = snapshot.verify(tmp_path)
+    assert "vectors.npy is not what the manifest says" in finding
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots" / two(tmp_path).id / "manifest.json"
+    fields = json.loads(path.read_text())
+    for format_ in (snapshot.FORMAT - 1, snapshot.FORMAT + 1):
+        path.write_text(json.dumps({**fields, "format": format_}))
+        with pytest.raises(IndexMismatch, match="--rebuild"):
+            Snapshot.open(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"chunks": 99}, {"segments": []}, {"files": {}}, {"created": "x"}, {"id": "other"}])
+def test_an_altered_manifest_is_damage(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "snapshots" / two(tmp_path).id / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(IndexDamaged, match="not what was written"):
+        Snapshot.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"format": 3}', '{"format": 3, "files": [1]}'])
+def test_what_is_no_manifest_is_damage(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "snapshots" / two(tmp_path).id / "manifest.json"
+    path.write_text(content)
     with pytest.raises(IndexDamaged, match="run `rag index --rebuild`"):
         Snapshot.open(tmp_path)
 
 
-def test_another_format_is_refused(tmp_path: Path) -> None:
-    manifest = snapshot.write(tmp_path, MAKER, [entry("a.txt", "satu")])
-    path = tmp_path / "snapshots" / manifest.id / "manifest.json"
-    fields = json.loads(path.read_text())
-    path.write_text(json.dumps({**fields, "format": snapshot.FORMAT + 1}))
-    with pytest.raises(IndexMismatch, match="--rebuild"):
+def test_a_reader_goes_on_when_its_snapshot_is_removed(tmp_path: Path) -> None:
+    manifest = two(tmp_path)
+    reader = Snapshot.open(tmp_path)
+    shutil.rmtree(tmp_path / "snapshots" / manifest.id)
+    assert reader.document("id-a.txt") == A
+    assert [segment.dense.search(BagEmbedder().embed_queries(["lima"])[0], 1).rows.tolist() for segment in reader.segments]
+    assert [number for number, _ in reader.lexical.search("lima", "id", 3)] == [6]
+
+
+def test_each_kept_snapshot_can_be_opened_by_its_name(tmp_path: Path) -> None:
+    first = write(tmp_path, [A])
+    grow(tmp_path, B)
+    assert texts(tmp_path, first.id) == {"a.txt": A.text}
+    assert texts(tmp_path) == {"a.txt": A.text, "b/b.txt": B.text}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EACCES])
+def test_what_the_system_refuses_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Else a build on a full disk would take the index for damaged and embed everything again."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/tmp")
+
+    two(tmp_path)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(StorageError):
         Snapshot.open(tmp_path)
 
 
-def test_a_failing_write_leaves_the_old_snapshot_serving(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = snapshot.write(tmp_path, MAKER, [entry("a.txt", "satu")])
+def test_a_lock_that_is_made_while_the_words_are_opened_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of tantivy's makes one when it likes."""
+    made: list[Path] = []
+    remove = os.rmdir
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def crowded(path: str | Path, **keywords: int | None) -> None:
+        if Path(path).name.startswith("rag-") and len(made) < 3:
+            made.append(Path(path) / ".tantivy-meta.lock")
+            made[-1].touch()
+        remove(path, **keywords)
 
-    monkeypatch.setattr(DenseIndex, "write", full)
-    with pytest.raises(StorageError, match="disk is full"):
-        snapshot.write(tmp_path, MAKER, [entry("b.txt", "dua")])
-    assert Snapshot.open(tmp_path).manifest == old
-
-
-def test_a_killed_write_leaves_the_old_snapshot_and_the_next_cleans_up(tmp_path: Path) -> None:
-    old = snapshot.write(tmp_path, MAKER, [entry("a.txt", "satu")])
-    building = tmp_path / "snapshots" / ".building"
-    building.mkdir()
-    (building / "corpus.sqlite").write_bytes(b"half")
-    assert Snapshot.open(tmp_path).manifest == old
-    new = snapshot.write(tmp_path, MAKER, [entry("b.txt", "dua")])
-    assert not building.exists()
-    assert Snapshot.open(tmp_path).manifest == new
-
-
-def test_the_snapshot_before_stays_open_and_older_ones_go(tmp_path: Path) -> None:
-    snapshot.write(tmp_path, MAKER, [entry("a.txt", "satu")])
-    reader = Snapshot.open(tmp_path)
-    second = snapshot.write(tmp_path, MAKER, [entry("b.txt", "dua")])
-    third = snapshot.write(tmp_path, MAKER, [entry("c.txt", "tiga")])
-    assert sorted(p.name for p in (tmp_path / "snapshots").iterdir()) == sorted([second.id, third.id])
-    assert reader.documents()[0].text == "satu"
+    two(tmp_path)
+    monkeypatch.setattr(os, "rmdir", crowded)
+    Snapshot.open(tmp_path).close()
+    assert len(made) == 3
+    assert not made[-1].parent.exists()
