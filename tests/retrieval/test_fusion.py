@@ -108,3 +108,11 @@ def test_the_spread_is_that_between_chunks_of_one_language() -> None:
 @pytest.mark.parametrize("rows", [0, 1, 2, 20])
 def test_of_few_chunks_the_spread_is_the_usual_one(rows: int) -> None:
     assert spread(unit(rows), ["id"] * rows) == 0.024
+
+
+def test_languages_may_be_numbers() -> None:
+    vectors = unit(40)
+    assert spread(vectors, np.zeros(40, dtype=np.int64)) == spread(vectors, ["id"] * 40)
+    arrays = np.array([0.9, 0.8, 0.7], dtype=np.float32), np.array([1.0, 9.0, 3.0], dtype=np.float32)
+    named = fuse(*arrays, ["id", "en", "id"], information=10.0, spread=0.02)
+    assert np.array_equal(named, fuse(*arrays, np.array([4, 7, 4]), information=10.0, spread=0.02))
