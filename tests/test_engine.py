@@ -1,5 +1,7 @@
+import gc
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +101,31 @@ def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_service_lets_go_of_the_snapshots_it_no_longer_needs(engine: Engine) -> None:
+    """Each holds a file or more open for every segment: a service that runs for weeks would run out of them."""
+    files = Path("/proc/self/fd")
+    if not files.is_dir():
+        pytest.skip("only Linux tells")
+    held: list[int] = []
+    gc.disable()
+    try:
+        for n in range(12):
+            (engine.settings.seeds / "new.txt").write_text(f"Gajah nomor {n} hidup di Lampung.", encoding="utf-8")
+            engine.rebuild(SilentObserver())
+            assert "Gajah" in engine.search("Gajah Lampung", 1)[0].text
+            held.append(len(list(files.iterdir())))
+    finally:
+        gc.enable()
+    assert max(held[6:]) <= max(held[:6]) + 2
+
+
+def test_a_search_under_way_goes_on_over_a_pruned_snapshot(engine: Engine) -> None:
+    retriever = engine.retriever()
+    for n in range(3):
+        (engine.settings.seeds / f"{n}.txt").write_text(f"Gajah nomor {n}.", encoding="utf-8")
+        engine.rebuild(SilentObserver())
+    engine.prune(1)
+    assert len(engine.snapshots()) == 1
+    assert "Venezuela" in retriever.search("Menteri Pertahanan Venezuela", "id", 1)[0].text

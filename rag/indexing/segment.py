@@ -11,6 +11,7 @@ both ascend together, so that a segment's rows are known from its documents.
 import errno
 import json
 import sqlite3
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -81,10 +82,12 @@ class Listed:
 
 
 class Segment:
-    """An open segment. Safe to use from several threads."""
+    """An open segment. Safe to use from several threads. `close` lets go of its files, as does the last one who has it."""
 
     def __init__(self, folder: Path, corpus: sqlite3.Connection, vectors: DenseIndex, removed: frozenset[int]) -> None:
         self.name, self.dense, self.removed, self._corpus = folder.name, vectors, removed, corpus
+        # A connection is a circle in itself: let alone, it keeps its file open until Python looks for circles, if it does.
+        self.close = weakref.finalize(self, corpus.close)
         table = np.array(
             corpus.execute("select number, first, count from documents order by number").fetchall(), dtype=np.int64
         )
@@ -197,10 +200,6 @@ class Segment:
         norms = np.linalg.norm(self.dense.vectors, axis=1)
         if not np.allclose(norms, 1, atol=1e-2):
             yield f"{self.name}: vectors.npy holds vectors that are not of length 1"
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self._corpus.close()
 
 
 REBUILD = "run `rag index --rebuild`"

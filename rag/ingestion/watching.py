@@ -23,6 +23,8 @@ def changes(folder: Path) -> Iterator[None]:
         raise SeedError(f"there is no folder {folder}", "make it and put documents in, or set RAG_HOME to the folder above it")
     while True:
         yield from _changes_of_one(folder)
+        if not folder.is_dir():
+            yield
         while not folder.is_dir():
             time.sleep(_QUIET / 1000)
 
@@ -34,11 +36,11 @@ def _changes_of_one(folder: Path) -> Iterator[None]:
         for burst in watchfiles.watch(
             folder, watch_filter=None, step=_QUIET, debounce=_LONGEST, rust_timeout=_QUIET, yield_on_timeout=True
         ):
+            if _identity(folder) != identity:
+                return
             if burst or not watched:
                 watched = True
                 yield
-            if _identity(folder) != identity:
-                return
     except FileNotFoundError:
         return
     except OSError as error:

@@ -6,6 +6,7 @@ from litestar.testing import TestClient
 
 from rag.engine import Engine
 from rag.web.app import create
+from tests.fakes import SilentObserver
 
 
 @pytest.fixture
@@ -32,10 +33,32 @@ def test_ask_refuses_honestly(client: TestClient[Any]) -> None:
     assert answer["text"] == "Dokumen-dokumen ini tidak menjawab pertanyaan itu."
 
 
-def test_search_gives_as_many_as_asked(client: TestClient[Any]) -> None:
-    reply = client.post("/v1/search", json={"question": "Venezuela", "count": 1})
-    (passage,) = reply.json()["passages"]
-    assert {"text", "start", "end", "path", "score", "dense", "lexical", "page"} <= set(passage)
+def test_search_gives_as_many_as_asked(client: TestClient[Any], engine: Engine) -> None:
+    for n, text in enumerate(("Kapal Venezuela berlabuh di Jakarta.", "Minyak Venezuela makin mahal.")):
+        (engine.settings.seeds / f"{n}.txt").write_text(text, encoding="utf-8")
+    engine.rebuild(SilentObserver())
+    reply = client.post("/v1/search", json={"question": "Venezuela", "count": 2})
+    assert [set(p) >= {"text", "start", "end", "path", "score"} for p in reply.json()["passages"]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [("", 2), ("folder=berita", 1), ("folder!=berita and date>=2020", 1), ("document=*.txt", 2), ("date<1980", 0)],
+)
+def test_search_keeps_to_its_filter(client: TestClient[Any], engine: Engine, where: str, found: int) -> None:
+    (engine.settings.seeds / "berita").mkdir()
+    (engine.settings.seeds / "berita" / "b.txt").write_text("Kapal Venezuela berlabuh di Jakarta.", encoding="utf-8")
+    engine.rebuild(SilentObserver())
+    reply = client.post("/v1/search", json={"question": "Venezuela", "count": 20, "where": where})
+    assert reply.status_code == 200
+    assert len({passage["path"] for passage in reply.json()["passages"]}) == found
+
+
+def test_asking_keeps_to_its_filter(client: TestClient[Any]) -> None:
+    question = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
+    assert client.post("/v1/ask", json={"question": question, "where": "language=id"}).json()["answered"]
+    answer = client.post("/v1/ask", json={"question": question, "where": "language!=id"}).json()
+    assert (answer["answered"], answer["citations"], answer["passages"]) == (False, [], [])
 
 
 def test_health_names_the_snapshot(client: TestClient[Any], engine: Engine) -> None:
@@ -64,6 +87,11 @@ def test_health_is_503_without_an_index(client: TestClient[Any], engine: Engine)
         ("/v1/ask", [], 400),
         ("/v1/search", {"question": "Apa?", "count": 0}, 400),
         ("/v1/search", {"question": "Apa?", "count": "many"}, 400),
+        ("/v1/search", {"question": "Apa?", "where": "author=me"}, 400),
+        ("/v1/search", {"question": "Apa?", "where": 3}, 400),
+        ("/v1/search", {"question": "Apa?", "where": "language=" + ",".join(["id"] * 5000)}, 400),
+        ("/v1/search", {"question": "Apa?", "where": "document=" + "*" * 50_000}, 400),
+        ("/v1/ask", {"question": "Apa?", "where": "date>soon"}, 400),
         ("/v1/nowhere", {}, 404),
     ],
 )
@@ -74,7 +102,9 @@ def test_a_bad_request_is_a_problem_that_says_what_mends_it(client: TestClient[A
     assert set(reply.json()) == {"type", "title", "status", "detail"}
 
 
-@pytest.mark.parametrize("raw", [b"{", b"\xff\xfe", b"null", b'{"question": "\xff"}', b"[" * 10_000])
+@pytest.mark.parametrize(
+    "raw", [b"{", b"\xff\xfe", b"null", b'{"question": "\xff"}', b"[" * 10_000, b'{"question": "apa \\ud800"}']
+)
 def test_a_body_that_is_no_json_is_a_problem(client: TestClient[Any], raw: bytes) -> None:
     reply = client.post("/v1/ask", content=raw, headers={"content-type": "application/json"})
     assert reply.status_code == 400

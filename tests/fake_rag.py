@@ -1,0 +1,11 @@
+"""The real command line over the fake models: `python -m tests.fake_rag index`."""
+
+import sys
+
+import rag.engine
+from rag import cli
+from tests.conftest import FakeEngine
+
+if __name__ == "__main__":
+    rag.engine.Engine = FakeEngine  # type: ignore[misc]
+    sys.exit(cli.main())
