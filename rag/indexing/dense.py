@@ -23,6 +23,9 @@ _OVERSAMPLING = 4
 _POINTS_PER_LIST = 64
 _ITERATIONS = 8
 _SEED = 1
+# What copying a chosen row costs, in rows that are multiplied in their place: of 50,000 all but one took 233 ms by themselves,
+# and 36 among all.
+_DEAR = 6
 _VECTORS, _INVERTED = "vectors.npy", "ivf.faiss"
 
 
@@ -82,7 +85,11 @@ class DenseIndex:
 
     def _best_exactly(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         rows = None if allowed is None else np.flatnonzero(allowed)
-        scores = self.vectors @ query if rows is None else self.vectors[rows] @ query
+        if rows is None or len(rows) * _DEAR > len(self.vectors):
+            scores = self.vectors @ query
+            scores = scores if rows is None else scores[rows]
+        else:
+            scores = self.vectors[rows] @ query
         surplus = max(0, len(scores) - count)
         best = np.argpartition(scores, surplus)[surplus:] if surplus else np.arange(len(scores))
         return np.asarray(best if rows is None else rows[best], dtype=np.int64)

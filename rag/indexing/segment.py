@@ -173,6 +173,10 @@ class Segment:
         query = "select start, stop, digest from chunks where number >= ? and number < ? order by number"
         return [Piece(*row) for row in self._corpus.execute(query, (listed.first, listed.first + listed.count))]
 
+    def piece(self, chunk: int) -> Piece:
+        """The chunk of this number, which is here."""
+        return Piece(*self._corpus.execute("select start, stop, digest from chunks where number = ?", (chunk,)).fetchone())
+
     def entry(self, listed: Listed) -> Entry:
         """All that is stored of a document, to be written anew."""
         row = int(self.rows(np.array([listed.first]))[0]) if listed.count else 0

@@ -107,7 +107,7 @@ class HybridRetriever:
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
         for number in chunks.tolist():
             segment, listed = self._place(number)
-            piece = segment.pieces(listed)[number - listed.first]
+            piece = segment.piece(number)
             text = segment.with_text(listed).text[piece.start : piece.end]
             yield Candidate(number, listed.number, texts.words(texts.normalise(text), listed.language))
 
@@ -124,7 +124,7 @@ class HybridRetriever:
     def _passage(self, group: Sequence[Candidate], ranking: Ranking, best: int) -> Passage:
         """The range from the group's first chunk to its last, with the scores of its best."""
         segment, listed = self._place(group[0].number)
-        pieces = [segment.pieces(listed)[member.number - listed.first] for member in group]
+        pieces = [segment.piece(member.number) for member in group]
         start, end = min(piece.start for piece in pieces), max(piece.end for piece in pieces)
         document = segment.with_text(listed)
         return Passage(

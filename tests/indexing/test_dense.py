@@ -33,11 +33,16 @@ def test_more_than_there_is_gives_all(vectors: np.ndarray, tmp_path: Path) -> No
     assert len(opened(tmp_path, vectors[:4]).search(vectors[0], 10).rows) == 4
 
 
-def test_only_allowed_rows_are_found(vectors: np.ndarray, tmp_path: Path) -> None:
-    allowed = np.arange(50) % 3 == 1
-    hits = opened(tmp_path, vectors).search(vectors[3], 5, allowed)
-    expected = [row for row in np.argsort(-(vectors @ vectors[3])) if row % 3 == 1][:5]
-    assert hits.rows.tolist() == expected
+@pytest.mark.parametrize("every", [2, 3, 9, 20])
+def test_only_allowed_rows_are_found(vectors: np.ndarray, tmp_path: Path, every: int) -> None:
+    index = opened(tmp_path, vectors)
+    for allowed in (np.arange(50) % every == 1, np.arange(50) % every != 1):
+        hits = index.search(vectors[3], 5, allowed)
+        expected = [row for row in np.argsort(-(vectors @ vectors[3])) if allowed[row]][:5]
+        assert hits.rows.tolist() == expected
+
+
+def test_where_no_row_is_allowed_none_is_found(vectors: np.ndarray, tmp_path: Path) -> None:
     assert not len(opened(tmp_path, vectors).search(vectors[3], 5, np.zeros(50, dtype=np.bool_)).rows)
 
 

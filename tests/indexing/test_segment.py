@@ -54,6 +54,12 @@ def test_numbers_may_have_gaps_between_documents(tmp_path: Path) -> None:
     assert found.documents_of(np.arange(6)).tolist() == [3, 3, 7, 7, 8, 8]
 
 
+def test_a_chunk_is_found_by_its_number(tmp_path: Path) -> None:
+    written = [entry(3, 10, NEWS[0]), entry(7, 40, NEWS[1])]
+    found = opened(tmp_path, written)
+    assert [found.piece(number) for number in (10, 11, 40, 41)] == [piece for e in written for piece in e.pieces]
+
+
 def test_a_document_is_found_by_each_of_its_names(tmp_path: Path) -> None:
     found = opened(tmp_path, entries(NEWS))
     for column, value in (("number", 2), ("id", NEWS[2].id), ("path", NEWS[2].path), ("sha256", NEWS[2].sha256)):
