@@ -18,7 +18,7 @@ from rag.ingestion.chunking import Chunking, chunk
 from rag.types import Document, Embedder
 
 # Chunks embedded between two reports of progress, and two writings of what was made.
-_STRIDE = 128
+_STRIDE = 256
 
 Report = Callable[[int, int], None]
 
