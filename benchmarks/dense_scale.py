@@ -103,8 +103,9 @@ def _measure(vectors: Vectors, queries: Vectors, probes: list[int]) -> None:
             size = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
             probing = "" if index.exact else f", {number} probes"
             print(
-                f"{len(vectors)} vectors, {index.kind}{probing}: recall@{_FOUND} {recall:.3f}, p50 {p50:.1f} ms, p99 {p99:.1f} ms,"
-                f" built in {built:.1f} s, {size:.0f} MB on disk, {(_resident() - before) / 1e6:.0f} MB more resident",
+                f"{len(vectors)} vectors, {index.kind}{probing}: recall@{_FOUND} {recall:.3f}, p50 {p50:.1f} ms,"
+                f" p99 {p99:.1f} ms, built in {built:.1f} s, {size:.0f} MB on disk,"
+                f" {(_resident() - before) / 1e6:.0f} MB more resident",
                 flush=True,
             )
 

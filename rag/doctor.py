@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag.answering import prompt
 from rag.errors import RagError
-from rag.indexing import history, snapshot, unfinished
+from rag.indexing import backend, history, snapshot, unfinished
 from rag.ingestion import documents
 from rag.settings import Settings
 from rag.weights.cache import WeightCache
@@ -35,6 +35,7 @@ def examine(settings: Settings) -> list[Finding]:
     cache = WeightCache(settings.cache)
     findings = [_disk(settings.home), _disk(settings.cache), _memory()]
     findings += [_weights(name, cache) for name in (settings.embedder, settings.llm)]
+    findings += [_arithmetic(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
     findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
@@ -80,6 +81,13 @@ def _weights(name: str, cache: WeightCache) -> Finding:
         return f"{name} is present"
 
     return _tried("weights", look)
+
+
+def _arithmetic(settings: Settings) -> Finding:
+    """What embeds, without loading it."""
+    model = CATALOGUE.get(settings.embedder)
+    choice = backend.remembered(model.sha256, settings.cache) if model else None
+    return Finding("embedding", well=True, state=str(choice) if choice else "the fastest way is chosen when it is first needed")
 
 
 def _index_state(settings: Settings) -> str:

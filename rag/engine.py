@@ -29,6 +29,7 @@ from rag.weights.catalogue import CATALOGUE, LLM
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
     from rag.indexing.embedder import SentenceEmbedder
+    from rag.indexing.openvino import OpenVinoEmbedder
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
@@ -44,6 +45,7 @@ class Engine:
         self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
+        self._retriever: HybridRetriever | None = None
 
     def rebuild(self, observer: Observer, *, anew: bool = False) -> BuildReport:
         """Bring the index in line with the seeds. Raises SeedError, WeightsError or StorageError."""
@@ -168,7 +170,11 @@ class Engine:
 
     def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
         """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
-        return HybridRetriever(self.embedder, opened or self.snapshot())
+        opened = opened or self.snapshot()
+        known = self._retriever
+        if known is None or known.snapshot is not opened:
+            known = self._retriever = HybridRetriever(self.embedder, opened)
+        return known
 
     def at(self, home: Path) -> "Engine":
         """An engine over another home with the same models, which are not loaded twice."""
@@ -191,14 +197,14 @@ class Engine:
         return prompt.load(self.settings.home)
 
     @cached_property
-    def embedder(self) -> "SentenceEmbedder":
+    def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
         """The embedder of the settings. Raises WeightsError."""
-        from rag.indexing import embedder
+        from rag.indexing import backend
 
         source = sources.embedder(self.settings.embedder, self.weights)
         if source is None:
-            return embedder.open_named(self.settings.embedder)
-        return embedder.open_folder(source.name, source.digest, source.path)
+            return backend.open_named(self.settings.embedder, self.settings.cache)
+        return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
 
     @cached_property
     def _llm_source(self) -> sources.Source:

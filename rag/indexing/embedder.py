@@ -1,4 +1,7 @@
-"""Texts to vectors with sentence-transformers. The only importer of sentence_transformers, transformers and torch."""
+"""Texts to vectors with sentence-transformers: for models that `openvino.py` cannot run, and what its vectors are measured by.
+
+The only importer of sentence_transformers, transformers and torch.
+"""
 
 import copy
 import hashlib
@@ -22,6 +25,8 @@ _BATCH = 16
 
 class SentenceEmbedder:
     """A sentence-transformers model as `Embedder`. `name` is what the user asked for, `digest` names its exact weights."""
+
+    backend = "sentence-transformers"
 
     def __init__(self, name: str, digest: str, model: "SentenceTransformer") -> None:
         self.name, self.digest, self._model = name, digest, model

@@ -18,7 +18,7 @@ from rag.ingestion.chunking import Chunking, chunk
 from rag.types import Document, Embedder
 
 # Chunks embedded between two reports of progress, and two writings of what was made.
-_STRIDE = 64
+_STRIDE = 128
 
 Report = Callable[[int, int], None]
 

@@ -188,8 +188,8 @@ def _terms(text: str, language: str) -> dict[str, list[str]]:
 def _temporary_folder() -> Iterator[Path]:
     """A folder that is gone afterwards, whatever threads of tantivy's make in it meanwhile.
 
-    One looks at each index that is opened, behind a lock file. Python's own temporary folder gives up at that, and a whole index
-    passed for a damaged one.
+    One looks at each index that is opened, behind a lock file. Python's own temporary folder gives up at that, and a whole
+    index passed for a damaged one.
     """
     folder = Path(tempfile.mkdtemp(prefix="rag-"))
     try:

@@ -130,6 +130,14 @@ class Segment:
         """The document number of each row, shape (rows,)."""
         return np.asarray(self._documents[self._rows[rows]])
 
+    def languages_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """The language of each row's document."""
+        return [self._language[number] for number in self.documents_of(rows).tolist()]
+
+    @cached_property
+    def _language(self) -> dict[int, str]:
+        return dict(self._corpus.execute("select number, language from documents").fetchall())
+
     @cached_property
     def listed(self) -> tuple[Listed, ...]:
         """Every document that is not removed, by number."""

@@ -16,7 +16,6 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 
@@ -32,8 +31,6 @@ from rag.types import Condition, Document
 FORMAT = 3
 MANIFEST, SEGMENTS, LEXICAL = "manifest.json", "segments", "lexical"
 _ID = re.compile(r"[0-9A-Za-z-]+")
-# The standard deviation of a question's cosines over so many chunks is known to one percent.
-_SAMPLED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +176,16 @@ class Snapshot:
                 totals[language] = totals.get(language, 0) + count
         return totals
 
-    @cached_property
-    def sample(self) -> NDArray[np.float32]:
-        """The vectors of some thousand chunks, always the same, shape (sampled, dimension): what the index is like at large."""
-        share = min(1.0, _SAMPLED / max(1, sum(len(segment.numbers) for segment in self.segments)))
+    def sample(self, count: int) -> tuple[NDArray[np.float32], list[str]]:
+        """About `count` chunks, always the same: their vectors, shape (sampled, dimension), and their documents' languages."""
+        share = min(1.0, count / max(1, sum(len(segment.numbers) for segment in self.segments)))
         random = np.random.default_rng(0)
-        drawn = []
+        drawn, languages = [], []
         for segment in self.segments:
-            rows = random.permutation(len(segment.numbers))[: math.ceil(share * len(segment.numbers))]
-            drawn.append(np.array(segment.dense.vectors[np.sort(rows)]))
-        return np.concatenate(drawn)
+            rows = np.sort(random.permutation(len(segment.numbers))[: math.ceil(share * len(segment.numbers))])
+            drawn.append(np.array(segment.dense.vectors[rows]))
+            languages += segment.languages_of(rows)
+        return np.concatenate(drawn), languages
 
     def close(self) -> None:
         """Let go of the files."""

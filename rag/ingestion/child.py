@@ -1,18 +1,19 @@
 """The process in which files are read that could break it: `python -m rag.ingestion.child REQUESTS ANSWERS MEMORY SECONDS`.
 
-The first two are the numbers of pipes it inherits. It reads one file after the other until the first pipe ends, writes no file,
-and speaks on the second pipe alone: whatever a native library prints goes nowhere.
+The first two are the numbers of pipes it inherits. It reads one file after the other until the first pipe ends, and speaks on
+the second pipe alone: whatever a native library prints goes nowhere. Its working, home and temporary folder is `TMPDIR`.
 """
 
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from rag.errors import SeedError
 from rag.ingestion import formats, wire
@@ -20,6 +21,8 @@ from rag.ingestion.wire import Extracted
 
 # A text this long fills a gigabyte where it is indexed; a file of plain text may have as much.
 _MOST_CHARACTERS = 100_000_000
+# For the PDF library that kreuzberg unpacks (8 MB); models and most caches are larger.
+_MOST_WRITTEN = 16_000_000
 # The parent ends a file that takes too long. This is for a parent that is gone, while a library holds Python's own lock.
 _GRACE = 10
 
@@ -33,11 +36,12 @@ def main(requests: int, answers: int, memory: int, seconds: int) -> None:
             signal.alarm(seconds + _GRACE)
             wire.send(outgoing, wire.packed(_answer(raw, suffix.decode(), outgoing, seconds)))
             signal.alarm(0)
+    _leave()
 
 
 def _confine(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no cache, no model, no temporary file
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_MOST_WRITTEN, _MOST_WRITTEN))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
 
@@ -47,6 +51,12 @@ def _leave_with_parent(requests: int) -> None:
     ends = select.poll()
     ends.register(requests, 0)  # nothing is asked for but the hang-up, which is always told
     ends.poll()
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End without a trace, whatever a library is doing. The folder is the parent's to remove, but the parent may be gone."""
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os._exit(0)
 
 

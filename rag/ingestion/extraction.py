@@ -4,16 +4,13 @@ Text is asked for as plain: kreuzberg's Markdown straightens quotation marks and
 words as they are.
 """
 
-import io
-import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import SeedError
-from rag.ingestion import formats, ocr
+from rag.ingestion import formats, mending, ocr
 from rag.ingestion.dates import first_day
 from rag.ingestion.wire import Extracted, cleaned
 
@@ -24,14 +21,6 @@ _PARTING = "\n\n"
 # A record separator cannot stand in XML, so no slide holds one. The offsets that kreuzberg 4.10.4 gives for slides are off by
 # some bytes.
 _SLIDE = "\x1e"
-# What kreuzberg 4.10.4 leaves out, so that words on both sides become one ("Nama<w:tab/>Ani" gave "NamaAni").
-_LOST = {
-    "word/document.xml": (
-        (rb"<w:tab\s*/>", b'<w:t xml:space="preserve">\t</w:t>'),
-        (rb"<w:br w:type=\"page\"\s*/>", b"<w:br/>"),
-    ),
-    "content.xml": ((rb"<text:s(?: text:c=\"\d+\")?\s*/>", b" "),),
-}
 _AGAIN = "get it or save it again, or remove it from the seeds"
 
 
@@ -42,7 +31,7 @@ def extract(raw: bytes, media_type: str, beat: Callable[[], None]) -> Extracted:
     """
     if media_type in {formats.DOCX, formats.ODT}:
         try:
-            raw = _mended(raw)
+            raw = mending.mended(raw)
         except formats.BROKEN as error:
             raise formats.cut_off(error) from error
     result = _read(raw, media_type)
@@ -100,19 +89,7 @@ def _rows(cells: Sequence[Sequence[str]]) -> str:
 
 def _clean(text: str) -> str:
     # Where a PDF breaks a word over two lines pdfium gives U+0002 for the hyphen that is printed there.
-    return cleaned(text).replace("\x02", "-").strip("\n")
-
-
-def _mended(raw: bytes) -> bytes:
-    """The package with white space that kreuzberg sees in place of white space that it does not."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(raw)) as source, zipfile.ZipFile(target, "w") as copy:
-        for member in source.infolist():
-            content = source.read(member)
-            for lost, kept in _LOST.get(member.filename, ()):
-                content = re.sub(lost, kept, content)
-            copy.writestr(member, content, zipfile.ZIP_STORED)
-    return target.getvalue()
+    return mending.restored(cleaned(text).replace("\x02", "-")).strip("\n")
 
 
 def _read(raw: bytes, media_type: str, scan: ocr.Scan | None = None) -> "ExtractionResult":

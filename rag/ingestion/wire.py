@@ -55,7 +55,7 @@ def packed(answer: Extracted | SeedError) -> bytes:
 
 
 def unpacked(frame: bytes) -> Extracted:
-    """The answer of a frame. Raises SeedError where that is the answer, ValueError where the frame is none."""
+    """The answer of a frame. Raises SeedError where that is what it says, ValueError or RecursionError where it is none."""
     fields = json.loads(frame)
     match fields:
         case {"problem": str(problem), "mend": str(mend)}:

@@ -17,6 +17,8 @@ from rag.types import Condition, Embedder, Passage
 Mode = Literal["hybrid", "dense", "lexical"]
 # Chunks that each side proposes; every proposal is then scored by both.
 DEPTH = 100
+# Chunks drawn to measure how far cosines spread in this index; some hundred say it to a few percent.
+_SAMPLED = 512
 # Neighbouring chunks that a person is shown as one, at most. A language model is given them one by one: it judges chunks, its
 # calibration was measured on them, and the first verdict comes sooner.
 _MOST_JOINED = 3
@@ -36,7 +38,8 @@ class HybridRetriever:
     """Search over one snapshot. Safe to use from several threads."""
 
     def __init__(self, embedder: Embedder, snapshot: Snapshot) -> None:
-        self._embedder, self._snapshot = embedder, snapshot
+        self.snapshot, self._embedder = snapshot, embedder
+        self._spread = fusion.spread(*snapshot.sample(_SAMPLED))
 
     def search(
         self, question: str, language: str, count: int, where: Sequence[Condition] = (), *, joining: bool = True
@@ -50,32 +53,32 @@ class HybridRetriever:
     def rank(self, question: str, language: str, depth: int, where: Sequence[Condition] = (), mode: Mode = "hybrid") -> Ranking:
         """The chunks that the sides of `mode` propose, `depth` each, scored by both, best first."""
         query = self._embedder.embed_queries([question])[0]
-        documents = self._snapshot.matching(where)
+        documents = self.snapshot.matching(where)
         proposed: set[int] = set()
         if mode != "lexical":
             proposed.update(self._nearest(query, depth, documents))
         if mode != "dense":
             allowed = None if documents is None else documents.tolist()
-            proposed.update(number for number, _ in self._snapshot.lexical.search(question, language, depth, allowed))
+            proposed.update(number for number, _ in self.snapshot.lexical.search(question, language, depth, allowed))
         chunks = np.array(sorted(proposed), dtype=np.int64)
         dense = self._dense_scores(query, chunks)
-        lexical = np.array(self._snapshot.lexical.scores(question, language, chunks.tolist()), dtype=np.float32)
+        lexical = np.array(self.snapshot.lexical.scores(question, language, chunks.tolist()), dtype=np.float32)
         match mode:
             case "dense":
                 scores = dense
             case "lexical":
                 scores = lexical
             case "hybrid":
-                information = self._snapshot.lexical.information(question, language)
-                spread = float(np.std(self._snapshot.sample @ query))
-                scores = fusion.fuse(dense, lexical, information=information, spread=spread)
+                information = self.snapshot.lexical.information(question, language)
+                languages = self._languages_of(chunks)
+                scores = fusion.fuse(dense, lexical, languages, information=information, spread=self._spread)
         best = np.argsort(-scores, kind="stable")
         return Ranking(chunks[best], scores[best], dense[best], lexical[best])
 
     def _nearest(self, query: NDArray[np.float32], depth: int, documents: NDArray[np.int64] | None) -> list[int]:
         """Numbers of the `depth` chunks nearest to the question over all segments."""
         found: list[tuple[float, int]] = []
-        for segment in self._snapshot.segments:
+        for segment in self.snapshot.segments:
             hits = segment.dense.search(query, depth, segment.allowed(documents))
             found += zip(hits.scores.tolist(), segment.numbers[hits.rows].tolist(), strict=True)
         return [number for _, number in sorted(found, reverse=True)[:depth]]
@@ -83,7 +86,7 @@ class HybridRetriever:
     def _dense_scores(self, query: NDArray[np.float32], chunks: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine similarity of each chunk with the question."""
         scores = np.zeros(len(chunks), dtype=np.float32)
-        for segment in self._snapshot.segments:
+        for segment in self.snapshot.segments:
             rows = segment.rows(chunks)
             here = rows >= 0
             scores[here] = segment.dense.scores(query, rows[here])
@@ -92,6 +95,14 @@ class HybridRetriever:
     def documents_of(self, chunks: NDArray[np.int64]) -> list[Listed]:
         """The document of each of these chunks."""
         return [self._place(number)[1] for number in chunks.tolist()]
+
+    def _languages_of(self, chunks: NDArray[np.int64]) -> list[str]:
+        found = np.full(len(chunks), "", dtype=object)
+        for segment in self.snapshot.segments:
+            rows = segment.rows(chunks)
+            here = rows >= 0
+            found[here] = segment.languages_of(rows[here])
+        return [str(language) for language in found]
 
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
         for number in chunks.tolist():
@@ -102,7 +113,7 @@ class HybridRetriever:
 
     def _place(self, chunk: int) -> tuple[Segment, Listed]:
         """The segment and the document that hold the chunk."""
-        for segment in self._snapshot.segments:
+        for segment in self.snapshot.segments:
             row = int(segment.rows(np.array([chunk]))[0])
             if row >= 0:
                 listed = segment.find("number", int(segment.documents_of(np.array([row]))[0]))

@@ -7,18 +7,21 @@ gigabyte again; `verify` hashes always.
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 from rag.errors import StorageError, WeightsDamaged, WeightsMissing
-from rag.files import sha256_file, storage_errors, write_atomically
+from rag.files import sha256_file, storage_errors, sync, write_atomically
 from rag.weights import e5
 from rag.weights.catalogue import E5_TOKENIZER, E5_WEIGHTS, Model, WeightFile
 
 _DERIVED = "sentence-transformers"
+_MANIFEST = "derived.json"
+# Raised when `e5.py` writes something else from the same bytes.
+_DERIVED_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,15 @@ class _Stamp:
     size: int
     mtime_ns: int
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path, sha256: str) -> "_Stamp":
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, sha256)
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file is as it was."""
+        return self == _Stamp.of(path, self.sha256)
 
 
 def fetch_command(model: Model) -> str:
@@ -106,9 +118,9 @@ class WeightCache:
 
     def stamp(self, path: Path, sha256: str) -> None:
         """Remember that the file had this digest. A cache that cannot be written goes without stamps."""
-        status = path.stat()
+        stamp = _Stamp.of(path, sha256)
         try:
-            write_atomically(_stamp_path(path), json.dumps(asdict(_Stamp(status.st_size, status.st_mtime_ns, sha256))))
+            write_atomically(_stamp_path(path), json.dumps(asdict(stamp)))
         except StorageError:
             return
 
@@ -116,14 +128,14 @@ class WeightCache:
         """Whether the file has not changed since it was hashed and found right."""
         try:
             stamp = _Stamp(**json.loads(_stamp_path(path).read_text("utf-8")))
-            status = path.stat()
+            return stamp == _Stamp.of(path, sha256)
         except (OSError, ValueError, TypeError):
             return False
-        return stamp == _Stamp(status.st_size, status.st_mtime_ns, sha256)
 
     def states(self, model: Model, *, hashing: bool = False) -> list[FileState]:
-        """What is there of a model's files; with `hashing`, every present file is hashed."""
-        return [self._state(model, file, hashing=hashing) for file in model.files]
+        """What is there of a model's files; with `hashing`, every present file is hashed, derived ones too."""
+        states = [self._state(model, file, hashing=hashing) for file in model.files]
+        return states + (self._derived_states(model) if hashing else [])
 
     def _state(self, model: Model, file: WeightFile, *, hashing: bool) -> FileState:
         path = self.path(model, file)
@@ -143,26 +155,51 @@ class WeightCache:
         """The folder that sentence-transformers opens, made from the e5 file when it is not there or has changed."""
         self.require(model)
         folder = self.folder(model) / _DERIVED
-        if not _is_whole(folder):
+        if not _is_whole(folder, model):
             with self.lock(model):
-                if not _is_whole(folder):
+                if not _is_whole(folder, model):
                     self._derive(model, folder)
         return folder
 
     def _derive(self, model: Model, folder: Path) -> None:
-        building = folder.with_name(f".{folder.name}.building")
+        building, old = (folder.with_name(f".{folder.name}.{what}") for what in ("building", "old"))
         files = {file.name: self.path(model, file) for file in model.files}
         with storage_errors(self.root):
-            shutil.rmtree(building, ignore_errors=True)
-            building.mkdir(parents=True)
-            e5.write_sentence_transformer(files[E5_WEIGHTS], files[E5_TOKENIZER], building)
-            (building / "derived.json").write_text(json.dumps(_sizes(building)), encoding="utf-8")
-            shutil.rmtree(folder, ignore_errors=True)
-            building.rename(folder)
+            _remove(building, old)
+            try:
+                building.mkdir(parents=True)
+                e5.write_sentence_transformer(files[E5_WEIGHTS], files[E5_TOKENIZER], building)
+                stamps = {name: asdict(_Stamp.of(path, sha256_file(path))) for name, path in _files(building).items()}
+                derived = {"format": _DERIVED_FORMAT, "sources": _sources(model), "files": stamps}
+                (building / _MANIFEST).write_text(json.dumps(derived, indent=1), encoding="utf-8")
+                for path in building.rglob("*"):
+                    sync(path)
+                if folder.exists():
+                    folder.rename(old)
+                building.rename(folder)
+                sync(folder.parent)
+            finally:
+                _remove(building, old)
+
+    def _derived_states(self, model: Model) -> list[FileState]:
+        """The derived files, hashed. What is damaged is made again by the next run that needs it."""
+        folder = self.folder(model) / _DERIVED
+        found, states = _files(folder), []
+        for name, stamp in _derived_stamps(folder, model).items():
+            path = found.get(name, folder / name)
+            size = path.stat().st_size if name in found else 0
+            right = name in found and size == stamp.size and sha256_file(path) == stamp.sha256
+            state = "present" if right else "damaged"
+            states.append(FileState(model.name, f"{_DERIVED}/{name}", str(path), state, size, stamp.size, stamp.sha256))
+        if any(state.state == "damaged" for state in states):
+            # A cache that may not be written keeps it.
+            with suppress(StorageError), storage_errors(self.root):
+                (folder / _MANIFEST).unlink(missing_ok=True)
+        return states
 
     def discard_derived(self, model: Model) -> None:
         """Forget what was made from the model's files; it is made again when it is needed."""
-        shutil.rmtree(self.folder(model) / _DERIVED, ignore_errors=True)
+        _remove(self.folder(model) / _DERIVED)
 
 
 def partial_path(path: Path) -> Path:
@@ -174,14 +211,34 @@ def _stamp_path(path: Path) -> Path:
     return path.with_name(path.name + ".verified")
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    return {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether every derived file is there with the size it was written with."""
+def _files(folder: Path) -> dict[str, Path]:
+    """Every file of a derived folder but its manifest, by relative path."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path for name, path in found.items() if name != _MANIFEST}
+
+
+def _sources(model: Model) -> dict[str, str]:
+    return {file.name: file.sha256 for file in model.files}
+
+
+def _derived_stamps(folder: Path, model: Model) -> dict[str, _Stamp]:
+    """What each derived file was when it was written; empty where the folder was made from other files, otherwise, or not."""
     try:
-        expected: dict[str, int] = json.loads((folder / "derived.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return {name: size for name, size in _sizes(folder).items() if name != "derived.json"} == expected
+        derived = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        if (derived["format"], derived["sources"]) != (_DERIVED_FORMAT, _sources(model)):
+            return {}
+        return {name: _Stamp(**stamp) for name, stamp in derived["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _is_whole(folder: Path, model: Model) -> bool:
+    """Whether exactly the derived files are there, untouched since they were hashed."""
+    stamps = _derived_stamps(folder, model)
+    found = _files(folder)
+    return bool(stamps) and found.keys() == stamps.keys() and all(stamps[n].fits(path) for n, path in found.items())

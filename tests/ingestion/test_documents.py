@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import SeedError
-from rag.ingestion.documents import Seed, document_id, find, parse, read
+from rag.ingestion.documents import Seed, document_id, find, parse, read, stamp
 from tests.conftest import ROOT, SEED
 
 
@@ -166,6 +166,25 @@ def test_a_file_too_large_to_show_is_refused_unread(seeds):
     file = put(seeds, "besar.txt")
     os.truncate(file, 100_000_001)
     assert refusal(seeds, "besar.txt").problem == "besar.txt is larger than 100 MB"
+
+
+def test_a_stamp_is_the_same_until_the_file_is_written(seeds):
+    file = put(seeds, "satu.txt")
+    first = stamp(seeds, "satu.txt")
+    assert first == stamp(seeds, "satu.txt")
+    assert (first.size, first.inode) == (file.stat().st_size, file.stat().st_ino)
+    file.write_text("Isi lain.")
+    assert stamp(seeds, "satu.txt") != first
+
+
+def test_a_stamp_is_refused_where_reading_would_be(seeds, tmp_path):
+    os.truncate(put(seeds, "besar.pdf"), 500_000_000)
+    put(tmp_path, "luar.pdf")
+    (seeds / "tautan.pdf").symlink_to(tmp_path / "luar.pdf")
+    for path in ["besar.pdf", "tautan.pdf", "tiada.pdf"]:
+        with pytest.raises(SeedError) as caught:
+            stamp(seeds, path)
+        assert str(caught.value) == str(refusal(seeds, path))
 
 
 def test_the_seed_is_parsed_to_its_whole_text():

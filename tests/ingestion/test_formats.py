@@ -115,6 +115,31 @@ def test_words_around_a_tab_and_a_page_break_stay_two():
     assert said("a.docx", raw).text == "Nama\tAni\nBaru"
 
 
+SIGNS = "R&D \"q\" 'a' 1 < 2 > 0 #38 *b* _c_ \\d |e"
+SIGNED = {
+    "a.pdf": makers.pdf([[SIGNS]]),
+    "a.docx": makers.docx([SIGNS], table=[[SIGNS, "b"]]),
+    "a.pptx": makers.pptx([[SIGNS]]),
+    "a.xlsx": makers.xlsx({"A": [[SIGNS]]}),
+    "a.odt": makers.odt([SIGNS]),
+    "a.epub": makers.epub([[SIGNS]]),
+    "a.html": makers.html([SIGNS]),
+    "a.eml": makers.eml([SIGNS]),
+}
+
+
+@pytest.mark.parametrize("path", SIGNED)
+def test_signs_that_markup_uses_come_out_as_they_are(path):
+    assert said(path, SIGNED[path]).text.count(SIGNS) == (2 if path == "a.docx" else 1)
+
+
+def test_character_references_of_a_word_document_are_read():
+    raw = makers.edited(
+        makers.docx(["X"]), "word/document.xml", lambda part: part.replace(b">X<", b">caf&#233; A&#x26;B&#38;C<")
+    )
+    assert said("a.docx", raw).text == "café A&B&C"
+
+
 def test_several_spaces_in_an_open_document_stay_a_space():
     raw = makers.edited(makers.odt(["X"]), "content.xml", lambda part: part.replace(b"X", b'dua<text:s text:c="3"/>tiga'))
     assert said("a.odt", raw).text == "dua tiga"

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import SeedError
-from rag.ingestion import worker
+from rag.ingestion import child, worker
+from rag.ingestion.wire import Extracted
 from rag.ingestion.worker import Worker
 from tests.ingestion import makers
 from tests.ingestion.test_formats import MADE, SENTENCE, said
@@ -62,7 +63,6 @@ HOSTILE = {
         "it unpacks to more than 500 MB; split it",
     ),
     "lying bomb": ("a.docx", lambda: lied_about(makers.docx([LONG]), "word/document.xml", 1000), "it is cut off or damaged"),
-    "lying workbook": ("a.xlsx", lambda: lied_about(makers.xlsx({"A": [[LONG]]}), "xl/worksheets/sheet1.xml", 1000), ".*; "),
     "many members": (
         "a.docx",
         lambda: makers.zipped(dict.fromkeys(map(str, range(10_001)), "")),
@@ -126,3 +126,10 @@ def test_a_file_that_needs_too_much_memory_is_given_up_and_the_next_is_read():
         assert narrow.extract(makers.docx([SENTENCE]), ".docx").text == SENTENCE
     finally:
         narrow.close()
+
+
+def test_a_text_longer_than_an_index_holds_is_refused(monkeypatch):
+    monkeypatch.setattr(child, "_MOST_CHARACTERS", 10)
+    assert child._checked(Extracted("Sepuluh ya")).text == "Sepuluh ya"
+    with pytest.raises(SeedError, match=r"its text is longer than .* million characters; split it"):
+        child._checked(Extracted("Sebelas ini"))

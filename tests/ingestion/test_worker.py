@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import SeedError
+from rag.errors import SeedError, StorageError
 from rag.ingestion.worker import Worker
 from tests.conftest import ROOT
 from tests.ingestion import makers
@@ -31,7 +32,7 @@ def worker():
 
 def child_of(worker: Worker) -> int:
     assert worker._child is not None
-    return worker._child.process.pid
+    return worker._child.popen.pid
 
 
 def read(worker: Worker, words: str = SENTENCE) -> str:
@@ -89,15 +90,29 @@ def test_an_interrupted_file_does_not_answer_for_the_next(worker):
     assert read(worker) == SENTENCE
 
 
-def test_the_child_stands_outside_of_ctrl_c_and_writes_no_file(worker):
+def test_the_child_stands_outside_of_ctrl_c(worker):
     read(worker)
     pid = child_of(worker)
     assert os.getpgid(pid) != os.getpgid(0)
     os.kill(pid, signal.SIGINT)
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    assert "Max file size             0                    0" in limits
     assert read(worker) == SENTENCE
     assert child_of(worker) == pid
+
+
+def test_what_the_child_writes_lies_in_its_own_folder_and_goes_with_it(worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker.extract(makers.pdf([[SENTENCE]]), ".pdf")
+    assert worker._child is not None
+    assert [str(path) for path in tmp_path.iterdir()] == [worker._child.folder]
+    assert Path(worker._child.folder).stat().st_mode & 0o777 == 0o700
+    worker.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_temporary_folder_there_is_one_line(worker, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")
+    with pytest.raises(StorageError, match=r"no temporary folder can be made .*; set TMPDIR"):
+        read(worker)
 
 
 def test_threads_share_a_child(worker):
@@ -125,8 +140,8 @@ from rag.ingestion.worker import Worker
 from tests.ingestion import makers
 from tests.ingestion.test_hostile import deep_odt
 worker = Worker()
-worker.extract(makers.docx(["Kata."]), ".docx")
-print(worker._child.process.pid, flush=True)
+worker.extract(makers.pdf([["Kata."]]), ".pdf")
+print(worker._child.popen.pid, worker._child.folder, flush=True)
 if sys.argv[1] == "busy":
     worker.extract(makers.pdf([["Kata kata kata."] * 40] * 8000), ".pdf")
 else:
@@ -140,10 +155,11 @@ def test_a_parent_that_is_killed_leaves_no_orphan(state):
         [sys.executable, "-c", ORPHANING, state], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+        child, folder = parent.stdout.readline().split()
         time.sleep(0.8 if state == "busy" else 0)
         parent.kill()
-        assert gone(child)
+        assert gone(int(child))
+        assert not Path(folder).exists()
 
 
 def test_the_child_starts_without_models():

@@ -1,14 +1,20 @@
+import errno
 import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock, Timeout
 
 from rag.errors import StorageError, WeightsDamaged, WeightsMissing
+from rag.weights import e5
 from rag.weights.cache import WeightCache, partial_path
 from rag.weights.catalogue import E5_TOKENIZER, E5_WEIGHTS, Model, Part, WeightFile
 from tests.weights.test_e5 import WHOLE
@@ -228,9 +234,13 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_derived_folder_lists_its_files_with_their_sizes(derived):
+def test_the_derived_folder_lists_its_files_with_their_digests_and_what_they_were_made_from(derived, embedder):
     files = contents(derived)
-    assert json.loads(files.pop("derived.json")) == {name: len(content) for name, content in files.items()}
+    manifest = json.loads(files.pop("derived.json"))
+    assert manifest["sources"] == {file.name: file.sha256 for file in embedder.files}
+    assert {name: stamp["sha256"] for name, stamp in manifest["files"].items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in files.items()
+    }
     assert {"model.safetensors", "tokenizer.json", "1_Pooling/config.json"} <= files.keys()
 
 
@@ -245,6 +255,9 @@ def test_a_whole_derived_folder_is_used_again(cache, embedder, derived):
     [
         lambda folder: (folder / "config.json").unlink(),
         lambda folder: os.truncate(folder / "model.safetensors", 100),
+        lambda folder: damage(folder / "model.safetensors"),
+        lambda folder: (folder / "derived.json").write_text("{}"),
+        lambda folder: (folder / "derived.json").write_text('{"config.json": 351}'),
         lambda folder: (folder / "tambahan.json").write_text("{}"),
         lambda folder: (folder / "derived.json").unlink(),
         lambda folder: (folder / "derived.json").write_bytes(b"\xff"),
@@ -254,10 +267,61 @@ def test_a_whole_derived_folder_is_used_again(cache, embedder, derived):
 )
 def test_a_derived_folder_that_is_not_whole_is_made_again(cache, embedder, derived, harm):
     before = contents(derived)
+    before.pop("derived.json")
     harm(derived)
     assert cache.sentence_transformer(embedder) == derived
-    assert contents(derived) == before
-    assert not derived.with_name(".sentence-transformers.building").exists()
+    after = contents(derived)
+    assert after.pop("derived.json")
+    assert after == before
+    assert [path.name for path in derived.parent.glob(".sentence*")] == []
+
+
+def test_verifying_hashes_the_derived_files_and_what_is_damaged_is_made_again(cache, embedder, derived):
+    weights = derived / "model.safetensors"
+    before, status = weights.read_bytes(), weights.stat()
+    assert set(states(cache, embedder, hashing=True)) == {"present"}
+    damage(weights)
+    os.utime(weights, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    found = {state.name: state.state for state in cache.states(embedder, hashing=True)}
+    assert [name for name, state in found.items() if state == "damaged"] == ["sentence-transformers/model.safetensors"]
+    cache.sentence_transformer(embedder)
+    assert weights.read_bytes() == before
+
+
+def test_a_folder_derived_from_other_weights_is_made_again(cache, embedder, derived):
+    other = replace(embedder, files=(embedder.files[0], replace(embedder.files[1], sha256=hashlib.sha256(b"{}").hexdigest())))
+    cache.path(other, other.files[1]).write_bytes(b"{}")
+    other = replace(other, files=(other.files[0], replace(other.files[1], parts=(replace(other.files[1].parts[0], size=2),))))
+    cache.sentence_transformer(other)
+    assert (derived / "tokenizer.json").read_bytes() == b"{}"
+
+
+def test_a_full_disk_leaves_nothing_of_a_derivation(cache, embedder, monkeypatch):
+    fill(cache, embedder, EMBEDDER)
+
+    def fill_up(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(e5, "write_sentence_transformer", fill_up)
+    with pytest.raises(StorageError, match="the disk is full"):
+        cache.sentence_transformer(embedder)
+    assert [path.name for path in cache.folder(embedder).glob("*sentence*")] == []
+
+
+def test_two_processes_that_derive_at_once_make_one_folder(cache, embedder, tmp_path):
+    fill(cache, embedder, EMBEDDER)
+    code = (
+        "import sys, pathlib\nfrom rag.weights.cache import WeightCache\n"
+        "from tests.weights.test_cache import EMBEDDER, model_of\n"
+        "print(WeightCache(pathlib.Path(sys.argv[1])).sentence_transformer(model_of(EMBEDDER)))"
+    )
+    command = [sys.executable, "-c", code, str(cache.root)]
+    with ExitStack() as stack:
+        running = [stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) for _ in range(3)]
+        said = {process.communicate()[0].strip() for process in running}
+        assert [process.returncode for process in running] == [0, 0, 0]
+    assert said == {str(cache.folder(embedder) / "sentence-transformers")}
+    assert set(states(cache, embedder, hashing=True)) == {"present"}
 
 
 def test_a_discarded_derived_folder_is_made_again(cache, embedder, derived):
