@@ -1,8 +1,9 @@
 """Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +41,11 @@ def write(
     for part in (part for i, part in enumerate(parts) if i not in merged):
         writing.keep(part.segment, part.segment.removed.union(part.goes))
     added = _numbered(fresh, vectors, base)
-    rewritten = [parts[i].segment.entry(listed) for i in merged for listed in parts[i].stays]
-    if entries := [*sorted(rewritten, key=lambda entry: entry.number), *added]:
-        writing.add(entries)
+    rewritten = [(listed, parts[i].segment) for i in merged for listed in parts[i].stays]
+    if rewritten or added:
+        rewritten.sort(key=lambda pair: pair[0].number)
+        # One by one: the texts of a merge need not fit into memory together.
+        writing.add(chain((held.entry(listed) for listed, held in rewritten), added))
     lexical.update(writing.lexical(), removed=[number for part in parts for number in part.goes], added=_words(added))
     next_document = base.manifest.next_document if base else 0
     next_chunk = base.manifest.next_chunk if base else 0
@@ -104,7 +107,7 @@ class Draft:
             segment.write_removed(self._folder / SEGMENTS / kept.name, removed)
         self._segments.append(kept.name)
 
-    def add(self, entries: Sequence[Entry]) -> None:
+    def add(self, entries: Iterable[Entry]) -> None:
         """Write a segment of these entries, which come in the order of their numbers."""
         name = f"{self._now:%Y%m%dT%H%M%S%f}"
         segment.write(self._folder / SEGMENTS / name, entries)

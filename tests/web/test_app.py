@@ -33,12 +33,10 @@ def test_ask_refuses_honestly(client: TestClient[Any]) -> None:
     assert answer["text"] == "Dokumen-dokumen ini tidak menjawab pertanyaan itu."
 
 
-def test_search_gives_as_many_as_asked(client: TestClient[Any], engine: Engine) -> None:
-    for n, text in enumerate(("Kapal Venezuela berlabuh di Jakarta.", "Minyak Venezuela makin mahal.")):
-        (engine.settings.seeds / f"{n}.txt").write_text(text, encoding="utf-8")
-    engine.rebuild(SilentObserver())
-    reply = client.post("/v1/search", json={"question": "Venezuela", "count": 2})
-    assert [set(p) >= {"text", "start", "end", "path", "score"} for p in reply.json()["passages"]] == [True, True]
+def test_search_gives_as_many_as_asked(client: TestClient[Any]) -> None:
+    reply = client.post("/v1/search", json={"question": "Venezuela", "count": 1})
+    (passage,) = reply.json()["passages"]
+    assert {"text", "start", "end", "path", "score", "dense", "lexical", "page"} <= set(passage)
 
 
 @pytest.mark.parametrize(
