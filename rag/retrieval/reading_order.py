@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-# Words in a row whose sets are compared, and the share of the shorter text's that make it a duplicate: an agency's report
+# Words in a row whose sets are compared, and the share of a text's that make it a duplicate of a better one: an agency's report
 # reprinted with another first line shares nearly all, two reports of one event far less than half.
 _SHINGLE = 3
 _SAME = 0.9
@@ -28,7 +28,7 @@ def arrange(ranked: Iterable[Candidate], count: int, most_joined: int) -> list[l
     seen: list[frozenset[tuple[str, ...]]] = []
     for candidate in ranked:
         shingles = _shingles(candidate.words)
-        if any(_same(shingles, other) for other in seen):
+        if any(_said_by(other, shingles) for other in seen):
             continue
         beside = next((group for group in groups if len(group) < most_joined and _beside(group, candidate)), None)
         if beside is not None:
@@ -42,11 +42,12 @@ def arrange(ranked: Iterable[Candidate], count: int, most_joined: int) -> list[l
 
 
 def _shingles(words: Sequence[str]) -> frozenset[tuple[str, ...]]:
-    return frozenset(tuple(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1)))
+    return frozenset(tuple(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))) if words else frozenset()
 
 
-def _same(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> bool:
-    return len(one & other) >= _SAME * min(len(one), len(other))
+def _said_by(better: frozenset[tuple[str, ...]], candidate: frozenset[tuple[str, ...]]) -> bool:
+    """Whether nearly all of the candidate stands in a better one. A title that ranks first does not hide what follows it."""
+    return bool(candidate) and len(candidate & better) >= _SAME * len(candidate)
 
 
 def _beside(group: Sequence[Candidate], candidate: Candidate) -> bool:

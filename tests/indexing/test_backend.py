@@ -1,7 +1,6 @@
 """Which backend is chosen, and that the choice is remembered."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,25 @@ DIGEST = "1" * 64
 QUICK = Choice("int8+bfloat16", {"float32": 1000, "int8+bfloat16": 2000})
 
 
-class Runner:
-    """A rival that takes a fixed time, longer when it compiles."""
+class Clock:
+    """Stands still but for what the runners take."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.runs = seconds, 0
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Runner:
+    """A rival that takes a fixed time of the clock, longer when it compiles."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self.seconds, self.clock, self.runs = seconds, clock, 0
 
     def embed_tokens(self, rows: list[list[int]]) -> None:
         self.runs += 1
-        time.sleep(self.seconds * (5 if self.runs == 1 else 1))
+        self.clock.now += self.seconds * (5 if self.runs == 1 else 1)
 
 
 @pytest.fixture
@@ -59,8 +68,10 @@ def test_float32_is_always_allowed_and_the_table_knows_no_other_names():
 @pytest.mark.parametrize(
     ("exact", "rough", "winner"), [(0.02, 0.008, "rough"), (0.008, 0.02, "exact"), (0.020, 0.0195, "exact")]
 )
-def test_the_fastest_wins_where_it_is_worth_it(exact, rough, winner):
-    choice = backend.race({"exact": Runner(exact), "rough": Runner(rough)}, 8)  # type: ignore[dict-item]
+def test_the_fastest_wins_where_it_is_worth_it(exact, rough, winner, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(backend, "time", clock)
+    choice = backend.race({"exact": Runner(exact, clock), "rough": Runner(rough, clock)}, 8)  # type: ignore[dict-item]
     assert choice.arithmetic == winner
     assert choice.tokens_per_second.keys() == {"exact", "rough"}
     assert winner in str(choice)

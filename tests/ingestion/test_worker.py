@@ -167,3 +167,10 @@ def test_the_child_starts_without_models():
     code = f"import sys, rag.ingestion.child; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_mail_in_an_undeclared_legacy_encoding_is_read_within_the_limits(worker):
+    """Its language is needed to tell the encoding, and the language model is unpacked to the disk for that."""
+    body = "Señor Müller está en la estación de autobuses. Der Präsident spräche über Größe.".encode("cp1252")
+    raw = b"Subject: caf\xe9\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body + b"\r\n"
+    assert "Müller" in worker.extract(raw, ".eml").text
