@@ -8,7 +8,7 @@ import sys
 def run() -> None:
     """Run the command line and leave at once with its exit code: no thread is joined, and no second Ctrl-C is heard."""
     try:
-        from rag.cli import main
+        from rag.cli.main import main
 
         code = main()
     except KeyboardInterrupt:

@@ -3,9 +3,9 @@
 import sys
 
 import rag.engine
-from rag import cli
+from rag.cli.main import main
 from tests.conftest import FakeEngine
 
 if __name__ == "__main__":
     rag.engine.Engine = FakeEngine  # type: ignore[misc]
-    sys.exit(cli.main())
+    sys.exit(main())

@@ -36,7 +36,7 @@ def assert_one_line(result: "subprocess.CompletedProcess[str]", code: int, *word
 
 def test_importing_the_command_line_is_light() -> None:
     heavy = {"torch", "sentence_transformers", "faiss", "llama_cpp", "litestar", "numpy", "icu4py"}
-    code = f"import sys, rag.cli; print({heavy!r} & set(sys.modules))"
+    code = f"import sys, rag.cli.main; print({heavy!r} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
 

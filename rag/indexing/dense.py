@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 EXACT_MOST = 50_000
 # Lists and probes of the inverted file, candidates for each result wanted: see benchmarks/dense_scale.py.
 _LISTS_PER_ROOT = 4
-PROBES = 128
+PROBES = 256
 _OVERSAMPLING = 4
 # Enough points for k-means to place the lists; more only costs time.
 _POINTS_PER_LIST = 64

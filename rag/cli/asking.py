@@ -1,0 +1,67 @@
+"""`rag search`, `rag ask` and `rag serve`."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from rag import settings
+from rag.cli.terminal import engine_of, one_line, place, print_json
+
+if TYPE_CHECKING:
+    from rag.types import Answer, Event, Passage
+
+
+def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag search`: the passages, each with its place and what each side thought of it."""
+    passages = engine_of(chosen).search(parsed.question, parsed.count, parsed.where)
+    if parsed.json:
+        print_json({"question": parsed.question, "passages": passages})
+        return
+    for number, passage in enumerate(passages, 1):
+        print(f"{number}. {place(passage)}  {_scores(passage)}\n   {one_line(passage.text)}\n")
+
+
+def _scores(passage: "Passage") -> str:
+    return f"{passage.score:.2f} (meaning {passage.dense:.3f}, words {passage.lexical:.1f})"
+
+
+def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag ask`: the answer with its citations, or a refusal with the nearest passages."""
+    from rag.engine import whole
+
+    live = not parsed.json and sys.stdout.isatty()
+    answer = whole(engine_of(chosen).ask(parsed.question, parsed.where), _show_live if live else lambda _: None)
+    if parsed.json:
+        print_json(answer)
+    else:
+        _print_answer(answer, live=live)
+
+
+def _show_live(event: "Event") -> None:
+    """The answer as it is written, and on standard error where it is looked for."""
+    from rag.types import Found, Token
+
+    if isinstance(event, Found):
+        print("reading " + ", ".join(place(passage) for passage in event.passages), file=sys.stderr)
+    elif isinstance(event, Token):
+        print(event.text, end="", flush=True)
+
+
+def _print_answer(answer: "Answer", *, live: bool) -> None:
+    if live:
+        print("\n")
+    print(answer.text)
+    if answer.answered:
+        for number, citation in enumerate(answer.citations, 1):
+            page = f"page {citation.page}, " if citation.page else ""
+            print(f"\n[{number}] {citation.path}, {page}characters {citation.start}-{citation.end}:")
+            print(f"    “{one_line(citation.text)}”")
+    elif answer.passages:
+        print("\n" + "\n".join(f"  ? {place(p)}  {one_line(p.text)[:100]}…" for p in answer.passages[:3]))
+
+
+def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag serve`: until interrupted."""
+    from rag.web.app import serve
+
+    serve(engine_of(chosen))

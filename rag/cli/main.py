@@ -1,0 +1,103 @@
+"""The command line: parse arguments, run a command, turn any error into one line and an exit code."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from rag import __version__, settings
+from rag.cli import asking, checking, indexing, models
+from rag.cli.terminal import complain
+from rag.errors import RagError, StorageError
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, that of the error (see `rag.errors`), or 130 for Ctrl-C."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        code = int(parsed.run(parsed, settings.load(os.environ, vars(parsed))) or 0)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a line, not a trace
+        return _told(error)
+    return code
+
+
+def _told(error: BaseException) -> int:
+    """The exit code of the error, after one line about it."""
+    line, code = f"a mistake in rag itself: {type(error).__name__}: {error}; please report it with the command you ran", 1
+    match error:
+        case RagError():
+            line, code = str(error), error.exit_code
+        case KeyboardInterrupt():
+            line, code = "interrupted; run the same command again: what was finished is kept", _INTERRUPTED
+        case BrokenPipeError():
+            # The reader of our output has gone (as `head` does); there is nobody left to tell.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        case UnicodeEncodeError():
+            line = f"the terminal cannot show {error.object[error.start]!a}; set PYTHONIOENCODING=utf-8"
+        case OSError():
+            line = f"{error.strerror or error} ({error.filename or 'output'}); run `rag doctor`"
+            code = StorageError.exit_code
+    complain(line)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rag", description="Ask your own documents. Every sentence of an answer is cited.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    index = _command(commands, "index", indexing.index, "bring the index in line with seeds/")
+    index.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files or folders to copy into seeds/ first; - for standard input"
+    )
+    index.add_argument("--name", metavar="FILE", help="what standard input is called in seeds/, as notes.md")
+    how = index.add_mutually_exclusive_group()
+    how.add_argument("--rebuild", action="store_true", help="reuse nothing of the old index")
+    how.add_argument("--watch", action="store_true", help="go on, and index what changes in seeds/ until interrupted")
+    how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and say what is wrong with it")
+    search = _command(commands, "search", asking.search, "find the passages nearest to a question")
+    search.add_argument("question")
+    search.add_argument("--count", type=int, default=5, help="passages to show (5)")
+    ask = _command(commands, "ask", asking.ask, "answer a question from the documents")
+    ask.add_argument("question")
+    for command in (search, ask):
+        command.add_argument(
+            "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"
+        )
+    kept = _command(commands, "snapshots", indexing.snapshots, "list the states of the index, go back to one, remove old ones")
+    kept.add_argument("action", nargs="?", choices=("list", "rollback", "prune"), default="list")
+    kept.add_argument("id", nargs="?", help="the snapshot to go back to")
+    kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
+    _command(commands, "serve", asking.serve, "answer over HTTP")
+    evaluation = _command(
+        commands, "eval", checking.evaluate, "measure retrieval on questions whose answering passages are known"
+    )
+    evaluation.add_argument("what", choices=("retrieval",))
+    evaluation.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
+    evaluation.add_argument(
+        "--questions", required=True, type=Path, metavar="FILE", help="JSON lines with id, question, lang, relevant"
+    )
+    evaluation.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the corpus' index there, for the next run")
+    weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
+    weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
+    weights.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
+    _command(commands, "doctor", checking.doctor, "check the settings, weights and index")
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.set_defaults(run=run)
+    parser.add_argument("--json", action="store_true", help="print one JSON value")
+    group = parser.add_argument_group("settings")
+    for field in fields(settings.Settings):
+        flag, variable = field.name.replace("_", "-"), settings.PREFIX + field.name.upper()
+        group.add_argument(f"--{flag}", help=f"{field.metadata['about']} [{variable}]".replace("%", "%%"), metavar="X")
+    return parser

@@ -1,0 +1,77 @@
+"""What every command says things with: lines, JSON, progress."""
+
+import json
+import sys
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from rag import settings
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+    from rag.types import Passage
+
+
+def complain(line: str) -> None:
+    """One line on standard error."""
+    print(f"rag: {line}", file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=_plain))
+
+
+def _plain(value: object) -> object:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
+
+
+def engine_of(chosen: settings.Settings) -> "Engine":
+    """An engine; its libraries are imported only now."""
+    from rag.engine import Engine
+
+    return Engine(chosen)
+
+
+class Progress:
+    """Shows a build's progress on standard error."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def waiting(self) -> None:
+        """Another process builds."""
+        print("another `rag index` is at work here; waiting for it", file=sys.stderr)
+
+    def read(self, done: int, total: int) -> None:
+        """So many documents."""
+        self._show(done, total, "reading", "document")
+
+    def embedded(self, done: int, total: int) -> None:
+        """So many chunks."""
+        self._show(done, total, "embedding", "chunk")
+
+    def asked(self, done: int, total: int) -> None:
+        """So many questions."""
+        self._show(done, total, "asking", "question")
+
+    def _show(self, done: int, total: int, stage: str, unit: str) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=total, unit=unit, desc=stage, disable=not sys.stderr.isatty())
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()
+            self._bar = None
+
+
+def place(passage: "Passage") -> str:
+    """Where a passage stands."""
+    page = f", page {passage.page}" if passage.page else ""
+    return f"{passage.path}:{passage.start}-{passage.end}{page}"
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
