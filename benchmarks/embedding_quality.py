@@ -3,7 +3,7 @@
     python benchmarks/embedding_quality.py DATA [--arithmetics float32 int8 …] [--keep FOLDER] [--sets idkmrc …]
 
 DATA holds NAME.corpus.jsonl and NAME.questions.jsonl. Vectors are kept in FOLDER, and taken from there when they are there. The
-losses belong into `rag/indexing/backend.py`.
+losses belong into `rag/embedding/backend.py`.
 """
 
 import argparse
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import settings
-from rag.indexing import folder
-from rag.indexing.openvino import ARITHMETICS, OpenVinoEmbedder
+from rag.embedding import folder
+from rag.embedding.openvino import ARITHMETICS, OpenVinoEmbedder
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import EMBEDDER

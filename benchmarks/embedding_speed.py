@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from rag import settings
-from rag.indexing import folder
-from rag.indexing.openvino import ARITHMETICS, OpenVinoEmbedder, can_bfloat16
+from rag.embedding import folder
+from rag.embedding.openvino import ARITHMETICS, OpenVinoEmbedder, can_bfloat16
 from rag.text import normalise
 from rag.weights import sources
 from rag.weights.cache import WeightCache

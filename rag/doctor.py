@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.answering import prompt
+from rag.embedding import backend
 from rag.errors import RagError
-from rag.indexing import backend, history, snapshot, unfinished
+from rag.indexing import history, snapshot, unfinished
 from rag.ingestion import documents
 from rag.settings import Settings
 from rag.weights.cache import WeightCache

@@ -28,8 +28,8 @@ from rag.weights.catalogue import CATALOGUE, LLM
 
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
-    from rag.indexing.embedder import SentenceEmbedder
-    from rag.indexing.openvino import OpenVinoEmbedder
+    from rag.embedding.embedder import SentenceEmbedder
+    from rag.embedding.openvino import OpenVinoEmbedder
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
@@ -199,7 +199,7 @@ class Engine:
     @cached_property
     def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
         """The embedder of the settings. Raises WeightsError."""
-        from rag.indexing import backend
+        from rag.embedding import backend
 
         source = sources.embedder(self.settings.embedder, self.weights)
         if source is None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rag.embedding import backend, embedder, folder, openvino
+from rag.embedding.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
 from rag.engine import Engine
-from rag.indexing import backend, embedder, folder, openvino
-from rag.indexing.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
 from rag.weights import sources
-from tests.indexing import tiny
+from tests.embedding import tiny
 
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = ["kucing makan ikan .", "Jakarta ibu kota", "", "tak dikenal", "ikan", "ibu kota " * 30, "kucing\u200b  makan\nikan"]
@@ -88,7 +88,7 @@ import socket, sys
 def refuse(*a, **k): raise SystemExit(f"network: {a}")
 socket.socket = socket.create_connection = socket.getaddrinfo = refuse
 from pathlib import Path
-from rag.indexing import backend
+from rag.embedding import backend
 made = backend.open_folder("tiny", "0" * 64, Path(sys.argv[1]), Path(sys.argv[1]) / "cache")
 assert made.embed_passages(["kucing makan ikan"] * 300).shape == (300, 32)
 heavy = {"torch", "transformers", "sentence_transformers", "huggingface_hub", "openvino_telemetry"}

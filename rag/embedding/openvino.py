@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.indexing.folder import Model
+from rag.embedding.folder import Model
 from rag.text import normalise
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from rag.indexing import backend, embedder
-from rag.indexing.backend import Choice
-from rag.indexing.embedder import SentenceEmbedder
-from rag.indexing.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
+from rag.embedding import backend, embedder
+from rag.embedding.backend import Choice
+from rag.embedding.embedder import SentenceEmbedder
+from rag.embedding.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
-from tests.indexing import tiny
+from tests.embedding import tiny
 
 DIGEST = "1" * 64
 QUICK = Choice("int8+bfloat16", {"float32": 1000, "int8+bfloat16": 2000})

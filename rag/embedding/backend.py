@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.embedding import embedder, folder
+from rag.embedding.embedder import SentenceEmbedder
+from rag.embedding.openvino import ARITHMETICS, FLOAT32, Arithmetic, OpenVinoEmbedder, can_bfloat16
 from rag.errors import StorageError
 from rag.files import sha256_file, storage_errors, write_atomically
-from rag.indexing import embedder, folder
-from rag.indexing.embedder import SentenceEmbedder
-from rag.indexing.openvino import ARITHMETICS, FLOAT32, Arithmetic, OpenVinoEmbedder, can_bfloat16
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
 
 MOST_LOSS = 0.5

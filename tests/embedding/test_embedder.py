@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from rag.embedding import embedder
 from rag.engine import Engine
 from rag.errors import WeightsError
-from rag.indexing import embedder
 
 pytestmark = pytest.mark.real
 
