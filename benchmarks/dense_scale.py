@@ -72,7 +72,9 @@ def grown(real: Vectors, size: int) -> Vectors:
     grown = np.empty((size, real.shape[1]), dtype=np.float32)
     for start in range(0, size, 50_000):
         rows = random.integers(0, len(real), min(50_000, size - start))
-        one, other = (near[rows, random.integers(0, _NEIGHBOURS, len(rows))] for _ in range(2))
+        place = random.integers(0, _NEIGHBOURS, len(rows))
+        # Never the same twice: a move of nothing would make copies, whose order is chance.
+        one, other = near[rows, place], near[rows, (place + random.integers(1, _NEIGHBOURS, len(rows))) % _NEIGHBOURS]
         before = real[rows] - mean
         moved = before + random.uniform(*_MOVE, (len(rows), 1)).astype(np.float32) * (real[one] - real[other])
         moved *= np.linalg.norm(before, axis=1, keepdims=True) / np.linalg.norm(moved, axis=1, keepdims=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 # Exact search over so many vectors of 384 takes 10 ms on two cores (benchmarks/dense_scale.py).
@@ -97,10 +98,13 @@ class DenseIndex:
 
 def write(folder: Path, vectors: NDArray[np.float32]) -> None:
     """Write unit vectors of shape (rows, dimension) for `DenseIndex.open`. Raises OSError."""
+    rows = np.ascontiguousarray(vectors, dtype=np.float32)
     with (folder / _VECTORS).open("wb") as file:
-        np.save(file, np.ascontiguousarray(vectors, dtype=np.float32), allow_pickle=False)
+        # Not np.save: on a full disk it raises an OSError without its number.
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(rows))
+        file.write(rows.data)
     if len(vectors) > EXACT_MOST:
-        # FAISS reports a full disk as a RuntimeError without its number; Python's own write does not.
+        # FAISS reports it as a RuntimeError.
         with (folder / _INVERTED).open("wb") as file:
             file.write(faiss.serialize_index(_invert(vectors)).data)
 
