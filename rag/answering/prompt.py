@@ -1,6 +1,6 @@
 """The texts that are put to the model: files of `prompts/`, each with declared variables. Fills them; knows no model.
 
-A home's own `prompts/` is taken where it exists, else the copy that the installed package carries.
+A home's own `prompts/` is taken where it exists, else the copy in the installed package, or that of the checkout it runs from.
 """
 
 import hashlib
@@ -84,7 +84,7 @@ class Prompts:
 
 
 def load(home: Path) -> Prompts:
-    """The prompts of the home or, without any there, of the package. Raises PromptError."""
+    """The prompts of the home or, without any there, of the package or checkout. Raises PromptError."""
     folder = _folder(home)
     digest = hashlib.sha256()
     templates = {name: _template(folder, name, digest) for name in _DECLARED}
@@ -99,12 +99,11 @@ def load(home: Path) -> Prompts:
 
 
 def _folder(home: Path) -> Traversable:
-    if (home / "prompts").is_dir():
-        return home / "prompts"
-    packaged = files("rag") / "prompts"
-    if not packaged.is_dir():
-        raise PromptError(f"there is no folder prompts in {home}", "run from the project's folder, or set RAG_HOME to it")
-    return packaged
+    places = (home / "prompts", files("rag") / "prompts", Path(__file__).parents[2] / "prompts")
+    for place in places:
+        if place.is_dir():
+            return place
+    raise PromptError(f"there is no folder prompts in {home}", "run from the project's folder, or set RAG_HOME to it")
 
 
 def _read(path: Traversable, digest: "hashlib._Hash") -> str:

@@ -42,6 +42,10 @@ def test_a_language_without_a_file_gets_the_phrases_that_name_none() -> None:
     assert "language of the question" in prompt.load(ROOT).phrases("xx").instruction
 
 
+def test_a_home_without_prompts_takes_those_that_came_with_the_program(tmp_path: Path) -> None:
+    assert prompt.load(tmp_path).digest == prompt.load(ROOT).digest
+
+
 def test_the_digest_names_exactly_these_prompts(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
     assert prompt.load(tmp_path).digest == prompt.load(ROOT).digest
