@@ -150,7 +150,8 @@ def test_interrupting_leaves_one_line_and_the_last_good_index(home: Path, second
     assert rag("index", RAG_HOME=str(home)).returncode == 0
     before = (home / "index" / "current").read_text()
     shutil.copy(home / "seeds" / "000_609b8a5cf1dcb706.txt", home / "seeds" / "b.txt")
-    (home / "seeds" / "b.txt").write_text("Harga beras naik tajam di Jakarta. " * 4000)
+    # Every chunk another text: equal ones are embedded once, and the build would have ended.
+    (home / "seeds" / "b.txt").write_text("".join(f"Harga beras naik {n} rupiah di Jakarta. " for n in range(60_000)))
     command = [sys.executable, "-m", "rag", "index"]
     with subprocess.Popen(
         command,
