@@ -85,6 +85,8 @@ def test_standard_input_is_a_document(home: Path) -> None:
         (["index", "-"], 3, ["standard input is empty"]),
         (["index", "-", "--name", "../x.txt"], 3, ["is no file name"]),
         (["index", "--verify"], 4, ["there is no index", "run `rag index`"]),
+        (["index", "--verify", "a.txt"], 2, ["--verify changes nothing", "leave one of the two out"]),
+        (["index", "--name", "x.txt"], 2, ["--name is for standard input", "add - to the paths"]),
         (["snapshots", "rollback"], 2, ["rollback needs the snapshot"]),
         (["snapshots", "rollback", "x"], 4, ["there is no snapshot x", "rag snapshots list"]),
         (["snapshots", "prune", "--keep", "0"], 2, ["0 snapshots cannot be kept", "--keep 1"]),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     """`rag index`: copies what is named into the seeds, then builds, watches or verifies."""
     engine = engine_of(chosen)
+    if parsed.name and "-" not in parsed.paths:
+        raise QuestionError("--name is for standard input", "add - to the paths, or leave --name out")
+    if parsed.verify and parsed.paths:
+        raise QuestionError("--verify changes nothing, and takes no paths", "leave one of the two out")
     if parsed.verify:
         return _verify(engine, json_wanted=parsed.json)
     if paths := [Path(path) for path in parsed.paths if path != "-"]:

@@ -1,6 +1,7 @@
 """Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.errors import StorageError
 from rag.files import link_or_copy, sha256_file, sync
 from rag.indexing import history, lexical, segment, snapshot
 from rag.indexing.dense import EXACT_MOST
@@ -148,7 +150,9 @@ class Draft:
         self._folder.rename(snapshot.folder_of(self._root, manifest.id))
         sync(self._root / "snapshots")
         history.switch(self._root, manifest.id)
-        history.prune(self._root, history.KEPT)
+        # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
+        with suppress(StorageError):
+            history.prune(self._root, history.KEPT)
         return manifest
 
     def _files(self) -> dict[str, FileEntry]:

@@ -39,7 +39,11 @@ def rollback(root: Path, name: str) -> Manifest:
 
 
 def prune(root: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` snapshots; the one that serves stays in any case. Returns what was removed."""
+    """Remove all but the newest `keep` snapshots, and what killed builds left; the one that serves stays in any case.
+
+    Returns the ids of what was removed. The caller holds the lock. Raises StorageError.
+    """
+    clear_abandoned(root)
     serving = snapshot.current_id(root)
     with storage_errors(root):
         names = sorted((path.name for path in (root / "snapshots").glob("[!.]*") if path.name != serving), reverse=True)

@@ -46,6 +46,17 @@ class FailingDisk:
         return guarded
 
 
+def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StorageError("writing is not permitted", "give yourself the right")
+
+    monkeypatch.setattr(history, "prune", refused)
+    written = write(tmp_path, [A])
+    assert snapshot.current_id(tmp_path) == written.id
+
+
 def test_a_disk_that_is_full_at_any_point_leaves_the_old_snapshot_or_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

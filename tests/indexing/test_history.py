@@ -110,6 +110,12 @@ def test_stray_files_with_a_dot_are_cleaned_too(tmp_path: Path, names: list[str]
     assert kept(tmp_path) == names[::-1]
 
 
+def test_pruning_takes_along_what_killed_builds_left(tmp_path: Path, names: list[str]) -> None:
+    (tmp_path / "snapshots" / ".building").mkdir()
+    history.prune(tmp_path, 5)
+    assert history.abandoned(tmp_path) == []
+
+
 def test_a_build_after_going_back_brings_the_index_in_line_again(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.put_all({"a.txt": "Kucing makan ikan.", "b.txt": "Anjing tidur."})
