@@ -71,14 +71,23 @@ def link_or_copy(source: Path, target: Path) -> None:
         sync(target)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` in place of the file at once: readers see the old content or the new, also after a crash."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden file beside `path` to write into, which takes its place at once when the block ends without an error.
+
+    Readers see the old content or the new, also after a crash. Raises OSError.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    with storage_errors(path):
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            sync(temporary)
-            temporary.replace(path)
-            sync(path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Put `text` in place of the file, as `replacing` does. Raises StorageError."""
+    with storage_errors(path), replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def read(
         moved = base.find("sha256", sha256) if base else None
         try:
             # The same bytes under another kind of name say something else: a page's source is no page.
-            if moved and _suffix(moved[1].path) == _suffix(path):
+            if moved and documents.suffix(moved[1].path) == documents.suffix(path):
                 fresh.append(_moved(*moved, path))
                 continue
             document = documents.parse(documents.read(folder, path))
@@ -63,10 +63,6 @@ def read(
 
 def _text_digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
-
-
-def _suffix(path: str) -> str:
-    return PurePosixPath(path).suffix.lower()
 
 
 def _moved(holder: Segment, listed: Listed, path: str) -> Fresh:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rag.errors import SeedError
-from rag.files import storage_errors
+from rag.files import replacing, storage_errors
 from rag.ingestion import documents
 
 
@@ -38,12 +38,8 @@ def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
     _require_known(Path(name))
     with storage_errors(seeds):
         seeds.mkdir(parents=True, exist_ok=True)
-        new = _new(seeds / name)
-        try:
+        with replacing(seeds / name) as new:
             new.write_bytes(raw)
-            new.replace(seeds / name)
-        finally:
-            new.unlink(missing_ok=True)
     return name
 
 
@@ -72,24 +68,16 @@ def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _require_known(path: Path) -> None:
-    if path.suffix.lower() not in documents.SUFFIXES:
+    if documents.suffix(path.name) not in documents.SUFFIXES:
         raise SeedError(f"{path.name} is of no kind that is read", f"name one of {', '.join(sorted(documents.SUFFIXES))}")
 
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    new = _new(target)
     try:
-        shutil.copy2(source, new)
-        new.replace(target)
+        with replacing(target) as new:
+            shutil.copy2(source, new)
     except PermissionError as error:
         if error.filename != str(source):
             raise
         raise SeedError(f"{source} cannot be read ({error.strerror})", "give yourself the right to read it") from error
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def _new(target: Path) -> Path:
-    """A hidden name beside the target: a copy cut short is no document."""
-    return target.with_name(f".{target.name}.{os.getpid()}.new")

@@ -5,7 +5,7 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rag import language
 from rag.errors import SeedError
@@ -80,7 +80,7 @@ def find(folder: Path) -> Listing:
         # Strings, not paths: a large folder is listed before every build.
         inside = os.path.relpath(base, folder)
         within = "" if inside == "." else f"{inside}/".replace(os.sep, "/")
-        found += [within + name for name in names if not name.startswith(".") and _suffix(name) in SUFFIXES]
+        found += [within + name for name in names if not name.startswith(".") and suffix(name) in SUFFIXES]
     for error in closed:
         if Path(error.filename) == folder:
             raise _unlisted(error)
@@ -88,7 +88,8 @@ def find(folder: Path) -> Listing:
     return Listing(tuple(sorted(found)), tuple(shut))
 
 
-def _suffix(name: str) -> str:
+def suffix(name: str) -> str:
+    """The ending of a file's name or path, in small letters, which says its kind until its bytes do."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - see `find`
 
 
@@ -148,12 +149,12 @@ def _shown(name: str) -> str:
 
 def parse(seed: Seed) -> Document:
     """The document that the seed's bytes say. Raises SeedError where they say none."""
-    suffix = PurePosixPath(seed.path).suffix.lower()
+    ending = suffix(seed.path)
     try:
-        if formats.is_text(seed.raw, suffix):
-            said = _plain(seed.raw, formats.TEXTS[suffix])
+        if formats.is_text(seed.raw, ending):
+            said = _plain(seed.raw, formats.TEXTS[ending])
         else:
-            said = worker.shared.extract(seed.raw, suffix)
+            said = worker.shared.extract(seed.raw, ending)
     except SeedError as error:
         raise SeedError(f"{seed.path}: {error.problem}", error.mend) from error
     return Document(

@@ -86,11 +86,15 @@ class HybridRetriever:
     def _dense_scores(self, query: NDArray[np.float32], chunks: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine similarity of each chunk with the question."""
         scores = np.zeros(len(chunks), dtype=np.float32)
+        for segment, here, rows in self._by_segment(chunks):
+            scores[here] = segment.dense.scores(query, rows)
+        return scores
+
+    def _by_segment(self, chunks: NDArray[np.int64]) -> Iterator[tuple[Segment, NDArray[np.bool_], NDArray[np.int64]]]:
+        """Each segment, which of the chunks it holds (chunks,), and their rows there."""
         for segment in self.snapshot.segments:
             rows = segment.rows(chunks)
-            here = rows >= 0
-            scores[here] = segment.dense.scores(query, rows[here])
-        return scores
+            yield segment, rows >= 0, rows[rows >= 0]
 
     def documents_of(self, chunks: NDArray[np.int64]) -> list[Listed]:
         """The document of each of these chunks."""
@@ -98,10 +102,8 @@ class HybridRetriever:
 
     def _languages_of(self, chunks: NDArray[np.int64]) -> list[str]:
         found = np.full(len(chunks), "", dtype=object)
-        for segment in self.snapshot.segments:
-            rows = segment.rows(chunks)
-            here = rows >= 0
-            found[here] = segment.languages_of(rows[here])
+        for segment, here, rows in self._by_segment(chunks):
+            found[here] = segment.languages_of(rows)
         return [str(language) for language in found]
 
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
