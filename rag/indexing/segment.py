@@ -4,8 +4,8 @@
     vectors.npy      row i is the vector of the segment's i-th chunk (see `dense`)
     removed.json     numbers of documents that a later build removed; only beside a segment that lost some
 
-Documents and chunks carry numbers that are not used twice in a line of snapshots. A document's chunks have consecutive ones, and
-both ascend together, so that a segment's rows are known from its documents.
+Documents and chunks carry numbers that are not used twice in a line of snapshots. A document's chunks have consecutive ones,
+and both ascend together, so that a segment's rows are known from its documents.
 """
 
 import errno
