@@ -3,15 +3,32 @@
 import os
 import signal
 import sys
+from types import FrameType
+from typing import NoReturn
+
+
+class _Interruption:
+    """Ctrl-C, remembered: a native library may turn the KeyboardInterrupt that reaches it into an error of its own."""
+
+    happened = False
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> NoReturn:
+        self.happened = True
+        raise KeyboardInterrupt
 
 
 def run() -> None:
     """Run the command line and leave at once with its exit code: no thread is joined, and no second Ctrl-C is heard."""
+    interruption = _Interruption()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us has it ignored
+        signal.signal(signal.SIGINT, interruption)
     try:
         from rag.cli.main import main
 
-        code = main()
-    except KeyboardInterrupt:
+        code = main(interrupted=lambda: interruption.happened)
+    except BaseException:
+        if not interruption.happened:
+            raise
         sys.stderr.write("rag: interrupted; run the same command again: what was finished is kept\n")
         code = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from rag.settings import Settings
 from rag.weights.catalogue import EMBEDDER, SMALL_LLM
 
 ROOT = Path(__file__).parent.parent
+INTERRUPTED = "rag: interrupted; run the same command again: what was finished is kept"
 QUESTION = "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?"
 
 
@@ -164,7 +165,36 @@ def test_interrupting_leaves_one_line_and_the_last_good_index(home: Path, second
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert complaint.strip().splitlines()[-1].startswith("rag: interrupted; run the same command again")
+    assert (process.returncode, complaint.strip().splitlines()[-1]) == (130, INTERRUPTED)
     assert "Traceback" not in complaint
     assert (home / "index" / "current").read_text() == before
+
+
+# As pybind11 and numpy do when Ctrl-C comes while they are imported; with `{where}` as the command, or before there is one.
+INTERRUPTED_IMPORT = """
+import os, signal
+import rag.cli.main, rag.cli.checking
+from rag.__main__ import run
+
+def importing(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("initialization failed")
+
+{where} = importing
+run()
+"""
+
+
+@pytest.mark.parametrize("where", ["rag.cli.checking.doctor", "rag.cli.main.main"])
+def test_an_interruption_that_a_library_turns_into_its_own_error_is_still_one(where: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT.format(where=where), "doctor"],
+        env={**os.environ, "RAG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (done.returncode, done.stderr.strip()) == (130, INTERRUPTED)

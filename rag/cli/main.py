@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,17 @@ from rag.errors import RagError, StorageError
 _INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, that of the error (see `rag.errors`), or 130 for Ctrl-C."""
+def main(arguments: Sequence[str] | None = None, interrupted: Callable[[], bool] = lambda: False) -> int:
+    """Run one command and return its exit code: 0, that of the error (see `rag.errors`), or 130 for Ctrl-C.
+
+    `interrupted` tells of a Ctrl-C that reached us as another error than KeyboardInterrupt.
+    """
     parsed = _parser().parse_args(arguments)
     try:
         code = int(parsed.run(parsed, settings.load(os.environ, vars(parsed))) or 0)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a line, not a trace
-        return _told(error)
+        return _told(KeyboardInterrupt() if interrupted() else error)
     return code
 
 
