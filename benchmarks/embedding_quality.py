@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rag import settings
 from rag.embedding import folder
-from rag.embedding.openvino import ARITHMETICS, OpenVinoEmbedder
+from rag.embedding.graph import ARITHMETICS
+from rag.embedding.openvino import OpenVinoEmbedder
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import EMBEDDER

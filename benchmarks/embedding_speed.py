@@ -24,7 +24,8 @@ import numpy as np
 
 from rag import settings
 from rag.embedding import folder
-from rag.embedding.openvino import ARITHMETICS, OpenVinoEmbedder, can_bfloat16
+from rag.embedding.graph import ARITHMETICS, can_bfloat16
+from rag.embedding.openvino import OpenVinoEmbedder
 from rag.text import normalise
 from rag.weights import sources
 from rag.weights.cache import WeightCache

@@ -21,19 +21,21 @@ from rag.ingestion.chunking import Chunking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
-from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt
+from rag.types import Answer, Calibration, Document, Event, Found, Judge, Passage, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE, LLM
+from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
     from rag.answering.llama import LlamaReader
     from rag.embedding.embedder import SentenceEmbedder
     from rag.embedding.openvino import OpenVinoEmbedder
+    from rag.judging.small import SmallJudge
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
+_LLM_JUDGE = "llm"
 
 
 class Engine:
@@ -106,29 +108,31 @@ class Engine:
         return self.retriever(opened).search(question, spoken, count, conditions)
 
     def ask(self, question: str, where: str = "") -> Iterator[Event]:
-        """What was found, the answer as it is written, and last the whole `Answer`. Raises as `search` does."""
+        """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.
+
+        Raises as `search` does.
+        """
         question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
         opened = self.snapshot()
         prompts = self.prompts
         with ThreadPoolExecutor(1) as loading:
-            # The model's file is read while the embedder's libraries are imported: both take seconds on a cold start.
+            # The language model's file is read while others import, search and judge: the words that answer do not wait for it.
             reader = loading.submit(lambda: self.reader)
-            retriever = self.retriever(opened)
-            reader.result()
-        spoken = language.detect(question, leaning=opened.languages())
-        loaded = time.perf_counter()
-        passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
-        seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
-        yield from answering.answer(
-            question,
-            spoken,
-            passages,
-            tools=answering.Tools(self.reader, self._calibration(), self.embedder, opened.document),
-            phrases=prompts.phrases(spoken),
-            least_confidence=self.settings.min_confidence,
-            receipt=replace(self._receipt(opened), seconds=seconds),
-        )
+            retriever, judge = self.retriever(opened), self.judge
+            spoken = language.detect(question, leaning=opened.languages())
+            loaded = time.perf_counter()
+            passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
+            seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
+            yield from answering.answer(
+                question,
+                spoken,
+                passages,
+                tools=answering.Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
+                phrases=prompts.phrases(spoken),
+                least_confidence=self.settings.min_confidence,
+                receipt=replace(self._receipt(opened), seconds=seconds),
+            )
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -180,16 +184,45 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder = self.embedder
+        if "small_judge" in vars(self):
+            other.small_judge = self.small_judge
         return other
 
     def _receipt(self, opened: Snapshot) -> Receipt:
-        return Receipt(opened.manifest.id, self.embedder.digest, self._llm_digest, self.prompts.digest, {})
+        judge = SHIPPED.sha256 if self.settings.judge == JUDGE else self.settings.judge
+        return Receipt(opened.manifest.id, self.embedder.digest, judge, self._llm_digest, self.prompts.digest, {})
 
     def _calibration(self) -> Calibration:
         """That of the language model; for one that the catalogue does not know, the default model's."""
         known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
         assert known is not None
         return known
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The judge of the settings. Raises WeightsError."""
+        name = self.settings.judge
+        if name == JUDGE:
+            return self.small_judge
+        if name == _LLM_JUDGE:
+            from rag.judging.llm import LlmJudge
+
+            return LlmJudge(self.reader, self._calibration())
+        from rag.judging import hub
+
+        return hub.open_named(name)
+
+    @property
+    def support_check(self) -> SupportCheck | None:
+        """Our own judge where the settings chose it; no other can say whether evidence supports a claim."""
+        return self.small_judge if self.settings.judge == JUDGE else None
+
+    @cached_property
+    def small_judge(self) -> "SmallJudge":
+        """Our own judge. Raises WeightsError."""
+        from rag.judging import small
+
+        return small.open_shipped(self.embedder, self.weights)
 
     @cached_property
     def prompts(self) -> prompt.Prompts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import QuestionError
-from rag.weights.catalogue import EMBEDDER, LLM
+from rag.weights.catalogue import EMBEDDER, JUDGE, LLM
 
 PREFIX = "RAG_"
 
@@ -31,8 +31,11 @@ class Settings:
     cache: Path = field(default_factory=_cache, metadata={"about": "folder of the weights, shared by all homes of a user"})
     embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
     llm: str = _setting(LLM, "a catalogue name, a GGUF file, or repo:file of a hub")
+    judge: str = _setting(
+        JUDGE, "our own, `llm` for the language model's yes or no, or a cross-encoder's folder or name on a hub"
+    )
     threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
-    passages: int = _setting(4, "passages to read for an answer, at most")
+    passages: int = _setting(8, "passages to judge for an answer, at most")
     min_confidence: float = _setting(0.35, "refuse to answer below this probability that a passage answers, 0 to 1")
     context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
     answer_tokens: int = _setting(160, "tokens of an answer, at most")

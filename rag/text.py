@@ -168,6 +168,13 @@ def normalise(text: str) -> str:
     return _SPACE.sub(" ", _CONTROL.sub(" ", text)).strip()
 
 
+def visible(text: str) -> tuple[str, Sequence[int]]:
+    """A copy for models, without invisible and control characters, and for each of its characters where it stood."""
+    kept = [i for i, character in enumerate(text) if not _INVISIBLE.match(character)]
+    copy = text if len(kept) == len(text) else "".join(text[i] for i in kept)
+    return _CONTROL.sub(" ", copy), kept
+
+
 def trimmed(text: str, start: int, end: int) -> Span | None:
     """The range without white space at its ends; None where nothing is left."""
     piece = text[start:end]

@@ -126,11 +126,23 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """How likely a passage answers a question, and the words of the passage that do, where the judge can mark them."""
+
+    confidence: float
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage."""
+    """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage.
+
+    `judge` is a digest too, or where the settings chose another judge than ours what they call it.
+    """
 
     snapshot: str
     embedder: str
+    judge: str
     llm: str
     prompts: str
     seconds: dict[str, float]
@@ -169,7 +181,18 @@ class Token:
     text: str
 
 
-Event = Found | Token | Answer
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """The instant answer: the words of the best passage that answer, told before the model writes.
+
+    `confidence` is the probability that its passage answers. The `Answer` that follows may still be a refusal.
+    """
+
+    citation: Citation
+    confidence: float
+
+
+Event = Found | Marked | Token | Answer
 
 
 class Embedder(Protocol):
@@ -183,6 +206,20 @@ class Embedder(Protocol):
 
     def token_starts(self, text: str) -> list[int]:
         """The offset at which each token of the text begins, ascending."""
+
+
+class Judge(Protocol):
+    """Says of passages whether they answer a question."""
+
+    def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
+        """A judgement for each passage, in order; passages that are not asked for need not be read."""
+
+
+class SupportCheck(Protocol):
+    """Says of evidence whether it supports a claim."""
+
+    def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
+        """For each (claim, evidence) the probability that the evidence supports the claim."""
 
 
 class Reader(Protocol):

@@ -1,6 +1,5 @@
-"""From a question and its passages to an answer that can be believed: judge each, answer from the best, cite, verify."""
+"""From a question and its passages to an answer that can be believed: judge each, mark, answer from the best, cite, verify."""
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,17 +10,20 @@ from rag.answering import citations, evidence
 from rag.answering.prompt import Phrases
 from rag.types import (
     Answer,
-    Calibration,
     Citation,
     Document,
     Embedder,
     Event,
     Found,
+    Judge,
+    Judgement,
+    Marked,
     Passage,
     Reader,
     Receipt,
     Sentence,
     Span,
+    SupportCheck,
     Token,
 )
 
@@ -34,20 +36,30 @@ _AROUND = re.compile(r"^\W+|\W+$")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What answering works with. `original` gives a stored document, from which every citation is verified."""
+    """What answering works with.
 
-    reader: Reader
-    calibration: Calibration
+    `reader` gives the language model, once it is loaded: the judge does not wait for it. `support` is None where the judge cannot
+    check claims. `original` gives a stored document, from which every citation is verified.
+    """
+
+    judge: Judge
+    support: SupportCheck | None
+    reader: Callable[[], Reader]
     embedder: Embedder
     original: Callable[[str], Document | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A passage and the reader's probability that it answers the question."""
+    """A passage and what the judge says of it."""
 
     passage: Passage
-    confidence: float
+    judgement: Judgement
+
+    @property
+    def confidence(self) -> float:
+        """The probability that the passage answers the question."""
+        return self.judgement.confidence
 
 
 def answer(
@@ -60,7 +72,7 @@ def answer(
     least_confidence: float,
     receipt: Receipt,
 ) -> Iterator[Event]:
-    """What was found, then the answer piece by piece, then the `Answer`, which is always the last event."""
+    """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
     clock = _Clock(receipt)
     yield Found(tuple(passages))
     best = max(_judge(question, passages, tools), key=lambda verdict: verdict.confidence, default=None)
@@ -69,8 +81,9 @@ def answer(
     if best is None or best.confidence < least_confidence:
         yield replace(blank, receipt=clock.receipt)
         return
+    yield from _mark(best, tools)
     written = ""
-    for piece in _without_refusal(tools.reader.answer(question, best.passage.text, phrases.instruction), phrases.none):
+    for piece in _without_refusal(tools.reader().answer(question, best.passage.text, phrases.instruction), phrases.none):
         if not written:
             clock.lap("first_token")
         written += piece
@@ -96,17 +109,18 @@ class _Clock:
 
 def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator[Verdict]:
     """Verdicts in the order of retrieval, no further than the first that is certain."""
-    for passage in passages:
-        log_odds = tools.reader.judge(question, passage.text)
-        confidence = _logistic((log_odds - tools.calibration.centre) / tools.calibration.scale)
-        yield Verdict(passage, confidence)
-        if confidence >= _CERTAIN:
+    judgements = tools.judge.judge(question, [passage.text for passage in passages])
+    for passage, judgement in zip(passages, judgements, strict=False):
+        yield Verdict(passage, judgement)
+        if judgement.confidence >= _CERTAIN:
             return
 
 
-def _logistic(value: float) -> float:
-    """1 / (1 + exp(-value)), in the form that does not overflow."""
-    return 0.5 * (1 + math.tanh(value / 2))
+def _mark(best: Verdict, tools: Tools) -> Iterator[Marked]:
+    """The instant answer, where the judge marked one and its citation verifies."""
+    if span := best.judgement.span:
+        for citation in _cite(best.passage, [span], tools):
+            yield Marked(citation, best.confidence)
 
 
 def _without_refusal(pieces: Iterator[str], none: str) -> Iterator[str]:
@@ -147,7 +161,7 @@ def _refusal(question: str, language: str, passages: Sequence[Passage], phrases:
         citations=(),
         confidence=confidence,
         passages=tuple(passages),
-        receipt=Receipt("", "", "", "", {}),
+        receipt=Receipt("", "", "", "", "", {}),
     )
 
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from rag.embedding import embedder, folder
 from rag.embedding.embedder import SentenceEmbedder
-from rag.embedding.openvino import ARITHMETICS, FLOAT32, Arithmetic, OpenVinoEmbedder, can_bfloat16
+from rag.embedding.graph import ARITHMETICS, FLOAT32, Arithmetic, can_bfloat16
+from rag.embedding.openvino import OpenVinoEmbedder
 from rag.errors import StorageError
 from rag.files import sha256_file, storage_errors, write_atomically
 from rag.weights.catalogue import CATALOGUE, EMBEDDER

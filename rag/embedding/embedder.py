@@ -18,7 +18,7 @@ from rag.errors import WeightsError, WeightsMissing
 from rag.text import normalise
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 _BATCH = 16
 
@@ -75,25 +75,46 @@ def open_named(name: str) -> SentenceEmbedder:
     return SentenceEmbedder(name, _parameter_digest(model), model)
 
 
+def load_cross_encoder(source: str, *, local: bool) -> "CrossEncoder":
+    """A cross-encoder with one score a pair, of a folder or a hub. Raises WeightsError, or WeightsMissing of a hub."""
+    _quieten()
+    from sentence_transformers import CrossEncoder
+
+    try:
+        model = CrossEncoder(source, device="cpu", local_files_only=local)
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise _unopened(source, "cross-encoder", "RAG_JUDGE", error, local=local) from error
+    if model.num_labels != 1:
+        raise WeightsError(f"{source} gives {model.num_labels} scores a pair, not one", "set RAG_JUDGE to another")
+    return model
+
+
 def _load(source: str, *, local: bool) -> "SentenceTransformer":
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    _quieten()
     from sentence_transformers import SentenceTransformer
+
+    try:
+        return SentenceTransformer(source, device="cpu", local_files_only=local)
+    except Exception as error:  # a damaged file raises whatever its reader raises
+        raise _unopened(source, "embedder", "RAG_EMBEDDER", error, local=local) from error
+
+
+def _quieten() -> None:
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from transformers.utils import logging
 
     # What the hub's client says of its retries; the error that ends them is ours to tell.
     getLogger("huggingface_hub").setLevel("ERROR")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        return SentenceTransformer(source, device="cpu", local_files_only=local)
-    except Exception as error:  # a damaged file raises whatever its reader raises
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        if local:
-            raise WeightsError(
-                f"no sentence-transformers model in {source} ({reason})", "set RAG_EMBEDDER to another"
-            ) from error
-        mend = "check the name and the network, or unset RAG_EMBEDDER to use the model that needs no hub"
-        raise WeightsMissing(f"no embedder {source} on this disk or on the hub ({reason})", mend) from error
+
+
+def _unopened(source: str, kind: str, setting: str, error: Exception, *, local: bool) -> WeightsError:
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    if local:
+        return WeightsError(f"no sentence-transformers {kind} in {source} ({reason})", f"set {setting} to another")
+    mend = f"check the name and the network, or unset {setting} to use the model that needs no hub"
+    return WeightsMissing(f"no {kind} {source} on this disk or on the hub ({reason})", mend)
 
 
 def _parameter_digest(model: "SentenceTransformer") -> str:

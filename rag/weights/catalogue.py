@@ -13,6 +13,7 @@ from rag.types import Calibration
 EMBEDDER = "multilingual-e5-small-q4"
 LLM = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 SMALL_LLM = "qwen2.5-coder-0.5b-instruct-q4_k_m"
+JUDGE = "judge-e5-small-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,18 @@ class Model:
     def sha256(self) -> str:
         """The digest of the weights."""
         return self.files[0].sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """Weights that come with rag itself, and rest on those of the model `base`."""
+
+    name: str
+    file: str
+    sha256: str
+    base: str
+    licence: str
+    about: str
 
 
 def _series(stem: str, version: str, size: int, last_size: int, digests: str) -> tuple[Part, ...]:
@@ -178,3 +191,12 @@ CATALOGUE: dict[str, Model] = {
         ),
     )
 }
+
+SHIPPED = Shipped(
+    name=JUDGE,
+    file="judge-e5-small-1.safetensors",
+    sha256="0",
+    base=EMBEDDER,
+    licence="CC BY-SA 4.0",
+    about="our own judge, on the embedder's layers: whether a passage answers, where, and whether a claim is supported",
+)

@@ -8,7 +8,8 @@ import pytest
 from rag.embedding import backend, embedder
 from rag.embedding.backend import Choice
 from rag.embedding.embedder import SentenceEmbedder
-from rag.embedding.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
+from rag.embedding.graph import ARITHMETICS, FLOAT32
+from rag.embedding.openvino import OpenVinoEmbedder
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
 from tests.embedding import tiny
 

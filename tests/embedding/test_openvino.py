@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.embedding import backend, embedder, folder, openvino
-from rag.embedding.openvino import ARITHMETICS, FLOAT32, OpenVinoEmbedder
+from rag.embedding import backend, embedder, folder, graph, running
+from rag.embedding.graph import ARITHMETICS, FLOAT32
+from rag.embedding.openvino import OpenVinoEmbedder
 from rag.engine import Engine
 from rag.weights import sources
 from tests.embedding import tiny
@@ -29,7 +30,7 @@ REAL_TEXTS = [
 ]
 
 
-def opened(path: Path, arithmetic: openvino.Arithmetic = FLOAT32) -> OpenVinoEmbedder:
+def opened(path: Path, arithmetic: graph.Arithmetic = FLOAT32) -> OpenVinoEmbedder:
     return OpenVinoEmbedder("tiny", "0" * 64, folder.read(path), arithmetic)
 
 
@@ -56,7 +57,7 @@ def model(tmp_path):
 
 
 def test_a_text_has_the_same_vector_alone_and_among_many(model, monkeypatch):
-    monkeypatch.setattr(openvino, "_BATCH_TOKENS", 64)
+    monkeypatch.setattr(running, "_BATCH_TOKENS", 64)
     ours = opened(model)
     many = ours.embed_passages(TEXTS * 9)
     alone = np.concatenate([ours.embed_passages([text]) for text in TEXTS])

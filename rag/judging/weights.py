@@ -1,0 +1,108 @@
+"""The judge's file: what training changed in the embedder, in 4 bits, and the heads. Written by training, read here.
+
+A safetensors file. Of each matrix it has the change against the embedder's, `NAME.levels` (two to a byte) and `NAME.scale` (one for
+each 32): small numbers that 4 bits hold well. Vectors are there whole. The word embeddings are the embedder's own, and lie nowhere twice.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from rag.embedding.folder import Model
+from rag.errors import WeightsDamaged
+
+_FORMAT = "rag-judge-1"
+_BLOCK = 32
+# A change is one of -7 to 7 times its block's scale; 8 is added, so that it is no negative number.
+_MOST_LEVEL, _ZERO = 7, 8
+_LEVELS, _SCALE = ".levels", ".scale"
+_HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From the heads to probabilities: logistic functions of weighted log-odds, fitted on the development half.
+
+    P(answers) of `verdict` x the verdict's log-odds + `span` x the span's margin + `offset`; P(supports) of `support` x its
+    log-odds + `support_offset`.
+    """
+
+    verdict: float
+    span: float
+    offset: float
+    support: float
+    support_offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeWeights:
+    """`encoder` is the embedder's model with what training changed in it; `heads` are its last matrices and offsets by name."""
+
+    encoder: Model
+    heads: Mapping[str, NDArray[np.float32]]
+    calibration: Calibration
+
+
+def write(path: Path, base: Model, trained: Mapping[str, NDArray[np.float32]], calibration: Calibration, about: str) -> None:
+    """Write the file: `trained` has the heads, and the encoder's tensors under the names of `base`."""
+    tensors: dict[str, NDArray[np.generic]] = {}
+    for name, value in trained.items():
+        if value.ndim == 2 and name not in _HEADS:
+            levels, scale = _compressed(value - base.tensors[name])
+            tensors[name + _LEVELS], tensors[name + _SCALE] = levels, scale
+        else:
+            tensors[name] = np.ascontiguousarray(value, dtype=np.float32)
+    save_file(tensors, path, {"format": _FORMAT, "about": about, "calibration": json.dumps(asdict(calibration))})
+
+
+def read(path: Path, base: Model) -> JudgeWeights:
+    """The judge on the embedder it was trained from. Raises WeightsDamaged where the file is not of this form."""
+    try:
+        with safe_open(path, "numpy") as file:
+            about = file.metadata() or {}
+            if about.get("format") != _FORMAT:
+                raise WeightsDamaged(f"{path.name} is no file of a judge", _MEND)
+            calibration = Calibration(**json.loads(about["calibration"]))
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+        heads = {name: stored.pop(name) for name in _HEADS}
+        changed = {name: _restored(name, stored, base) for name in {_plain(name) for name in stored}}
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _MEND) from error
+    return JudgeWeights(replace(base, tensors={**base.tensors, **changed}), heads, calibration)
+
+
+_MEND = "install rag again"
+
+
+def _plain(name: str) -> str:
+    return name.removesuffix(_LEVELS).removesuffix(_SCALE)
+
+
+def _restored(name: str, stored: Mapping[str, NDArray[np.generic]], base: Model) -> NDArray[np.float32]:
+    if name in stored:
+        return np.asarray(stored[name], dtype=np.float32)
+    before = base.tensors[name]
+    change = _expanded(np.asarray(stored[name + _LEVELS]), np.asarray(stored[name + _SCALE]))
+    return np.asarray(before + change.reshape(before.shape), dtype=np.float32)
+
+
+def _compressed(change: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
+    """Levels of shape (blocks, 16), the first half of a block in the low bits, and scales of shape (blocks, 1)."""
+    blocks = change.astype(np.float32).reshape(-1, _BLOCK)
+    scale = (np.abs(blocks).max(axis=1, keepdims=True) / _MOST_LEVEL).astype(np.float16)
+    divisor = np.where(scale > 0, scale, 1).astype(np.float32)
+    levels = np.clip(np.round(blocks / divisor), -_MOST_LEVEL, _MOST_LEVEL).astype(np.int8) + _ZERO
+    half = _BLOCK // 2
+    return (levels[:, :half] | levels[:, half:] << 4).astype(np.uint8), scale
+
+
+def _expanded(levels: NDArray[np.generic], scale: NDArray[np.generic]) -> NDArray[np.float32]:
+    packed = levels.astype(np.uint8)
+    whole = np.concatenate([packed & 15, packed >> 4], axis=1).astype(np.float32) - _ZERO
+    return np.asarray(whole * scale.astype(np.float32), dtype=np.float32)
