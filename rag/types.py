@@ -106,10 +106,14 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is not shown."""
+    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is not shown.
+
+    `support` is the judge's probability that its passage supports it, None where the judge cannot say.
+    """
 
     text: str
     citations: tuple[Citation, ...]
+    support: float | None = None
 
     @property
     def supported(self) -> bool:
@@ -153,7 +157,8 @@ class Answer:
     """The answer to a question, or an honest refusal: then `answered` is false and `sentences` cite nothing.
 
     `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
-    reader's probability that the best passage answers; `passages` are the nearest, best first.
+    judge's probability that the best passage answers; `passages` are the nearest, best first. `marked` are the words of the
+    best passage that answer, in the document's language; None where the judge marks none, and where nothing answers.
     """
 
     question: str
@@ -165,6 +170,7 @@ class Answer:
     confidence: float
     passages: tuple[Passage, ...]
     receipt: Receipt
+    marked: Citation | None = None
 
 
 @dataclass(frozen=True, slots=True)

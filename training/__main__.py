@@ -10,9 +10,10 @@ from rag.embedding import folder
 from rag.engine import Engine
 from rag.judging.pairs import PairEncoder
 from rag.settings import Settings
-from rag.weights.catalogue import CATALOGUE, EMBEDDER
+from rag.weights.catalogue import CATALOGUE, EMBEDDER, SHIPPED
 from training import batches, development, mixture
-from training.loop import Plan, train
+from training.export import export
+from training.loop import Data, Plan, train
 from training.network import Network
 
 # About 75 minutes on two cores with bfloat16, of which the judge that is shipped was made.
@@ -20,7 +21,7 @@ _TOKENS = 7_000_000
 
 
 def main() -> None:
-    """Prepare the examples, train, and leave the best state in `--work`."""
+    """Prepare the examples, train, and write the judge's file into `--work`."""
     parsed = _parser().parse_args()
     torch.manual_seed(parsed.seed)
     random.seed(parsed.seed)
@@ -29,7 +30,8 @@ def main() -> None:
     forbidden = mixture.questions_of(
         [*parsed.development.glob("*.questions.jsonl"), *parsed.development.glob("*.claims.jsonl")]
     )
-    examples = mixture.load(mixture.prepare(parsed.data, parsed.work, engine, _Printer(), forbidden, seed=1))
+    shop = mixture.Workshop(parsed.data, parsed.work, engine, _Printer())
+    examples = mixture.load(mixture.prepare(shop, forbidden, seed=1))
     model = folder.read(source)
     encoder = PairEncoder(model)
     rows = [row for example in examples if (row := batches.row(example, encoder))]
@@ -43,7 +45,9 @@ def main() -> None:
         }
 
     plan = Plan(tokens=parsed.tokens, seed=parsed.seed)
-    train(Network(source), rows, model.padding, plan, look, parsed.work / f"seed-{parsed.seed}")
+    run = parsed.work / f"seed-{parsed.seed}"
+    train(Network(source), Data(rows, model.padding), plan, look, run)
+    print(export(run / "best.pt", model, parsed.development, run / SHIPPED.file), flush=True)
 
 
 class _Printer:

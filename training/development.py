@@ -1,4 +1,4 @@
-"""What training looks at to know when to stop: questions of the development half that are answered or were edited, and claims."""
+"""What training looks at to know when to stop: questions of the development half, answered and edited ones, and claims."""
 
 import json
 from collections.abc import Sequence

@@ -30,6 +30,14 @@ class Plan:
     looks: int = 6
 
 
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What is trained on, and the number of the padding token."""
+
+    rows: Sequence[Row]
+    padding: int
+
+
 @dataclass(slots=True)
 class State:
     """Where a run stands. `best` is the highest score of the development half, `history` what was seen at each look."""
@@ -44,7 +52,7 @@ class State:
 Look = Callable[[Network], dict[str, float]]
 
 
-def train(network: Network, rows: Sequence[Row], padding: int, plan: Plan, look: Look, folder: Path) -> State:
+def train(network: Network, data: Data, plan: Plan, look: Look, folder: Path) -> State:
     """Train until `plan.tokens` are read; the best state lies in `folder/best.pt`, the last in `folder/last.pt`."""
     heads = [*network.whole.parameters(), *network.places.parameters()]
     body = [p for p in network.encoder.parameters() if p.requires_grad]
@@ -54,7 +62,7 @@ def train(network: Network, rows: Sequence[Row], padding: int, plan: Plan, look:
     started, before, losses = time.monotonic(), state.spent, [0.0]
     looked = len(state.history or ())
     while state.spent < plan.tokens:
-        order = batches(rows, padding, random.Random(1000 * plan.seed + state.passes))
+        order = batches(data.rows, data.padding, random.Random(1000 * plan.seed + state.passes))
         for number, batch in enumerate(order):
             if number < state.batch:
                 continue
@@ -95,11 +103,11 @@ def _step(network: Network, optimizer: torch.optim.Optimizer, batch: Batch, plan
         group["lr"] = group["highest"] * min(1.0, done / plan.warm_up, (1 - done) / (1 - plan.warm_up))
     network.train()
     loss = loss_of(network, batch, plan.span_weight)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's own
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad()
-    return loss.item()
+    return float(loss.item())
 
 
 def _look(network: Network, optimizer: torch.optim.Optimizer, state: State, look: Look, folder: Path) -> None:

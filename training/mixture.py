@@ -43,7 +43,7 @@ def _across(asking: str, reading: str) -> Callable[[Path], Iterator[Asked]]:
 
 _T = TypeVar("_T")
 
-# Half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass takes 7 million tokens, which
+# Half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is 7 million tokens, which
 # two cores with bfloat16 read in about 75 minutes.
 QUESTIONS = (
     Questions("idkmrc", readers.idkmrc, "id", 20_000, negatives=0.7, times=2),
@@ -79,11 +79,21 @@ CLAIMS = (
 _QUESTIONS_AS_CLAIMS = 1500
 
 
-def prepare(data: Path, work: Path, engine: Engine, observer: Observer, forbidden: frozenset[str], seed: int) -> Path:
-    """Write the examples of the mixture to a file in `work`, once; `forbidden` are questions that something is measured on."""
-    path = work / f"examples-{seed}.jsonl"
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where examples are made: the folders of the sets and for what is made of them, and the engine whose retrieval mines."""
+
+    data: Path
+    work: Path
+    engine: Engine
+    observer: Observer
+
+
+def prepare(shop: Workshop, forbidden: frozenset[str], seed: int) -> Path:
+    """Write the examples of the mixture to a file, once; `forbidden` are questions that something is measured on."""
+    path = shop.work / f"examples-{seed}.jsonl"
     if not path.exists():
-        examples = list(_examples(data, work, engine, observer, forbidden, random.Random(seed)))
+        examples = list(_examples(shop, forbidden, random.Random(seed)))
         partial = path.with_suffix(".partial")
         partial.write_text("".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
         partial.rename(path)
@@ -100,22 +110,20 @@ def plain(question: str) -> str:
     return "".join(character for character in question.casefold() if character.isalnum())
 
 
-def _examples(
-    data: Path, work: Path, engine: Engine, observer: Observer, forbidden: frozenset[str], rng: random.Random
-) -> Iterator[Example]:
+def _examples(shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Example]:
     pools: dict[str, list[tuple[Questions, Asked]]] = defaultdict(list)
     for source in QUESTIONS:
-        found = [asked for asked in source.read(data / source.folder) if plain(asked.question) not in forbidden]
+        found = [asked for asked in source.read(shop.data / source.folder) if plain(asked.question) not in forbidden]
         pools[source.pool] += [(source, asked) for asked in _sample(found, source.most, rng) for _ in range(source.times)]
     for pool, members in pools.items():
-        miner = Miner(engine, [asked.passage for _, asked in members], work / "pools" / pool, observer)
+        miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / pool, shop.observer)
         for source, asked in members:
             positive, *negative = miner.examples(asked, rng)
             yield positive
             if rng.random() < source.negatives:
                 yield from negative
     for claims in CLAIMS:
-        found_claims = [one for one in claims.read(data / claims.folder) if plain(one.claim) not in forbidden]
+        found_claims = [one for one in claims.read(shop.data / claims.folder) if plain(one.claim) not in forbidden]
         yield from _sample(found_claims, claims.most, rng)
     answered = [asked for members in pools.values() for _, asked in members if asked.answers]
     yield from _as_claims(_sample(answered, _QUESTIONS_AS_CLAIMS, rng), rng)
@@ -150,7 +158,7 @@ def _example(record: dict[str, object]) -> Example:
     if kind == "Claimed":
         return Claimed(**record)  # type: ignore[arg-type]  # written by _record
     answers = record.pop("answers")
-    return Asked(**record, answers=tuple(Span(**answer) for answer in answers))  # type: ignore[arg-type,union-attr,attr-defined]
+    return Asked(**record, answers=tuple(Span(**answer) for answer in answers))  # type: ignore[arg-type,attr-defined]
 
 
 def questions_of(paths: Iterable[Path]) -> frozenset[str]:

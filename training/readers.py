@@ -1,4 +1,4 @@
-"""Each public set as examples, from its files as their authors publish them. training/README.md says where they lie and on what terms."""
+"""Each public set as examples, from its files as they are published. training/README.md says where, and on what terms."""
 
 import csv
 import json

@@ -30,6 +30,8 @@ from rag.types import (
 # From this probability on the passages further down are not read: log-odds of about 2.5 with the default model, where on idkmrc
 # the median passage that answers has 2.3.
 _CERTAIN = 0.75
+# Below this probability of support a sentence is not shown.
+_LEAST_SUPPORT = 0.1
 _MARKER = re.compile(r"\s*\[\d+\]")
 _AROUND = re.compile(r"^\W+|\W+$")
 
@@ -38,8 +40,8 @@ _AROUND = re.compile(r"^\W+|\W+$")
 class Tools:
     """What answering works with.
 
-    `reader` gives the language model, once it is loaded: the judge does not wait for it. `support` is None where the judge cannot
-    check claims. `original` gives a stored document, from which every citation is verified.
+    `reader` gives the language model, once it is loaded: the judge does not wait for it. `support` is None where the judge
+    cannot check claims. `original` gives a stored document, from which every citation is verified.
     """
 
     judge: Judge
@@ -81,7 +83,8 @@ def answer(
     if best is None or best.confidence < least_confidence:
         yield replace(blank, receipt=clock.receipt)
         return
-    yield from _mark(best, tools)
+    if marked := _marked(best, tools):
+        yield Marked(marked, best.confidence)
     written = ""
     for piece in _without_refusal(tools.reader().answer(question, best.passage.text, phrases.instruction), phrases.none):
         if not written:
@@ -91,7 +94,7 @@ def answer(
     clock.lap("write")
     sentences = _supported(_claims(written, language, phrases.none), language, best.passage, tools)
     clock.lap("cite")
-    value = _compose(blank, sentences) if any(s.supported for s in sentences) else blank
+    value = replace(_compose(blank, sentences), marked=marked) if any(s.supported for s in sentences) else blank
     yield replace(value, receipt=clock.receipt)
 
 
@@ -116,11 +119,10 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator
             return
 
 
-def _mark(best: Verdict, tools: Tools) -> Iterator[Marked]:
+def _marked(best: Verdict, tools: Tools) -> Citation | None:
     """The instant answer, where the judge marked one and its citation verifies."""
-    if span := best.judgement.span:
-        for citation in _cite(best.passage, [span], tools):
-            yield Marked(citation, best.confidence)
+    span = best.judgement.span
+    return next(iter(_cite(best.passage, [span], tools)), None) if span else None
 
 
 def _without_refusal(pieces: Iterator[str], none: str) -> Iterator[str]:
@@ -183,11 +185,18 @@ def _supported(claims: Sequence[str], language: str, passage: Passage, tools: To
     vectors = tools.embedder.embed_queries([*claims, *sentences])
     words = [texts.words(sentence, passage.language) for sentence in sentences]
     found: list[Sentence] = []
-    for number, claim in enumerate(claims):
+    for number, (claim, support) in enumerate(zip(claims, _support(claims, passage, tools), strict=True)):
         chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claims) :])
-        supported = evidence.numbers_occur(claim, passage.text)
-        found.append(Sentence(claim, _cite(passage, [spans[i] for i in chosen], tools) if supported else ()))
+        supported = evidence.numbers_occur(claim, passage.text) and (support is None or support >= _LEAST_SUPPORT)
+        found.append(Sentence(claim, _cite(passage, [spans[i] for i in chosen], tools) if supported else (), support))
     return found
+
+
+def _support(claims: Sequence[str], passage: Passage, tools: Tools) -> Sequence[float | None]:
+    """For each claim the probability that the passage supports it; None where nobody can say."""
+    if tools.support is None:
+        return [None] * len(claims)
+    return tools.support.supports([(claim, passage.text) for claim in claims])
 
 
 def _cite(passage: Passage, spans: Sequence[Span], tools: Tools) -> tuple[Citation, ...]:

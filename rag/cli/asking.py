@@ -39,10 +39,12 @@ def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
 
 def _show_live(event: "Event") -> None:
     """The answer as it is written, and on standard error where it is looked for."""
-    from rag.types import Found, Token
+    from rag.types import Found, Marked, Token
 
     if isinstance(event, Found):
         print("reading " + ", ".join(place(passage) for passage in event.passages), file=sys.stderr)
+    elif isinstance(event, Marked):
+        print(f"» {one_line(event.citation.text)}  ({event.citation.path}, {event.confidence:.0%})\n", flush=True)
     elif isinstance(event, Token):
         print(event.text, end="", flush=True)
 

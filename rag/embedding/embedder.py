@@ -1,12 +1,12 @@
 """Texts to vectors with sentence-transformers: for models that `openvino.py` cannot run, and what its vectors are measured by.
 
-The only importer of sentence_transformers, transformers and torch.
+Cross-encoders too, for those who choose one as the judge. The only importer of sentence_transformers, transformers and torch.
 """
 
 import copy
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from rag.errors import WeightsError, WeightsMissing
 from rag.text import normalise
 
 if TYPE_CHECKING:
-    from sentence_transformers import CrossEncoder, SentenceTransformer
+    from sentence_transformers import SentenceTransformer
 
 _BATCH = 16
 
@@ -75,18 +75,22 @@ def open_named(name: str) -> SentenceEmbedder:
     return SentenceEmbedder(name, _parameter_digest(model), model)
 
 
-def load_cross_encoder(source: str, *, local: bool) -> "CrossEncoder":
-    """A cross-encoder with one score a pair, of a folder or a hub. Raises WeightsError, or WeightsMissing of a hub."""
+def open_cross_encoder(source: str, *, local: bool) -> Callable[[Sequence[tuple[str, str]]], list[float]]:
+    """A cross-encoder of a folder or a hub: pairs of texts to a number from 0 to 1 each.
+
+    Raises WeightsError, or WeightsMissing of a hub.
+    """
     _quieten()
     from sentence_transformers import CrossEncoder
+    from torch.nn import Sigmoid
 
     try:
-        model = CrossEncoder(source, device="cpu", local_files_only=local)
+        model = CrossEncoder(source, device="cpu", local_files_only=local, activation_fn=Sigmoid())
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise _unopened(source, "cross-encoder", "RAG_JUDGE", error, local=local) from error
     if model.num_labels != 1:
         raise WeightsError(f"{source} gives {model.num_labels} scores a pair, not one", "set RAG_JUDGE to another")
-    return model
+    return lambda pairs: model.predict(list(pairs), show_progress_bar=False).tolist()
 
 
 def _load(source: str, *, local: bool) -> "SentenceTransformer":

@@ -52,7 +52,7 @@ class SmallJudge:
         return [logistic(made.support * float(whole[_SUPPORTS]) + made.support_offset) for whole, _ in logits]
 
     def logits(self, pairs: Sequence[Encoded]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """For each pair the log-odds (2,) that it answers and supports, and each token's logits (tokens, 2) as first and last."""
+        """For each pair the log-odds (2,) that it answers and supports, and its tokens' logits (tokens, 2) as first, last."""
         found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = [_NOTHING] * len(pairs)
 
         def take(batch: list[int], outputs: list[NDArray[np.float32]]) -> None:

@@ -11,7 +11,7 @@ _MOST = 48
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Tokens `first` to `last`, both in it; `margin` is how much likelier they are than that there is no answer, in log-odds."""
+    """Tokens `first` to `last`, both in it; `margin`, in log-odds, is how much likelier they are than no answer."""
 
     first: int
     last: int

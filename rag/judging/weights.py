@@ -1,7 +1,8 @@
 """The judge's file: what training changed in the embedder, in 4 bits, and the heads. Written by training, read here.
 
-A safetensors file. Of each matrix it has the change against the embedder's, `NAME.levels` (two to a byte) and `NAME.scale` (one for
-each 32): small numbers that 4 bits hold well. Vectors are there whole. The word embeddings are the embedder's own, and lie nowhere twice.
+A safetensors file. Of each matrix it has the change against the embedder's, `NAME.levels` (two to a byte) and `NAME.scale` (one
+for each 32): small numbers that 4 bits hold well. Vectors are there whole. The word embeddings are the embedder's own, and lie
+nowhere twice.
 """
 
 import json
@@ -22,7 +23,7 @@ _BLOCK = 32
 # A change is one of -7 to 7 times its block's scale; 8 is added, so that it is no negative number.
 _MOST_LEVEL, _ZERO = 7, 8
 _LEVELS, _SCALE = ".levels", ".scale"
-_HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
+HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def write(path: Path, base: Model, trained: Mapping[str, NDArray[np.float32]], c
     """Write the file: `trained` has the heads, and the encoder's tensors under the names of `base`."""
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, value in trained.items():
-        if value.ndim == 2 and name not in _HEADS:
+        if value.ndim == 2 and name not in HEADS:
             levels, scale = _compressed(value - base.tensors[name])
             tensors[name + _LEVELS], tensors[name + _SCALE] = levels, scale
         else:
@@ -70,7 +71,7 @@ def read(path: Path, base: Model) -> JudgeWeights:
                 raise WeightsDamaged(f"{path.name} is no file of a judge", _MEND)
             calibration = Calibration(**json.loads(about["calibration"]))
             stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
-        heads = {name: stored.pop(name) for name in _HEADS}
+        heads = {name: stored.pop(name) for name in HEADS}
         changed = {name: _restored(name, stored, base) for name in {_plain(name) for name in stored}}
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _MEND) from error
