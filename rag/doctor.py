@@ -12,8 +12,9 @@ from rag.errors import RagError
 from rag.indexing import history, snapshot, unfinished
 from rag.ingestion import documents
 from rag.settings import Settings
+from rag.weights import shipped
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE
+from rag.weights.catalogue import CATALOGUE, SHIPPED
 
 # Below this the language model and its context do not fit beside the embedder (1.1 GB of weights, 0.5 GB of
 # embedder, the libraries and the context).
@@ -35,7 +36,8 @@ def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a new user would meet the trouble."""
     cache = WeightCache(settings.cache)
     findings = [_disk(settings.home), _disk(settings.cache), _memory()]
-    findings += [_weights(name, cache) for name in (settings.embedder, settings.llm)]
+    findings += [_weights(name, cache) for name in settings.models]
+    findings += [_judge(settings)]
     findings += [_arithmetic(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
     findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
@@ -82,6 +84,12 @@ def _weights(name: str, cache: WeightCache) -> Finding:
         return f"{name} is present"
 
     return _tried("weights", look)
+
+
+def _judge(settings: Settings) -> Finding:
+    if settings.judge != SHIPPED.name:
+        return Finding("judge", well=True, state=f"{settings.judge} instead of our own")
+    return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole")
 
 
 def _arithmetic(settings: Settings) -> Finding:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import QuestionError
-from rag.weights.catalogue import EMBEDDER, JUDGE, LLM
+from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 PREFIX = "RAG_"
 
@@ -50,6 +50,12 @@ class Settings:
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)
         _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
         _require_in("port", self.port, 0, 65_535)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models that an answer needs, each once."""
+        base = (SHIPPED.base,) if self.judge == SHIPPED.name else ()
+        return tuple(dict.fromkeys((self.embedder, *base, self.llm)))
 
     @property
     def seeds(self) -> Path:

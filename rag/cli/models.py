@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rag import settings
 from rag.cli.terminal import complain, print_json
 from rag.errors import QuestionError
-from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, Model
+from rag.weights.catalogue import CATALOGUE, EMBEDDER, JUDGE, LLM, SHIPPED, Model, Shipped
 
 if TYPE_CHECKING:
     from rag.weights.cache import FileState
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     """`rag models`: 5 where weights are damaged."""
+    from rag.weights import shipped
     from rag.weights.cache import WeightCache
 
     cache = WeightCache(chosen.cache)
@@ -24,20 +25,25 @@ def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     if parsed.action == "fetch":
         _fetch(models, cache, quiet=parsed.json)
     states = [state for model in models for state in cache.states(model, hashing=parsed.action == "verify")]
+    listed: list[Model | Shipped] = list(models)
+    if parsed.action != "fetch" and not parsed.names:
+        listed, states = [*listed, SHIPPED], [*states, shipped.state(SHIPPED)]
     if parsed.json:
-        print_json([{**asdict(s), "licence": CATALOGUE[s.model].licence} for s in states])
+        licences = {model.name: model.licence for model in listed}
+        print_json([{**asdict(s), "licence": licences[s.model]} for s in states])
     elif parsed.action != "fetch":
-        _print_states(models, states)
+        _print_states(listed, states)
     bad = {"damaged"} if parsed.action == "list" else {"damaged", "partial"}
     damaged = [state for state in states if state.state in bad]
     for state in damaged:
-        complain(f"{state.path} is {state.state}; run `rag models fetch {state.model}`")
+        mend = "install rag again" if state.model == SHIPPED.name else f"run `rag models fetch {state.model}`"
+        complain(f"{state.path} is {state.state}; {mend}")
     return 5 if damaged else 0
 
 
 def _named_models(names: Sequence[str], chosen: settings.Settings, *, everything: bool) -> list[Model]:
     """The models named; where none is, those that the settings use, or `everything` of the catalogue."""
-    wanted = list(names) or (list(CATALOGUE) if everything else [n for n in (chosen.embedder, chosen.llm) if n in CATALOGUE])
+    wanted = list(names) or (list(CATALOGUE) if everything else [n for n in chosen.models if n in CATALOGUE])
     for name in wanted:
         if name not in CATALOGUE:
             raise QuestionError(f"the catalogue has no model {name}", f"choose of {', '.join(CATALOGUE)}")
@@ -85,9 +91,9 @@ class _FetchMeter:
             self._bar = None
 
 
-def _print_states(models: Sequence[Model], states: "Sequence[FileState]") -> None:
+def _print_states(models: "Sequence[Model | Shipped]", states: "Sequence[FileState]") -> None:
     for model in models:
-        default = " (default)" if model.name in (EMBEDDER, LLM) else ""
+        default = " (default)" if model.name in (EMBEDDER, LLM, JUDGE) else ""
         print(f"{model.name}{default}: {model.about}; {model.licence}")
         for state in states:
             if state.model == model.name:

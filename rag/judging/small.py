@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from rag.embedding import folder
 from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.embedding.running import Runner
-from rag.errors import WeightsDamaged
-from rag.files import sha256_file
 from rag.judging import spans, weights
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.weights import JudgeWeights
 from rag.types import Embedder, Judgement, Span
+from rag.weights import shipped
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, SHIPPED
 
@@ -97,9 +95,7 @@ def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
 
     Raises WeightsDamaged, or WeightsMissing where the embedder it rests on was not fetched.
     """
-    path, base = Path(__file__).with_name(SHIPPED.file), CATALOGUE[SHIPPED.base]
-    if not path.is_file() or sha256_file(path) != SHIPPED.sha256:
-        raise WeightsDamaged(f"{path.name} is not the judge that this version of rag was made with", "install rag again")
+    path, base = shipped.require(SHIPPED), CATALOGUE[SHIPPED.base]
     if isinstance(embedder, OpenVinoEmbedder) and embedder.digest == base.sha256:
         model, arithmetic = embedder.model, embedder.arithmetic
     else:

@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """Weights that come with rag itself, and rest on those of the model `base`."""
+    """Weights in a file of `rag/weights/` itself, which rest on those of the model `base`."""
 
     name: str
     file: str
