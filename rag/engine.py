@@ -18,6 +18,7 @@ from rag.indexing.build import BuildReport, Observer
 from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.ingestion import adding, watching
 from rag.ingestion.chunking import Chunking
+from rag.judging import ranking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import Settings
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
+# Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
+LEAST_JUDGED = 10
 _LLM_JUDGE = "llm"
 
 
@@ -95,17 +98,20 @@ class Engine:
         with build.only_builder(self.settings.index):
             return history.prune(self.settings.index, keep)
 
-    def search(self, question: str, count: int, where: str = "") -> list[Passage]:
+    def search(self, question: str, count: int, where: str = "", *, judged: bool = False) -> list[Passage]:
         """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
 
-        Raises QuestionError, SnapshotError or WeightsError.
+        With `judged`, the judge reads the first of them, and puts them in its order. Raises QuestionError, SnapshotError or WeightsError.
         """
         if not 1 <= count <= MOST_RESULTS:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
         spoken = language.detect(question, leaning=opened.languages())
-        return self.retriever(opened).search(question, spoken, count, conditions)
+        if not judged:
+            return self.retriever(opened).search(question, spoken, count, conditions)
+        found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
+        return ranking.rerank(question, found, self.judge)[:count]
 
     def ask(self, question: str, where: str = "") -> Iterator[Event]:
         """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.

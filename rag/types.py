@@ -59,8 +59,8 @@ class Chunk:
 class Passage:
     """A range of a document that was found: a chunk, or neighbouring chunks read together.
 
-    `score` ranks it; `dense` is its cosine similarity with the question and `lexical` its BM25 score, None for a side that was
-    not asked.
+    `score` is that of retrieval; `dense` is its cosine similarity with the question and `lexical` its BM25 score, None for a
+    side that was not asked. `confidence` is the judge's probability that it answers, None where no judge has read it.
     """
 
     document_id: str
@@ -73,6 +73,7 @@ class Passage:
     dense: float | None = None
     lexical: float | None = None
     page: int | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,8 @@ class Answer:
     """The answer to a question, or an honest refusal: then `answered` is false and `sentences` cite nothing.
 
     `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
-    judge's probability that the best passage answers; `passages` are the nearest, best first. `marked` are the words of the
-    best passage that answer, in the document's language; None where the judge marks none, and where nothing answers.
+    judge's probability that the best passage answers; `passages` are the nearest, those judged first, best first. `marked`
+    are the words of the best passage that answer; None where the judge marks none, and where nothing answers.
     """
 
     question: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rag import text as texts
 from rag.answering import citations, evidence
 from rag.answering.prompt import Phrases
+from rag.judging import ranking
 from rag.types import (
     Answer,
     Citation,
@@ -77,7 +78,9 @@ def answer(
     """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
     clock = _Clock(receipt)
     yield Found(tuple(passages))
-    best = max(_judge(question, passages, tools), key=lambda verdict: verdict.confidence, default=None)
+    verdicts = _ranked(list(_judge(question, passages, tools)))
+    best = verdicts[0] if verdicts else None
+    passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
     clock.lap("judge")
     blank = _refusal(question, language, passages, phrases, best.confidence if best else 0.0)
     if best is None or best.confidence < least_confidence:
@@ -114,9 +117,14 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator
     """Verdicts in the order of retrieval, no further than the first that is certain."""
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
-        yield Verdict(passage, judgement)
+        yield Verdict(replace(passage, confidence=judgement.confidence), judgement)
         if judgement.confidence >= _CERTAIN:
             return
+
+
+def _ranked(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Best first, by the judge and by retrieval."""
+    return [verdicts[i] for i in ranking.order([v.confidence for v in verdicts], [v.passage.score for v in verdicts])]
 
 
 def _marked(best: Verdict, tools: Tools) -> Citation | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag search`: the passages, each with its place and what each side thought of it."""
-    passages = engine_of(chosen).search(parsed.question, parsed.count, parsed.where)
+    passages = engine_of(chosen).search(parsed.question, parsed.count, parsed.where, judged=parsed.judged)
     if parsed.json:
         print_json({"question": parsed.question, "passages": passages})
         return
@@ -22,7 +22,8 @@ def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
 
 
 def _scores(passage: "Passage") -> str:
-    return f"{passage.score:.2f} (meaning {passage.dense:.3f}, words {passage.lexical:.1f})"
+    judged = "" if passage.confidence is None else f"answers {passage.confidence:.0%}, "
+    return f"{passage.score:.2f} ({judged}meaning {passage.dense:.3f}, words {passage.lexical:.1f})"
 
 
 def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:

@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     search = _command(commands, "search", asking.search, "find the passages nearest to a question")
     search.add_argument("question")
     search.add_argument("--count", type=int, default=5, help="passages to show (5)")
+    search.add_argument("--judged", action="store_true", help="let the judge read the passages, and put them in its order")
     ask = _command(commands, "ask", asking.ask, "answer a question from the documents")
     ask.add_argument("question")
     for command in (search, ask):

@@ -35,11 +35,12 @@ class AskRequest:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A question, how many passages to return, and a filter as for asking."""
+    """A question, how many passages to return, a filter as for asking, and whether the judge puts them in order."""
 
     question: str
     count: int = 5
     where: str = ""
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def ask(data: JSONBody[AskRequest], engine: NamedDependency[Engine]) -> Answer:
 @post("/v1/search", status_code=200, sync_to_thread=True, summary="Find the passages nearest to a question")
 def search(data: JSONBody[SearchRequest], engine: NamedDependency[Engine]) -> SearchResponse:
     """Passages with their place in the document, and what each side of the search thought of them."""
-    return SearchResponse(data.question, engine.search(data.question, data.count, data.where))
+    return SearchResponse(data.question, engine.search(data.question, data.count, data.where, judged=data.judged))
 
 
 @get("/health", sync_to_thread=False, summary="Whether questions can be answered")

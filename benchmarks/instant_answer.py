@@ -1,0 +1,80 @@
+"""How soon after the question do the words that answer stand there, and how soon does the language model write?
+
+usage: .venv/bin/python benchmarks/instant_answer.py CORPUS QUESTIONS HOME [COUNT]
+
+CORPUS and QUESTIONS are files as `rag eval retrieval` reads them; HOME keeps their index. COUNT answerable questions (30) are
+asked with six passages and everything loaded: of our own judge, and beside it in the plain way, in which the language model
+judges each passage itself. They take turns, and no passage of a question before is kept. Prints medians and quartiles of the
+seconds from the question to the marked words, and to the first word written, and how many times longer the plain way takes.
+"""
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rag import settings
+from rag.engine import Engine
+from rag.evaluation import dataset
+from rag.settings import Settings
+from rag.types import Marked, Token
+
+
+class Silent:
+    """Watches a build without a word."""
+
+    def waiting(self) -> None: ...
+
+    def read(self, done: int, total: int) -> None: ...
+
+    def embedded(self, done: int, total: int) -> None: ...
+
+
+def timed(engine: Engine, question: str) -> tuple[float, float]:
+    """Seconds to the marked words and to the first word written; NaN for what did not come."""
+    start, marked, written = time.perf_counter(), float("nan"), float("nan")
+    for event in engine.ask(question):
+        if isinstance(event, Marked):
+            marked = time.perf_counter() - start
+        elif isinstance(event, Token):
+            written = time.perf_counter() - start
+            break
+    return marked, written
+
+
+def opened(home: Path, judge: str) -> Engine:
+    chosen: Settings = replace(settings.load(os.environ, {}), home=home, judge=judge, passages=6, min_confidence=0.0)
+    return Engine(chosen)
+
+
+def quartiles(seconds: list[float]) -> str:
+    known = [value for value in seconds if not np.isnan(value)]
+    low, middle, high = np.percentile(known, (25, 50, 75))
+    return f"{middle:.2f} [{low:.2f}, {high:.2f}] ({len(known)} of {len(seconds)})"
+
+
+def main() -> None:
+    corpus, questions, home = map(Path, sys.argv[1:4])
+    count = int(sys.argv[4]) if len(sys.argv) > 4 else 30
+    data = dataset.read(corpus, questions)
+    ours, plain = opened(home, "judge-e5-small-1"), opened(home, "llm")
+    dataset.write_seeds(data.passages, ours.settings.seeds)
+    ours.rebuild(Silent())
+    plain.embedder = ours.embedder
+    asked = [question.text for question in data.questions[:: max(1, len(data.questions) // count)]][:count]
+    for engine in (ours, plain):
+        timed(engine, asked[0])
+    pairs = [(timed(ours, question), timed(plain, question)) for question in asked[1:]]
+    print(f"{len(pairs)} questions, six passages, seconds: median [quartiles] (how many came)")
+    print(f"our judge: words marked      {quartiles([one[0] for one, _ in pairs])}")
+    print(f"our judge: first word        {quartiles([one[1] for one, _ in pairs])}")
+    print(f"language model: first word   {quartiles([other[1] for _, other in pairs])}")
+    print(f"the plain way takes so many times longer to a first word: {quartiles([o[1] / w[1] for w, o in pairs])}")
+    print(f"and than our marked words: {quartiles([o[1] / w[0] for w, o in pairs])}")
+
+
+if __name__ == "__main__":
+    main()
