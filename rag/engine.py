@@ -101,7 +101,8 @@ class Engine:
     def search(self, question: str, count: int, where: str = "", *, judged: bool = False) -> list[Passage]:
         """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
 
-        With `judged`, the judge reads the first of them, and puts them in its order. Raises QuestionError, SnapshotError or WeightsError.
+        With `judged`, the judge reads the first of them, and puts them in its order. Raises QuestionError, SnapshotError or
+        WeightsError.
         """
         if not 1 <= count <= MOST_RESULTS:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
