@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Tokens of an answer, at most. Of idkmrc's training answers 99.6 % are shorter.
+# Tokens of an answer, at most. Of idkmrc's training answers 99.5 % are no longer.
 _MOST = 48
 
 
