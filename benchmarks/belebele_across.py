@@ -2,8 +2,8 @@
 
 usage: .venv/bin/python benchmarks/belebele_across.py DATA id en > id-en.questions.jsonl
 
-The passages are parallel: NNNN of belebele-id-NNNN is NNNN of belebele-en-NNNN. For `rag eval retrieval` and `rag eval judge`, with
-`--corpus DATA/belebele-en.corpus.jsonl`.
+The passages are parallel: NNNN of belebele-id-NNNN is NNNN of belebele-en-NNNN. For `rag eval retrieval` and `rag eval judge`,
+with `--corpus DATA/belebele-en.corpus.jsonl`.
 """
 
 import json
