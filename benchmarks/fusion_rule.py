@@ -139,11 +139,12 @@ def show(label: str, rankings: dict[str, list[list[str]]], relevant: Sequence[Co
     means = " | ".join(f"{values[mode].mean():.3f}" for mode in ("dense", "lexical", str(WEIGHT)))
     others = " | ".join(f"{values[str(weight)].mean():.3f}" for weight in WEIGHTS)
     print(
-        f"| {label} | {len(relevant)} | {means} | {gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] | {others} |", flush=True
+        f"| {label} | {len(relevant)} | {means} | {gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] | {others} |",
+        flush=True,
     )
 
 
-def _relevant(ids: frozenset[str], asked: str, searched: Sequence[str]) -> set[str]:
+def _relevant(ids: Collection[str], asked: str, searched: Sequence[str]) -> set[str]:
     """In a parallel corpus the passage of the same number, in every language that is searched."""
     if asked not in PARALLEL_CORPORA:
         return set(ids)

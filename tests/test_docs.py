@@ -13,7 +13,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor", "snapshots", "eval retrieval"])
+@pytest.mark.parametrize(
+    "command", ["index", "search", "ask", "serve", "models", "doctor", "snapshots", "eval retrieval", "eval judge"]
+)
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"rag {command}" in README
 

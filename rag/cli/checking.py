@@ -8,8 +8,8 @@ from rag import settings
 from rag.cli.terminal import Progress, engine_of, print_json
 
 
-def evaluate(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag eval`: a table, or all of it as JSON."""
+def evaluate_retrieval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag eval retrieval`: a table, or all of it as JSON."""
     from tempfile import TemporaryDirectory
 
     from rag.evaluation import dataset, report, retrieval
@@ -24,6 +24,31 @@ def evaluate(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
         print_json(evaluation)
     else:
         print(report.table(evaluation))
+
+
+def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag eval judge`: tables, or all of it as JSON, and pictures where they are asked for."""
+    from tempfile import TemporaryDirectory
+
+    from rag.evaluation import dataset, judge_report, judging, pictures
+    from rag.evaluation.ranker import IndexRanker
+
+    if parsed.pictures:
+        pictures.require()
+    data = dataset.read_for_judge(parsed.corpus, parsed.questions, parsed.claims)
+    engine, observer = engine_of(chosen), Progress()
+    # Before the corpus is indexed: weights that are missing are told at once.
+    judge, check = engine.judge, engine.support_check
+    with TemporaryDirectory(prefix="rag-eval-") as temporary:
+        home = parsed.keep or Path(temporary)
+        finder = IndexRanker(engine, data.retrieval, home, observer) if data.retrieval.questions else None
+        evaluation = judging.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
+    if parsed.pictures:
+        pictures.draw(evaluation, parsed.pictures)
+    if parsed.json:
+        print_json(evaluation)
+    else:
+        print(judge_report.table(evaluation))
 
 
 def doctor(parsed: argparse.Namespace, chosen: settings.Settings) -> int:

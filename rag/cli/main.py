@@ -80,20 +80,27 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("id", nargs="?", help="the snapshot to go back to")
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", asking.serve, "answer over HTTP")
-    evaluation = _command(
-        commands, "eval", checking.evaluate, "measure retrieval on questions whose answering passages are known"
-    )
-    evaluation.add_argument("what", choices=("retrieval",))
-    evaluation.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
-    evaluation.add_argument(
-        "--questions", required=True, type=Path, metavar="FILE", help="JSON lines with id, question, lang, relevant"
-    )
-    evaluation.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the corpus' index there, for the next run")
+    _evaluations(commands)
     weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     weights.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
     _command(commands, "doctor", checking.doctor, "check the settings, weights and index")
     return parser
+
+
+def _evaluations(commands: Any) -> None:
+    about = "measure search or the judge on questions whose answering passages are known"
+    kinds = commands.add_parser("eval", help=about, description=about).add_subparsers(required=True, metavar="WHAT")
+    retrieval = _command(kinds, "retrieval", checking.evaluate_retrieval, "dense, lexical and hybrid search side by side")
+    judge = _command(kinds, "judge", checking.evaluate_judge, "the judge's verdicts, marked words, order and checks of claims")
+    for kind, extra in ((retrieval, ""), (judge, ", answers, paired, pool")):
+        kind.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
+        about = f"JSON lines with id, question, lang, relevant{extra}"
+        kind.add_argument("--questions", required=True, type=Path, metavar="FILE", help=about)
+        kind.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the corpus' index there, for the next run")
+    about = "JSON lines with question_id, claim, cited, attributable"
+    judge.add_argument("--claims", type=Path, metavar="FILE", help=about)
+    judge.add_argument("--pictures", type=Path, metavar="FOLDER", help="write reliability diagrams there")
 
 
 def _command(commands: Any, name: str, run: Any, about: str) -> argparse.ArgumentParser:

@@ -55,6 +55,10 @@ class Progress:
         """So many questions."""
         self._show(done, total, "asking", "question")
 
+    def judged(self, done: int, total: int) -> None:
+        """So many questions or claims."""
+        self._show(done, total, "judging", "item")
+
     def _show(self, done: int, total: int, stage: str, unit: str) -> None:
         from tqdm import tqdm
 

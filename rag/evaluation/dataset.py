@@ -19,12 +19,18 @@ class CorpusPassage:
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuestion:
-    """A question with the ids of the passages that answer it: at least one."""
+    """A question with the ids of the passages that answer it, and with people's `answers` where they wrote some.
+
+    `paired` and `pool` are passages that people found not to answer it: one that looks as if it did, and what a search found.
+    """
 
     id: str
     text: str
     language: str
-    relevant: frozenset[str]
+    relevant: tuple[str, ...]
+    answers: tuple[str, ...] = ()
+    paired: tuple[str, ...] = ()
+    pool: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,53 @@ class Dataset:
     left_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement in reply to the question of this id, the passages it cites (at least one), and a person's verdict on it.
+
+    `attributable` says whether these passages support it.
+    """
+
+    question: str
+    language: str
+    text: str
+    cited: tuple[str, ...]
+    attributable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeData:
+    """A data set with what a judge is measured on besides: the questions that no passage answers, and claims.
+
+    `claims` is None where no file of them was given; `uncited` counts claims left out because they cite nothing.
+    """
+
+    retrieval: Dataset
+    unanswerable: tuple[JudgedQuestion, ...]
+    claims: tuple[Claim, ...] | None
+    uncited: int
+
+
 def read(corpus: Path, questions: Path) -> Dataset:
     """The data set of two files. Raises QuestionError, which names file and line, where one is not as it should be."""
     passages = _passages(corpus)
-    judged, left_out = _questions(questions, {passage.id for passage in passages})
+    judged, unanswerable = _questions(questions, {passage.id for passage in passages})
     if not judged:
         raise QuestionError(f"{questions} has no question that a passage answers", "give one with `relevant` ids")
-    return Dataset(tuple(passages), tuple(judged), left_out)
+    return Dataset(tuple(passages), tuple(judged), len(unanswerable))
+
+
+def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeData:
+    """The data set with its unanswerable questions and, where a file is given, its claims. Raises as `read` does."""
+    passages = _passages(corpus)
+    known = {passage.id for passage in passages}
+    judged, unanswerable = _questions(questions, known)
+    if not judged and not any(question.paired or question.pool for question in unanswerable):
+        mend = "give questions with `relevant` ids, or unanswerable ones with `paired` or `pool` ids"
+        raise QuestionError(f"{questions} has no pair of a question and a passage", mend)
+    languages = {question.id: question.language for question in (*judged, *unanswerable)}
+    cited, uncited = _claims(claims, languages, known) if claims else (None, 0)
+    return JudgeData(Dataset(tuple(passages), tuple(judged), len(unanswerable)), tuple(unanswerable), cited, uncited)
 
 
 def write_seeds(passages: Sequence[CorpusPassage], folder: Path) -> dict[str, str]:
@@ -69,25 +115,60 @@ def _passages(path: Path) -> list[CorpusPassage]:
     return passages
 
 
-def _questions(path: Path, known: Collection[str]) -> tuple[list[JudgedQuestion], int]:
+def _questions(path: Path, known: Collection[str]) -> tuple[list[JudgedQuestion], list[JudgedQuestion]]:
+    """Those that a passage answers, and the others."""
     judged: dict[str, JudgedQuestion] = {}
-    left_out = 0
+    unanswerable: dict[str, JudgedQuestion] = {}
     for line, row in _rows(path):
-        relevant = row.get("relevant")
-        if not isinstance(relevant, list) or not all(isinstance(one, str) for one in relevant):
-            raise _wrong(line, "`relevant` is not a list of ids")
-        if strange := [one for one in relevant if one not in known]:
-            raise _wrong(line, f"the corpus has no passage {strange[0]}")
         question = JudgedQuestion(
-            _text(row, "id", line), _text(row, "question", line), _text(row, "lang", line), frozenset(relevant)
+            relevant=_ids(row, "relevant", line, known),
+            id=_text(row, "id", line),
+            text=_text(row, "question", line),
+            language=_text(row, "lang", line),
+            answers=_texts(row, "answers", line, "texts") if "answers" in row else (),
+            paired=_ids(row, "paired", line, known) if "paired" in row else (),
+            pool=_ids(row, "pool", line, known) if "pool" in row else (),
         )
-        if question.id in judged:
+        if question.id in judged or question.id in unanswerable:
             raise _wrong(line, f"the id {question.id} was there before")
-        if not relevant or row.get("answerable") is False:
-            left_out += 1
+        kind = unanswerable if not question.relevant or row.get("answerable") is False else judged
+        kind[question.id] = question
+    return list(judged.values()), list(unanswerable.values())
+
+
+def _claims(path: Path, languages: Mapping[str, str], known: Collection[str]) -> tuple[tuple[Claim, ...], int]:
+    """The claims that cite something, and how many do not. `languages` are the questions', by id."""
+    claims: list[Claim] = []
+    uncited = 0
+    for line, row in _rows(path):
+        question, attributable = _text(row, "question_id", line), row.get("attributable")
+        if not isinstance(attributable, bool):
+            raise _wrong(line, "`attributable` is neither true nor false")
+        claim = Claim(
+            question,
+            _language_of(question, languages, line),
+            _text(row, "claim", line),
+            _ids(row, "cited", line, known),
+            attributable,
+        )
+        if claim.cited:
+            claims.append(claim)
         else:
-            judged[question.id] = question
-    return list(judged.values()), left_out
+            uncited += 1
+    if not claims:
+        raise QuestionError(f"{path} has no claim that cites a passage", "give one with `cited` ids")
+    return tuple(claims), uncited
+
+
+def _language_of(question: str, languages: Mapping[str, str], place: str) -> str:
+    """That of the claim's question; where the questions lack it, the one that all of them are in.
+
+    They do in hagrid, whose questions are those that a passage answers, while its claims are on others too.
+    """
+    spoken = set(languages.values())
+    if question not in languages and len(spoken) > 1:
+        raise _wrong(place, f"there is no question {question} to say which language this is")
+    return languages.get(question) or spoken.pop()
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
@@ -115,6 +196,21 @@ def _text(row: Mapping[str, object], key: str, place: str, *, least: int | None 
     if not isinstance(value, str) or len(value.strip()) < (least or 0):
         raise _wrong(place, f"`{key}` is not a text")
     return value
+
+
+def _texts(row: Mapping[str, object], key: str, place: str, what: str) -> tuple[str, ...]:
+    values = row.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise _wrong(place, f"`{key}` is not a list of {what}")
+    return tuple(values)
+
+
+def _ids(row: Mapping[str, object], key: str, place: str, known: Collection[str]) -> tuple[str, ...]:
+    """The passages named at `key`, all of which the corpus has."""
+    ids = _texts(row, key, place, "ids")
+    if strange := [one for one in ids if one not in known]:
+        raise _wrong(place, f"the corpus has no passage {strange[0]}")
+    return ids
 
 
 def _wrong(place: str, problem: str) -> QuestionError:

@@ -3,7 +3,7 @@
 The measures are counted by ir-measures (trec_eval), so that numbers compare with those of other people; the intervals are ours.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +26,9 @@ _OUTSIDE = (2.5, 97.5)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over questions with the ends of its 95 % interval."""
+    """A mean over questions, or another measure of them, with the ends of its 95 % interval."""
 
-    mean: float
+    value: float
     low: float
     high: float
 
@@ -53,3 +53,37 @@ def estimate(values: NDArray[np.float64]) -> Estimate:
     means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(_RESAMPLES)])
     low, high = np.percentile(means, _OUTSIDE)
     return Estimate(float(values.mean()), float(low), float(high))
+
+
+def resampled(measures: Callable[[NDArray[np.intp]], NDArray[np.float64]], clusters: Sequence[str]) -> list[Estimate | None]:
+    """Measures of rows, from 0 to 1 each, with percentile-bootstrap intervals over the questions that the rows belong to.
+
+    `measures` makes values (measures,) of the numbers of rows (rows,); `clusters` names the question of each row: rows of one
+    stay together, for they are not independent. None for a measure that is not defined (NaN); resamples where it is not do not
+    count.
+    """
+    _, of = np.unique(np.array(clusters), return_inverse=True)
+    rows, questions = np.arange(len(of)), int(of.max()) + 1
+    whole = measures(rows)
+    rng = np.random.default_rng(_SEED)
+    values = np.full((_RESAMPLES, len(whole)), np.nan)
+    for draw in range(len(values)):
+        times = np.bincount(rng.integers(0, questions, questions), minlength=questions)
+        values[draw] = measures(np.repeat(rows, times[of]))
+    return [_around(value, values[:, i]) for i, value in enumerate(whole.tolist())]
+
+
+def _around(value: float, values: NDArray[np.float64]) -> Estimate | None:
+    """The interval without the bias of resampling: rows drawn twice are noise twice, which raises an error of calibration."""
+    defined = values[~np.isnan(values)]
+    if np.isnan(value) or not len(defined):
+        return None
+    low, high = np.clip(np.percentile(defined, _OUTSIDE) - defined.mean() + value, 0, 1)
+    return Estimate(value, float(low), float(high))
+
+
+def by_language(spoken: Sequence[str]) -> list[tuple[str, NDArray[np.intp]]]:
+    """The numbers of all rows, under "all"; then those of each language, where there are several."""
+    languages, of = np.array(spoken), sorted(set(spoken))
+    apart = [(language, np.flatnonzero(languages == language)) for language in of] if len(of) > 1 else []
+    return [("all", np.arange(len(spoken))), *apart]

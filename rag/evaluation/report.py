@@ -1,6 +1,6 @@
 """An evaluation as a table to read. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from rag.evaluation.metrics import MEASURES, Estimate
 from rag.evaluation.retrieval import MODES, Evaluation, Group
@@ -19,15 +19,20 @@ def table(evaluation: Evaluation) -> str:
     return "\n".join([*lines, "", f"milliseconds a question (median): {times}"])
 
 
+def row(name: str, cells: Iterable[str]) -> str:
+    """A line of the table: what it is about, then its cells."""
+    return (name.ljust(_FIRST) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
+
+
+def shown(value: Estimate | None, *, signed: bool = False) -> str:
+    """A number with its interval; a dash where it is not defined."""
+    form = "{:+.3f} [{:+.3f}, {:+.3f}]" if signed else "{:.3f} [{:.3f}, {:.3f}]"
+    return form.format(value.value, value.low, value.high) if value else "-"
+
+
 def _block(group: Group) -> list[str]:
-    heading = f"{group.language} ({group.questions})"
     return [
-        heading.ljust(_FIRST) + "".join(name.ljust(_CELL) for name in MEASURES).rstrip(),
-        *(_line(mode, group.modes[mode], "{:.3f} [{:.3f}, {:.3f}]") for mode in MODES),
-        _line("hybrid - dense", group.gain, "{:+.3f} [{:+.3f}, {:+.3f}]"),
+        row(f"{group.language} ({group.questions})", MEASURES),
+        *(row(mode, (shown(group.modes[mode][measure]) for measure in MEASURES)) for mode in MODES),
+        row("hybrid - dense", (shown(group.gain[measure], signed=True) for measure in MEASURES)),
     ]
-
-
-def _line(name: str, measures: Mapping[str, Estimate], form: str) -> str:
-    cells = (form.format(measures[m].mean, measures[m].low, measures[m].high).ljust(_CELL) for m in MEASURES)
-    return (name.ljust(_FIRST) + "".join(cells)).rstrip()

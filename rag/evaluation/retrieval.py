@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation.dataset import Dataset, JudgedQuestion
-from rag.evaluation.metrics import Estimate, estimate, per_question
+from rag.evaluation.dataset import Dataset
+from rag.evaluation.metrics import Estimate, by_language, estimate, per_question
 
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
@@ -61,12 +61,13 @@ def evaluate(dataset: Dataset, ranker: Ranker, asked: Callable[[int, int], None]
             seconds[mode].append(time.perf_counter() - start)
     asked(len(dataset.questions), len(dataset.questions))
     relevant = [question.relevant for question in dataset.questions]
+    languages = [question.language for question in dataset.questions]
     values = {mode: per_question(rankings[mode], relevant) for mode in MODES}
     return Evaluation(
         passages=len(dataset.passages),
         questions=len(dataset.questions),
         left_out=dataset.left_out,
-        groups=tuple(_groups(dataset.questions, values)),
+        groups=tuple(_group(language, rows, values) for language, rows in by_language(languages)),
         milliseconds={mode: round(1000 * median(seconds[mode]), 2) for mode in MODES},
     )
 
@@ -80,15 +81,6 @@ def best_first(chunks: Iterable[tuple[str, float]], count: int) -> list[str]:
 
 
 _Values = Mapping[Mode, Mapping[str, NDArray[np.float64]]]
-
-
-def _groups(questions: Sequence[JudgedQuestion], values: _Values) -> list[Group]:
-    languages = sorted({question.language for question in questions})
-    everyone = _group("all", np.arange(len(questions)), values)
-    if len(languages) == 1:
-        return [everyone]
-    spoken = np.array([question.language for question in questions])
-    return [everyone, *(_group(language, np.flatnonzero(spoken == language), values) for language in languages)]
 
 
 def _group(language: str, rows: NDArray[np.intp], values: _Values) -> Group:

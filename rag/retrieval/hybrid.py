@@ -100,6 +100,10 @@ class HybridRetriever:
         """The document of each of these chunks."""
         return [self._place(number)[1] for number in chunks.tolist()]
 
+    def text_of(self, chunk: int) -> str:
+        """The text of the chunk of this number."""
+        return _text(*self._place(chunk), chunk)
+
     def _languages_of(self, chunks: NDArray[np.int64]) -> list[str]:
         found = np.full(len(chunks), "", dtype=object)
         for segment, here, rows in self._by_segment(chunks):
@@ -109,8 +113,7 @@ class HybridRetriever:
     def _candidates(self, chunks: NDArray[np.int64]) -> Iterator[Candidate]:
         for number in chunks.tolist():
             segment, listed = self._place(number)
-            piece = segment.piece(number)
-            text = segment.with_text(listed).text[piece.start : piece.end]
+            text = _text(segment, listed, number)
             yield Candidate(number, listed.number, texts.words(texts.normalise(text), listed.language))
 
     def _place(self, chunk: int) -> tuple[Segment, Listed]:
@@ -141,3 +144,8 @@ class HybridRetriever:
             lexical=float(ranking.lexical[best]),
             page=document.page(start),
         )
+
+
+def _text(segment: Segment, listed: Listed, chunk: int) -> str:
+    piece = segment.piece(chunk)
+    return segment.with_text(listed).text[piece.start : piece.end]

@@ -3,17 +3,18 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.errors import QuestionError
-from rag.evaluation.dataset import CorpusPassage, JudgedQuestion, read, write_seeds
+from rag.evaluation.dataset import Claim, CorpusPassage, JudgedQuestion, read, read_for_judge, write_seeds
 
 CORPUS = [
     {"id": "a", "title": "", "text": "Kapal selam.", "lang": "id"},
     {"id": "b", "title": "Beras", "text": "Harga naik.\nLagi.", "lang": "id"},
 ]
-QUESTIONS = [
+QUESTIONS: list[dict[str, Any]] = [
     {"id": "q1", "question": "Harga apa?", "lang": "id", "answers": [], "relevant": ["b"], "answerable": True},
     {"id": "q2", "question": "Siapa?", "lang": "id", "answers": [], "relevant": [], "answerable": False},
     {"id": "q3", "question": "What?", "lang": "en", "relevant": ["a", "b"]},
@@ -32,8 +33,8 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
     data = read(*files(tmp_path))
     assert data.passages == (CorpusPassage("a", "Kapal selam."), CorpusPassage("b", "Beras\n\nHarga naik.\nLagi."))
     assert data.questions == (
-        JudgedQuestion("q1", "Harga apa?", "id", frozenset("b")),
-        JudgedQuestion("q3", "What?", "en", frozenset("ab")),
+        JudgedQuestion("q1", "Harga apa?", "id", ("b",)),
+        JudgedQuestion("q3", "What?", "en", ("a", "b")),
     )
     assert data.left_out == 2
 
@@ -52,6 +53,22 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
         ("questions", {"id": "q5", "question": "?", "lang": "id", "relevant": [1]}, "line 5: `relevant` is not a list of ids"),
         ("questions", {"id": "q5", "question": "?", "lang": "id", "relevant": ["z"]}, "line 5: the corpus has no passage z"),
         ("questions", {"id": "q5", "question": "?", "relevant": ["a"]}, "line 5: `lang` is not a text"),
+        (
+            "questions",
+            {"id": "q5", "question": "?", "lang": "id", "relevant": [], "pool": ["z"]},
+            "line 5: the corpus has no passage z",
+        ),
+        (
+            "questions",
+            {"id": "q5", "question": "?", "lang": "id", "relevant": [], "paired": "a"},
+            "line 5: `paired` is not a list of ids",
+        ),
+        (
+            "questions",
+            {"id": "q5", "question": "?", "lang": "id", "relevant": [], "answers": [1]},
+            "line 5: `answers` is not a list of texts",
+        ),
+        ("questions", {"id": "q2", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: the id q2 was there before"),
         ("questions", {"id": "q1", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: the id q1 was there before"),
     ],
 )
@@ -62,6 +79,69 @@ def test_a_wrong_line_is_named(tmp_path: Path, which: str, row: object, problem:
         read(*files(tmp_path, given["corpus"], given["questions"]))
     assert f"{which}.jsonl {problem}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+CLAIMS: list[dict[str, object]] = [
+    {"question_id": "q1", "question": "Harga apa?", "claim": "Beras.", "cited": ["b", "a"], "attributable": True},
+    {"question_id": "q4", "claim": "Kapal.", "cited": ["a"], "attributable": False},
+    {"question_id": "q3", "claim": "Nothing.", "cited": [], "attributable": False},
+]
+
+
+def claims_file(folder: Path, *rows: object) -> Path:
+    path = folder / "claims.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+    return path
+
+
+def test_a_judges_data_are_read(tmp_path: Path) -> None:
+    questions: list[object] = [*QUESTIONS]
+    questions[0] = {**QUESTIONS[0], "answers": ["beras", "Beras"]}
+    questions[1] = {**QUESTIONS[1], "paired": ["b"], "pool": ["b", "a"]}
+    data = read_for_judge(*files(tmp_path, questions=questions), claims_file(tmp_path, *CLAIMS))
+    assert data.retrieval == read(*files(tmp_path, questions=questions))
+    assert data.retrieval.questions[0].answers == ("beras", "Beras")
+    assert data.unanswerable == (
+        JudgedQuestion("q2", "Siapa?", "id", (), paired=("b",), pool=("b", "a")),
+        JudgedQuestion("q4", "Apa?", "id", ("a",)),
+    )
+    assert data.claims == (
+        Claim("q1", "id", "Beras.", ("b", "a"), attributable=True),
+        Claim("q4", "id", "Kapal.", ("a",), attributable=False),
+    )
+    assert data.uncited == 1
+    assert read_for_judge(*files(tmp_path), None).claims is None
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"question_id": "q9"}, "line 4: there is no question q9 to say which language this is"),
+        ({"question_id": None}, "line 4: `question_id` is not a text"),
+        ({"claim": ""}, "line 4: `claim` is not a text"),
+        ({"cited": ["z"]}, "line 4: the corpus has no passage z"),
+        ({"cited": "a"}, "line 4: `cited` is not a list of ids"),
+        ({"attributable": "yes"}, "line 4: `attributable` is neither true nor false"),
+    ],
+)
+def test_a_wrong_claim_is_named(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    with pytest.raises(QuestionError) as caught:
+        read_for_judge(*files(tmp_path), claims_file(tmp_path, *CLAIMS, {**CLAIMS[0], **change}))
+    assert f"claims.jsonl {problem}" in str(caught.value)
+
+
+def test_a_claims_question_may_be_unknown_where_all_speak_one_language(tmp_path: Path) -> None:
+    data = read_for_judge(*files(tmp_path, questions=QUESTIONS[:2]), claims_file(tmp_path, {**CLAIMS[0], "question_id": "q9"}))
+    assert data.claims == (Claim("q9", "id", "Beras.", ("b", "a"), attributable=True),)
+
+
+def test_data_without_claims_or_pairs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(QuestionError, match="no claim that cites a passage"):
+        read_for_judge(*files(tmp_path), claims_file(tmp_path, CLAIMS[2]))
+    with pytest.raises(QuestionError, match="no pair of a question and a passage"):
+        read_for_judge(*files(tmp_path, questions=[QUESTIONS[1], QUESTIONS[3]]), None)
+    alone = {**QUESTIONS[1], "pool": ["a"]}
+    assert read_for_judge(*files(tmp_path, questions=[alone]), None).retrieval.questions == ()
 
 
 def test_files_that_are_not_there_or_empty_are_told(tmp_path: Path) -> None:

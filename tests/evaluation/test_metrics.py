@@ -41,7 +41,7 @@ def test_an_interval_is_that_of_the_mean() -> None:
     values = np.random.default_rng(1).random(400)
     found = estimate(values)
     half = 1.96 * values.std() / 20
-    assert found.mean == pytest.approx(values.mean())
+    assert found.value == pytest.approx(values.mean())
     assert found.low == pytest.approx(values.mean() - half, abs=0.003)
     assert found.high == pytest.approx(values.mean() + half, abs=0.003)
     assert estimate(values) == found
@@ -51,9 +51,9 @@ def test_an_interval_is_that_of_the_mean() -> None:
 def test_an_interval_holds_the_mean_within_the_values(values: list[float]) -> None:
     found = estimate(np.array(values))
     assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
-    assert found.mean == pytest.approx(np.mean(values))
+    assert found.value == pytest.approx(np.mean(values))
 
 
 def test_values_that_are_all_alike_leave_no_doubt() -> None:
     found = estimate(np.full(10, 0.5))
-    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
+    assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)

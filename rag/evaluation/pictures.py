@@ -1,0 +1,55 @@
+"""Reliability diagrams as PNG files. The only importer of matplotlib, which is an extra: nothing else needs it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.errors import QuestionError
+from rag.evaluation.judging import JudgeEvaluation
+from rag.evaluation.probabilities import Verdicts
+from rag.files import storage_errors
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_INCHES = (4.5, 5.5)
+_BAR = 0.02
+
+
+def require() -> None:
+    """Raises QuestionError where matplotlib is not installed: to be asked before anything is measured."""
+    if find_spec("matplotlib") is None:
+        raise QuestionError("pictures need matplotlib", "run pip install 'rag[evaluation]'")
+
+
+def draw(evaluation: JudgeEvaluation, folder: Path) -> list[Path]:
+    """Write `answers.png` and, where support was measured, `supports.png`, over all languages. Raises StorageError."""
+    curves = {"answers": evaluation.answers.groups[0]}
+    if evaluation.support:
+        curves["supports"] = evaluation.support[0].verdicts
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_reliability(folder / f"{name}.png", name, verdicts) for name, verdicts in curves.items()]
+
+
+def _reliability(path: Path, name: str, verdicts: Verdicts) -> Path:
+    """How often it is true, against how sure the judge was: on the diagonal a confidence is a probability."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _curve(above, name, verdicts)
+    below.bar([one.confidence for one in verdicts.curve], [one.count for one in verdicts.curve], width=_BAR)
+    below.set_xlabel("confidence")
+    below.set_ylabel("pairs")
+    FigureCanvasAgg(figure)
+    figure.savefig(path)
+    return path
+
+
+def _curve(axes: "Axes", name: str, verdicts: Verdicts) -> None:
+    axes.plot([0, 1], [0, 1], linestyle="--", color="grey")
+    axes.plot([one.confidence for one in verdicts.curve], [one.share for one in verdicts.curve], marker="o", clip_on=False)
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel=f"share that {name}")
+    axes.set_title(f"{name}: calibration error {verdicts.calibration_error.value:.3f}, {verdicts.pairs} pairs")

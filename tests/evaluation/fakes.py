@@ -1,0 +1,39 @@
+"""A judge whose verdicts a test can foresee, and an engine that has it."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rag.types import Judgement, Span
+from tests.conftest import FakeEngine
+
+_WORD = re.compile(r"\w+")
+
+
+class OverlapJudge:
+    """Sure by the share of the question's words that the passage has; marks the passage's first number. Supports likewise."""
+
+    name, digest = "overlap", "overlap-1"
+
+    def __init__(self, *, marking: bool = True) -> None:
+        self.marking = marking
+        self.judged: list[tuple[str, tuple[str, ...]]] = []
+
+    def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
+        self.judged.append((question, tuple(passages)))
+        for passage in passages:
+            number = re.search(r"\d+", passage) if self.marking else None
+            yield Judgement(_share(question, passage), Span(*number.span()) if number else None)
+
+    def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
+        return [_share(*pair) for pair in claims]
+
+
+def _share(first: str, second: str) -> float:
+    words = set(_WORD.findall(first.casefold()))
+    return len(words & set(_WORD.findall(second.casefold()))) / len(words)
+
+
+class JudgingEngine(FakeEngine):
+    """The fake engine with that judge as its own."""
+
+    small_judge = OverlapJudge()  # type: ignore[assignment]

@@ -1,0 +1,112 @@
+"""`rag eval` as a user meets it, over the fake models: real index, real files, one line an error."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import rag.engine
+from rag.cli.main import main
+from rag.engine import Engine
+from rag.evaluation import metrics, pictures
+from rag.evaluation.dataset import CorpusPassage, Dataset
+from rag.evaluation.ranker import IndexRanker
+from tests.evaluation.fakes import JudgingEngine
+from tests.fakes import SilentObserver
+
+CORPUS = [
+    {"id": "rice", "title": "Beras", "text": "harga beras naik 2020"},
+    {"id": "sugar", "title": "", "text": "harga gula turun 1999"},
+    {"id": "boat", "title": "", "text": "kapal selam 5 orang"},
+]
+QUESTIONS = [
+    {"id": "1", "question": "kapan harga beras naik", "lang": "id", "answers": ["2020"], "relevant": ["rice"]},
+    {"id": "2", "question": "kapan harga gula turun", "lang": "id", "answers": ["1999"], "relevant": ["sugar"]},
+    {"id": "3", "question": "kapan kapal terbang", "lang": "id", "relevant": [], "answerable": False, "paired": ["boat"]},
+]
+CLAIMS = [
+    {"question_id": "1", "claim": "beras naik", "cited": ["rice"], "attributable": True},
+    {"question_id": "2", "claim": "gula naik", "cited": ["boat"], "attributable": False},
+]
+Rag = Callable[..., int]
+
+
+@pytest.fixture
+def rag_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rag:
+    """`rag eval` with the files of this test and the arguments given; the exit code."""
+    monkeypatch.setattr(rag.engine, "Engine", JudgingEngine)
+    monkeypatch.setattr(metrics, "_RESAMPLES", 20)
+    files = {}
+    for name, rows in (("corpus", CORPUS), ("questions", QUESTIONS), ("claims", CLAIMS)):
+        files[name] = tmp_path / f"{name}.jsonl"
+        files[name].write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+
+    def run(what: str, *arguments: str, claims: bool = False) -> int:
+        given = ["--corpus", str(files["corpus"]), "--questions", str(files["questions"])]
+        given += ["--claims", str(files["claims"])] if claims else []
+        return main(["eval", what, *given, "--cache", str(tmp_path / "cache"), *arguments])
+
+    return run
+
+
+def test_a_judge_is_measured(rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = tmp_path / "kept"
+    assert rag_eval("judge", "--json", "--keep", str(kept), claims=True) == 0
+    value = json.loads(capsys.readouterr().out)
+    assert value["answers"]["negatives"] == ["paired"]
+    assert value["answers"]["groups"][0]["auroc"]["value"] == 1
+    assert value["spans"][0]["exact_match"]["value"] == 1
+    assert value["reranking"][0]["reranked"]["recall@1"]["value"] == 1
+    assert value["support"][0]["verdicts"]["pairs"] == 2
+    assert value["left_out"] == []
+    assert (kept / "index" / "current").exists()
+    assert rag_eval("judge", "--keep", str(kept)) == 0
+    shown = capsys.readouterr().out
+    assert "answers: does the passage answer the question" in shown
+    assert shown.endswith("left out: support: no --claims were given\n")
+
+
+def test_another_judge_marks_and_checks_nothing(rag_eval: Rag, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rag_eval("judge", "--judge", "llm", claims=True) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("judge llm: ")
+    assert "left out: span: this judge marks no answers\nleft out: support: this judge does not check claims\n" in shown
+
+
+def test_pictures_are_asked_for_before_anything_is_measured(
+    rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "find_spec", lambda _: None)
+    assert rag_eval("judge", "--pictures", str(tmp_path / "drawn")) == 2
+    output = capsys.readouterr()
+    assert output.err == "rag: pictures need matplotlib; run pip install 'rag[evaluation]'\n"
+    assert output.out == ""
+
+
+def test_a_wrong_claim_is_one_line(rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text(json.dumps({**CLAIMS[0], "cited": ["tea"]}))
+    assert rag_eval("judge", "--claims", str(wrong)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "wrong.jsonl line 1: the corpus has no passage tea; " in line
+
+
+def test_retrieval_is_measured_and_knows_no_claims(rag_eval: Rag, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rag_eval("retrieval", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == 1
+    with pytest.raises(SystemExit):
+        rag_eval("retrieval", claims=True)
+
+
+def test_found_passages_have_their_best_chunk_in_the_order_of_ranks(engine: Engine, tmp_path: Path) -> None:
+    long = "\n\n".join(f"Bagian {number} tentang hal lain. " + "Kata ini mengisi halaman. " * 40 for number in range(4))
+    corpus = [CorpusPassage("long", f"{long}\n\nHarga kedelai naik tajam."), CorpusPassage("short", "Harga beras turun.")]
+    ranker = IndexRanker(engine, Dataset(tuple(corpus), (), 0), tmp_path / "corpus", SilentObserver())
+    found = ranker.find("kedelai naik tajam", 10)
+    assert [passage.id for passage in found] == ranker.rank("kedelai naik tajam", "hybrid", 10) == ["long", "short"]
+    assert "kedelai" in found[0].text
+    assert found[0].text in corpus[0].text
+    assert len(found[0].text) < len(corpus[0].text) / 2
+    assert found[0].score > found[1].score
+    assert [passage.id for passage in ranker.find("kedelai naik tajam", 1)] == ["long"]

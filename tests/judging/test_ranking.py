@@ -1,0 +1,44 @@
+"""The order of judged passages: counted by hand, and what must hold of any."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.judging.ranking import log_odds, order
+
+PROBABILITY = st.floats(0, 1)
+
+
+def test_log_odds_are_clipped() -> None:
+    assert log_odds(0.5) == 0
+    assert log_odds(0.75) == pytest.approx(1.0986, abs=1e-4)
+    assert (log_odds(0.0), log_odds(1e-300), log_odds(1.0), log_odds(1 - 1e-16)) == (-12, -12, 12, 12)
+
+
+def test_retrieval_weighs_a_log_odd_a_spread() -> None:
+    """Scores 2 and 0 have a spread of 1, so the second is two log-odds behind: a confidence of 0.88 makes up for them."""
+    assert order([0.5, 0.87], [2.0, 0.0]) == [0, 1]
+    assert order([0.5, 0.89], [2.0, 0.0]) == [1, 0]
+
+
+def test_equal_opinions_leave_the_decision_to_the_other_side() -> None:
+    assert order([0.3, 0.3, 0.3], [0.1, 0.9, 0.5]) == [1, 2, 0]
+    assert order([0.2, 0.9, 0.5], [7.0, 7.0, 7.0]) == [1, 2, 0]
+    assert order([0.4, 0.4], [1.0, 1.0]) == [0, 1]
+    # Beyond twelve log-odds a judge is not surer.
+    assert order([1 - 1e-9, 1.0], [1.0, 0.0]) == [0, 1]
+
+
+def test_nothing_has_an_order_and_unequal_lengths_have_none() -> None:
+    assert order([], []) == []
+    with pytest.raises(ValueError, match="2 confidences and 1 scores"):
+        order([0.1, 0.2], [1.0])
+
+
+@given(st.lists(st.tuples(PROBABILITY, st.integers(-50, 50)), max_size=12), st.sampled_from([0.25, 4.0]), st.integers(-8, 8))
+def test_the_scale_of_scores_does_not_matter(pairs: list[tuple[float, int]], factor: float, shift: int) -> None:
+    confidences, scores = [pair[0] for pair in pairs], [float(pair[1]) for pair in pairs]
+    found = order(confidences, scores)
+    assert sorted(found) == list(range(len(pairs)))
+    # Powers of two and whole numbers, so that no rounding parts equal values.
+    assert order(confidences, [factor * (score + shift) for score in scores]) == found
