@@ -11,7 +11,7 @@ from rag import settings
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.weights.catalogue import SMALL_LLM
-from tests.fakes import BagEmbedder, OverlapReader, SilentObserver
+from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, SilentObserver
 
 ROOT = Path(__file__).parent.parent
 SEED = "000_609b8a5cf1dcb706.txt"
@@ -28,9 +28,10 @@ def home(tmp_path: Path) -> Path:
 
 
 class FakeEngine(Engine):
-    """The engine with a bag of words for an embedder and word overlap for a reader."""
+    """The engine with a bag of words for an embedder and word overlap for a judge and a reader."""
 
     embedder = BagEmbedder()  # type: ignore[assignment]
+    small_judge = OverlapJudge()  # type: ignore[assignment]
     reader = OverlapReader()  # type: ignore[assignment]
     _llm_digest = "overlap-1"
 

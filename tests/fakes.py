@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import text as texts
+from rag.judging.small import logistic
+from rag.types import Judgement, Span
 
 DIMENSION = 256
 _WORD = re.compile(r"\w+")
@@ -39,31 +41,52 @@ class BagEmbedder:
         return [match.start() for match in _WORD.finditer(text)]
 
 
-class OverlapReader:
-    """Judges by the share of the question's longer words that the passage has; answers with the sentence that has most."""
+class OverlapJudge:
+    """Judges by the share of the question's longer words that the passage has; marks where they stand in its best sentence.
+
+    Evidence supports a claim by the share of the claim's longer words that it has.
+    """
 
     def __init__(self) -> None:
         self.judged: list[str] = []
 
+    def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
+        for passage in passages:
+            self.judged.append(passage)
+            yield Judgement(logistic(9 * _share(question, passage) - 5), _marked(question, passage))
+
+    def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
+        return [_share(claim, evidence) for claim, evidence in claims]
+
+
+class OverlapReader:
+    """Judges by the share of the question's longer words that the passage has; answers with the sentence that has most."""
+
     def judge(self, question: str, passage: str) -> float:
-        self.judged.append(passage)
-        words = self._words(question)
-        return 8 * len(words & self._words(passage)) / max(1, len(words)) - 3
+        return 8 * _share(question, passage) - 3
 
     def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        words = self._words(question)
-        spans = texts.sentences(passage, "id")
-        best = max(spans, key=lambda span: len(words & self._words(passage[span.start : span.end])))
+        best = _best_sentence(question, passage)
         yield from re.findall(r"\S+\s*", passage[best.start : best.end])
 
-    def _words(self, text: str) -> set[str]:
-        return {word for word in _WORD.findall(text.casefold()) if len(word) > 3}
+
+class ScriptedJudge:
+    """Says what a test wants it to say, of every passage or of each."""
+
+    def __init__(self, confidence: dict[str, float] | float, span: Span | None = None) -> None:
+        self.confidence, self.span = confidence, span
+        self.judged: list[str] = []
+
+    def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
+        for passage in passages:
+            self.judged.append(passage)
+            yield Judgement(self.confidence if isinstance(self.confidence, float) else self.confidence[passage], self.span)
 
 
 class ScriptedReader:
     """Says what a test wants it to say."""
 
-    def __init__(self, *, log_odds: dict[str, float] | float, pieces: Sequence[str]) -> None:
+    def __init__(self, pieces: Sequence[str] = (), *, log_odds: dict[str, float] | float = 0.0) -> None:
         self.log_odds, self.pieces = log_odds, pieces
         self.judged: list[str] = []
 
@@ -73,6 +96,28 @@ class ScriptedReader:
 
     def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
         yield from self.pieces
+
+
+def _long_words(text: str) -> set[str]:
+    return {word for word in _WORD.findall(text.casefold()) if len(word) > 3}
+
+
+def _share(text: str, other: str) -> float:
+    words = _long_words(text)
+    return len(words & _long_words(other)) / max(1, len(words))
+
+
+def _best_sentence(question: str, passage: str) -> Span:
+    return max(texts.sentences(passage, "id"), key=lambda span: _share(question, passage[span.start : span.end]))
+
+
+def _marked(question: str, passage: str) -> Span | None:
+    """From the first to the last of the question's longer words in the sentence that has most of them."""
+    if not _share(question, passage):
+        return None
+    words, best = _long_words(question), _best_sentence(question, passage)
+    having = [match for match in _WORD.finditer(passage, best.start, best.end) if match[0].casefold() in words]
+    return Span(having[0].start(), having[-1].end())
 
 
 class SilentObserver:

@@ -6,8 +6,8 @@ import pytest
 from rag.answering.answer import Tools, answer
 from rag.answering.citations import verifies
 from rag.answering.prompt import Phrases
-from rag.types import Answer, Calibration, Document, Event, Found, Passage, Receipt, Token
-from tests.fakes import BagEmbedder, OverlapReader, ScriptedReader
+from rag.types import Answer, Document, Event, Found, Judge, Marked, Passage, Reader, Receipt, Span, SupportCheck, Token
+from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, ScriptedReader
 
 TEXT = (
     "Rapat itu berlangsung di Jakarta pada hari Senin. Menteri Budi mengatakan harga beras naik 12 persen.\n"
@@ -20,32 +20,36 @@ PASSAGES = [
     for start, end, score in ((0, BREAK, 0.9), (BREAK + 1, len(TEXT), 0.8))
 ]
 PHRASES = Phrases("bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.")
-RECEIPT = Receipt("s", "e", "l", "p", {})
-Reader = OverlapReader | ScriptedReader
+RECEIPT = Receipt("s", "e", "j", "l", "p", {})
+CERTAIN = ScriptedJudge(0.99)
 
 
-def events(question: str, reader: Reader, passages: Sequence[Passage] = PASSAGES, document: Document = DOCUMENT) -> list[Event]:
-    return list(
-        answer(
-            question,
-            "id",
-            passages,
-            tools=Tools(reader, Calibration(1.43, 0.85), BagEmbedder(), {document.id: document}.get),
-            phrases=PHRASES,
-            least_confidence=0.35,
-            receipt=RECEIPT,
-        )
-    )
+def events(
+    question: str,
+    reader: Reader | None,
+    judge: Judge,
+    *,
+    passages: Sequence[Passage] = PASSAGES,
+    document: Document = DOCUMENT,
+    support: SupportCheck | None = None,
+) -> list[Event]:
+    """Where `reader` is None it must not be asked for."""
+    tools = Tools(judge, support, lambda: reader or pytest.fail("asked for"), BagEmbedder(), {document.id: document}.get)
+    return list(answer(question, "id", passages, tools=tools, phrases=PHRASES, least_confidence=0.35, receipt=RECEIPT))
 
 
-def final(question: str, reader: Reader, document: Document = DOCUMENT) -> Answer:
-    last = events(question, reader, document=document)[-1]
+def final(question: str, reader: Reader, judge: Judge, document: Document = DOCUMENT) -> Answer:
+    last = events(question, reader, judge, document=document)[-1]
     assert isinstance(last, Answer)
     return last
 
 
+def marks(seen: Sequence[Event]) -> list[Marked]:
+    return [event for event in seen if isinstance(event, Marked)]
+
+
 def test_found_comes_first_the_pieces_then_and_the_answer_last() -> None:
-    seen = events("Kapan harga beras naik menurut Menteri Budi?", OverlapReader())
+    seen = events("Kapan harga beras naik menurut Menteri Budi?", OverlapReader(), OverlapJudge())
     assert seen[0] == Found(tuple(PASSAGES))
     assert isinstance(seen[-1], Answer)
     written = "".join(event.text for event in seen if isinstance(event, Token))
@@ -53,7 +57,7 @@ def test_found_comes_first_the_pieces_then_and_the_answer_last() -> None:
 
 
 def test_the_answer_cites_the_sentence_it_rests_on() -> None:
-    result = final("Apa kata Menteri Budi tentang harga beras?", OverlapReader())
+    result = final("Apa kata Menteri Budi tentang harga beras?", OverlapReader(), OverlapJudge())
     assert result.answered
     assert result.text == "Menteri Budi mengatakan harga beras naik 12 persen. [1]"
     assert [c.text for c in result.citations] == ["Menteri Budi mengatakan harga beras naik 12 persen."]
@@ -62,77 +66,164 @@ def test_the_answer_cites_the_sentence_it_rests_on() -> None:
 
 
 def test_a_citation_into_a_later_passage_has_offsets_of_the_document() -> None:
-    result = final("Apakah kucing tidur di halaman?", OverlapReader())
+    result = final("Apakah kucing tidur di halaman?", OverlapReader(), OverlapJudge())
     (citation,) = result.citations
     assert (citation.start, citation.text) == (BREAK + 1, "Kucing tidur di halaman.")
 
 
 def test_no_passage_that_answers_means_a_refusal_without_citations() -> None:
-    result = final("Siapa presiden Brasil sekarang?", OverlapReader())
+    result = final("Siapa presiden Brasil sekarang?", OverlapReader(), OverlapJudge())
     assert (result.answered, result.citations, result.sentences) == (False, (), ())
     assert result.text == PHRASES.refusal
-    assert result.passages == tuple(PASSAGES)
+    assert [replace(passage, confidence=None) for passage in result.passages] == PASSAGES
 
 
 def test_nothing_found_is_a_refusal() -> None:
-    (_, result) = events("Apa?", OverlapReader(), passages=[])
+    (_, result) = events("Apa?", None, OverlapJudge(), passages=[])
     assert isinstance(result, Answer)
     assert not result.answered
     assert result.confidence == 0
 
 
-def test_a_certain_passage_ends_the_reading() -> None:
-    reader = ScriptedReader(log_odds=9.0, pieces=["Kucing tidur."])
-    events("Apa?", reader)
-    assert reader.judged == [PASSAGES[0].text]
+def test_a_certain_passage_ends_the_judging() -> None:
+    judge = ScriptedJudge(0.9)
+    events("Apa?", ScriptedReader(["Kucing tidur."]), judge)
+    assert judge.judged == [PASSAGES[0].text]
 
 
 def test_the_passage_judged_best_is_the_one_that_answers() -> None:
-    reader = ScriptedReader(log_odds={PASSAGES[0].text: 1.5, PASSAGES[1].text: 1.8}, pieces=["Anjing makan ikan."])
-    result = final("Apa?", reader)
-    assert reader.judged == [p.text for p in PASSAGES]
+    judge = ScriptedJudge({PASSAGES[0].text: 0.1, PASSAGES[1].text: 0.6})
+    result = final("Apa?", ScriptedReader(["Anjing makan ikan."]), judge)
+    assert judge.judged == [p.text for p in PASSAGES]
     assert [c.text for c in result.citations] == ["Anjing makan ikan."]
+    assert result.confidence == 0.6
+
+
+def test_the_passages_of_an_answer_are_in_the_order_of_the_judge_and_those_not_judged_follow() -> None:
+    passages = [*PASSAGES, replace(PASSAGES[0], score=0.1)]
+    judge = ScriptedJudge({PASSAGES[0].text: 0.1, PASSAGES[1].text: 0.99})
+    seen = events("Apa?", ScriptedReader(["Anjing makan ikan."]), judge, passages=passages)[-1]
+    assert isinstance(seen, Answer)
+    assert [(passage.text, passage.confidence) for passage in seen.passages] == [
+        (PASSAGES[1].text, 0.99),
+        (PASSAGES[0].text, 0.1),
+        (PASSAGES[0].text, None),
+    ]
+
+
+def test_the_words_that_answer_come_after_what_was_found_and_before_a_word_is_written() -> None:
+    seen = events("Kapan harga beras naik menurut Menteri Budi?", OverlapReader(), OverlapJudge())
+    assert [type(event) for event in seen[:3]] == [Found, Marked, Token]
+    (marked,) = marks(seen)
+    assert isinstance(seen[-1], Answer)
+    assert (marked.citation, marked.confidence) == (seen[-1].marked, seen[-1].confidence)
+    assert verifies(marked.citation, DOCUMENT)
+    assert marked.citation.text == "Menteri Budi mengatakan harga beras naik"
+
+
+def test_the_words_that_answer_are_told_before_the_language_model_is_asked_for() -> None:
+    def reader() -> Reader:
+        told.append("asked for")
+        return OverlapReader()
+
+    told: list[object] = []
+    tools = Tools(OverlapJudge(), None, reader, BagEmbedder(), {DOCUMENT.id: DOCUMENT}.get)
+    question = "Kapan harga beras naik menurut Menteri Budi?"
+    seen = answer(question, "id", PASSAGES, tools=tools, phrases=PHRASES, least_confidence=0.35, receipt=RECEIPT)
+    told.extend(type(event) for event in seen)
+    assert told[:4] == [Found, Marked, "asked for", Token]
+
+
+def test_words_of_a_later_passage_are_marked_at_their_place_in_the_document() -> None:
+    judge = ScriptedJudge({PASSAGES[0].text: 0.1, PASSAGES[1].text: 0.99}, Span(0, 6))
+    (marked,) = marks(events("Apa?", ScriptedReader(["Kucing tidur."]), judge))
+    assert (marked.citation.start, marked.citation.text) == (BREAK + 1, "Kucing")
+
+
+def test_where_the_judge_marks_nothing_nothing_is_told_and_the_answer_comes_all_the_same() -> None:
+    seen = events("Apa?", ScriptedReader(["Menteri Budi mengatakan harga beras naik."]), CERTAIN)
+    assert not marks(seen)
+    assert isinstance(seen[-1], Answer)
+    assert (seen[-1].answered, seen[-1].marked) == (True, None)
+
+
+def test_words_that_no_longer_stand_there_are_not_told() -> None:
+    changed = replace(DOCUMENT, text=TEXT.replace("Budi", "Bude"))
+    judge = ScriptedJudge(0.9, Span(PASSAGES[0].text.index("Budi"), PASSAGES[0].text.index("Budi") + 4))
+    assert not marks(events("Apa?", ScriptedReader(["Kucing tidur."]), judge, document=changed))
+    assert marks(events("Apa?", ScriptedReader(["Kucing tidur."]), judge))
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.34])
+def test_a_refusal_marks_nothing_and_does_not_ask_for_the_language_model(confidence: float) -> None:
+    judge = ScriptedJudge(confidence, Span(0, 5))
+    seen = events("Apa?", None, judge)
+    assert [type(event) for event in seen] == [Found, Answer]
+    assert judge.judged == [p.text for p in PASSAGES]
+    assert isinstance(seen[-1], Answer)
+    assert (seen[-1].answered, seen[-1].marked, seen[-1].confidence) == (False, None, confidence)
+    assert set(seen[-1].receipt.seconds) == {"judge"}
 
 
 @pytest.mark.parametrize("pieces", [["tidak", " ada"], ["Tidak ada."], ["“", "tidak ada", "”"], [" tidak ada\n"], []])
 def test_the_models_own_refusal_is_a_refusal_and_is_never_shown(pieces: list[str]) -> None:
-    seen = events("Apa?", ScriptedReader(log_odds=9.0, pieces=pieces))
+    seen = events("Apa?", ScriptedReader(pieces), CERTAIN)
     assert not any(isinstance(event, Token) for event in seen)
     assert isinstance(seen[-1], Answer)
     assert not seen[-1].answered
 
 
 def test_an_answer_that_begins_like_a_refusal_is_an_answer() -> None:
-    seen = events("Apa?", ScriptedReader(log_odds=9.0, pieces=["Tidak", " ada", " kucing", " tidur."]))
+    seen = events("Apa?", ScriptedReader(["Tidak", " ada", " kucing", " tidur."]), CERTAIN)
     assert "".join(event.text for event in seen if isinstance(event, Token)) == "Tidak ada kucing tidur."
 
 
 def test_a_sentence_with_a_number_that_the_passage_lacks_is_dropped() -> None:
     pieces = ["Menteri Budi mengatakan harga beras naik. ", "Kenaikannya 99 persen."]
-    result = final("Apa?", ScriptedReader(log_odds=9.0, pieces=pieces))
+    result = final("Apa?", ScriptedReader(pieces), CERTAIN)
     assert result.text == "Menteri Budi mengatakan harga beras naik. [1]"
 
 
 def test_an_answer_without_any_supported_sentence_is_withdrawn() -> None:
-    result = final("Apa?", ScriptedReader(log_odds=9.0, pieces=["Kenaikannya 99 persen."]))
+    result = final("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), CERTAIN)
     assert (result.answered, result.text) == (False, PHRASES.refusal)
+
+
+def test_a_sentence_that_the_passage_does_not_support_is_dropped() -> None:
+    pieces = ["Menteri Budi mengatakan harga beras naik. ", "Gajah terbang."]
+    seen = events("Apa?", ScriptedReader(pieces), CERTAIN, support=OverlapJudge())[-1]
+    assert isinstance(seen, Answer)
+    assert seen.text == "Menteri Budi mengatakan harga beras naik. [1]"
+    assert [sentence.support for sentence in seen.sentences] == [1.0]
+
+
+def test_where_nobody_checks_support_none_is_told() -> None:
+    result = final("Apa?", ScriptedReader(["Menteri Budi mengatakan harga beras naik."]), CERTAIN)
+    assert [sentence.support for sentence in result.sentences] == [None]
+
+
+def test_an_answer_that_is_withdrawn_takes_back_the_words_that_were_marked() -> None:
+    seen = events("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), ScriptedJudge(0.9, Span(0, 5)))
+    assert marks(seen)
+    assert isinstance(seen[-1], Answer)
+    assert (seen[-1].answered, seen[-1].marked) == (False, None)
 
 
 def test_a_document_that_no_longer_says_it_is_not_cited() -> None:
     changed = replace(DOCUMENT, text=TEXT.replace("Budi", "Bude"))
-    result = final("Apa kata Menteri Budi tentang harga beras?", OverlapReader(), document=changed)
+    result = final("Apa kata Menteri Budi tentang harga beras?", OverlapReader(), OverlapJudge(), document=changed)
     assert (result.answered, result.citations) == (False, ())
 
 
 def test_sentences_that_share_a_source_share_its_number() -> None:
     pieces = ["Menteri Budi bicara harga beras. ", "Harga beras naik 12 persen. ", "Anjing makan ikan."]
     passage = replace(PASSAGES[0], end=len(TEXT), text=TEXT)
-    seen = events("Apa?", ScriptedReader(log_odds=9.0, pieces=pieces), passages=[passage])[-1]
+    seen = events("Apa?", ScriptedReader(pieces), CERTAIN, passages=[passage])[-1]
     assert isinstance(seen, Answer)
     assert seen.text == "Menteri Budi bicara harga beras. [1] Harga beras naik 12 persen. [1] Anjing makan ikan. [2]"
 
 
 def test_markers_and_refusals_within_an_answer_are_taken_out() -> None:
     pieces = ["Tidak ada. ", "Kucing tidur di halaman [33]."]
-    result = final("Apa?", ScriptedReader(log_odds={PASSAGES[0].text: 0.0, PASSAGES[1].text: 9.0}, pieces=pieces))
+    result = final("Apa?", ScriptedReader(pieces), ScriptedJudge({PASSAGES[0].text: 0.2, PASSAGES[1].text: 0.99}))
     assert result.text == "Kucing tidur di halaman. [1]"
