@@ -52,12 +52,13 @@ class PairEncoder:
         sequences: list[int | None] = encoding.sequence_ids  # type: ignore[attr-defined]
         offsets: list[tuple[int, int]] = encoding.offsets  # type: ignore[attr-defined]
         second = [i for i, sequence in enumerate(sequences) if sequence == 1]
-        ending = ids[second[-1] + 1 :] if second else []
+        last = max((i for i, sequence in enumerate(sequences) if sequence is not None), default=len(ids) - 1)
+        ending = ids[last + 1 :]
         kept = second[: max(0, len(second) - max(0, len(ids) - self._most))]
         # The prompt's tokens are of no text.
         own = [i for i in kept if offsets[i][1] > len(self._passage)]
         shift = len(self._passage)
         ranges = [(max(0, offsets[i][0] - shift), offsets[i][1] - shift) for i in own]
         original = [(places[start], places[end - 1] + 1) for start, end in ranges]
-        head = ids[: kept[-1] + 1] if kept else ids[: max(0, self._most - len(ending))]
+        head = ids[: kept[-1] + 1] if kept else ids[: max(0, min(last + 1, self._most - len(ending)))]
         return Encoded([*head, *ending], own[0] if own else len(head), original)

@@ -90,12 +90,13 @@ def _restored(name: str, stored: Mapping[str, NDArray[np.generic]], base: Model)
         return np.asarray(stored[name], dtype=np.float32)
     before = base.tensors[name]
     change = _expanded(np.asarray(stored[name + _LEVELS]), np.asarray(stored[name + _SCALE]))
-    return np.asarray(before + change.reshape(before.shape), dtype=np.float32)
+    # The last block may be longer than what is left of the matrix.
+    return np.asarray(before + change.ravel()[: before.size].reshape(before.shape), dtype=np.float32)
 
 
 def _compressed(change: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
     """Levels of shape (blocks, 16), the first half of a block in the low bits, and scales of shape (blocks, 1)."""
-    blocks = change.astype(np.float32).reshape(-1, _BLOCK)
+    blocks = np.pad(change.astype(np.float32).ravel(), (0, -change.size % _BLOCK)).reshape(-1, _BLOCK)
     scale = (np.abs(blocks).max(axis=1, keepdims=True) / _MOST_LEVEL).astype(np.float16)
     divisor = np.where(scale > 0, scale, 1).astype(np.float32)
     levels = np.clip(np.round(blocks / divisor), -_MOST_LEVEL, _MOST_LEVEL).astype(np.int8) + _ZERO
