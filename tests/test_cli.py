@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.cli import asking
 from rag.settings import Settings
-from rag.weights.catalogue import EMBEDDER, SMALL_LLM
+from rag.types import Citation, Marked
+from rag.weights.catalogue import EMBEDDER, JUDGE, SHIPPED, SMALL_LLM
 
 ROOT = Path(__file__).parent.parent
 INTERRUPTED = "rag: interrupted; run the same command again: what was finished is kept"
@@ -88,7 +90,16 @@ def test_a_damaged_weight_file_is_told(home: Path, tmp_path: Path) -> None:
 def test_models_lists_sizes_licences_and_digests(tmp_path: Path) -> None:
     rows = json.loads(rag("models", "--json", RAG_CACHE=str(tmp_path)).stdout)
     assert {row["model"] for row in rows} >= {EMBEDDER, SMALL_LLM}
-    assert all(row["state"] == "missing" and len(row["sha256"]) == 64 and row["licence"] for row in rows)
+    assert all(row["licence"] for row in rows)
+    fetched = [row for row in rows if row["model"] != JUDGE]
+    assert all(row["state"] == "missing" and len(row["sha256"]) == 64 for row in fetched)
+    (judge,) = [row for row in rows if row["model"] == JUDGE]
+    assert (Path(judge["path"]).name, judge["sha256"]) == (SHIPPED.file, SHIPPED.sha256)
+
+
+def test_the_words_that_answer_are_shown_above_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    asking._show_live(Marked(Citation("d1", "a.txt", "0" * 64, 3, 12, "12 \n persen"), 0.874))
+    assert capsys.readouterr().out == "» 12 persen  (a.txt, 87%)\n\n"
 
 
 def test_an_unknown_setting_or_model_is_refused(tmp_path: Path) -> None:

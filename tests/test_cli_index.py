@@ -54,6 +54,12 @@ def indexed(home: Path) -> list[str]:
     return found
 
 
+def test_a_judged_search_says_how_likely_each_passage_answers(home: Path) -> None:
+    assert rag(home, "index").returncode == 0
+    assert "(answers 98%, meaning" in rag(home, "search", "Kucing makan ikan dapur?", "--judged").stdout
+    assert "answers" not in rag(home, "search", "Kucing makan ikan dapur?").stdout
+
+
 def test_files_and_folders_are_copied_and_indexed(home: Path, tmp_path: Path) -> None:
     (tmp_path / "news" / "deep").mkdir(parents=True)
     (tmp_path / "news" / "deep" / "b.md").write_text("Harga beras naik.")

@@ -1,7 +1,11 @@
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from rag.doctor import examine
 from rag.engine import Engine
+from rag.weights import shipped
 
 
 def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
@@ -29,3 +33,11 @@ def test_remains_of_a_killed_fetch_are_found(engine: Engine) -> None:
     left = engine.settings.cache / "models" / "some" / ".download-x"
     left.mkdir(parents=True)
     assert any(str(left) in finding.state for finding in examine(engine.settings) if not finding.well)
+
+
+def test_a_judge_that_is_not_the_shipped_one_is_found(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "shipped.py"))
+    (ill,) = [f for f in examine(engine.settings) if f.subject == "judge"]
+    assert (ill.well, ill.mend) == (False, "install rag again")
+    (well,) = [f for f in examine(replace(engine.settings, judge="llm")) if f.subject == "judge"]
+    assert (well.well, well.state) == (True, "llm instead of our own")

@@ -1,5 +1,6 @@
 import gc
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,16 @@ import pytest
 
 from rag.answering.citations import verifies
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
-from rag.errors import IndexMismatch, IndexMissing, QuestionError
-from rag.types import Citation, Found, Passage
+from rag.errors import IndexMismatch, IndexMissing, QuestionError, WeightsError
+from rag.judging import hub
+from rag.judging.hub import HubJudge
+from rag.judging.llm import LlmJudge
+from rag.types import Answer, Citation, Event, Found, Marked, Passage
+from rag.weights.catalogue import SHIPPED
 from tests.conftest import FakeEngine
-from tests.fakes import SilentObserver
+from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, SilentObserver
+
+QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 
 
 def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
@@ -40,6 +47,7 @@ def test_an_answer_names_what_made_it(engine: Engine) -> None:
     answer = whole(engine.ask("Apa kata Menteri Pertahanan tentang Venezuela?"))
     assert answer.receipt.snapshot == engine.snapshot().manifest.id
     assert (answer.receipt.llm, answer.receipt.embedder) == ("overlap-1", "bag-1")
+    assert answer.receipt.judge == SHIPPED.sha256
     assert answer.receipt.prompts == engine.prompts.digest
 
 
@@ -129,3 +137,98 @@ def test_a_search_under_way_goes_on_over_a_pruned_snapshot(engine: Engine) -> No
     engine.prune(1)
     assert len(engine.snapshots()) == 1
     assert "Venezuela" in retriever.search("Menteri Pertahanan Venezuela", "id", 1)[0].text
+
+
+class WaitingEngine(FakeEngine):
+    """Its language model takes until somebody says so, or fails."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.loads, self.broken = threading.Event(), False
+
+    @property
+    def reader(self) -> OverlapReader:  # type: ignore[override]
+        if self.broken:
+            raise WeightsError("it is no model", "set RAG_LLM to another")
+        assert self.loads.wait(60), "nothing came before the language model"
+        return OverlapReader()
+
+
+def until_marked(events: Iterator[Event]) -> list[Event]:
+    seen: list[Event] = []
+    for event in events:
+        seen.append(event)
+        if isinstance(event, Marked):
+            return seen
+    raise AssertionError(f"nothing was marked in {seen}")
+
+
+def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine) -> None:
+    waiting = WaitingEngine(engine.settings)
+    events = waiting.ask(QUESTION)
+    found, marked = until_marked(events)
+    assert isinstance(found, Found)
+    assert isinstance(marked, Marked)
+    assert verifies(marked.citation, engine.document(marked.citation.document_id))
+    waiting.loads.set()
+    *_, last = events
+    assert isinstance(last, Answer)
+    assert (last.answered, last.marked) == (True, marked.citation)
+
+
+def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engine: Engine) -> None:
+    broken = WaitingEngine(engine.settings)
+    broken.broken = True
+    events = broken.ask(QUESTION)
+    until_marked(events)
+    with pytest.raises(WeightsError, match="set RAG_LLM"):
+        next(events)
+    assert not whole(broken.ask("Siapa juara sepak bola Brasil?")).answered
+
+
+def test_our_own_judge_checks_support_too(engine: Engine) -> None:
+    assert engine.judge is engine.small_judge is engine.support_check
+    sentences = whole(engine.ask(QUESTION)).sentences
+    assert sentences
+    assert all(sentence.support for sentence in sentences)
+
+
+def test_the_language_model_may_be_the_judge(engine: Engine) -> None:
+    other = FakeEngine(replace(engine.settings, judge="llm"))
+    assert isinstance(other.judge, LlmJudge)
+    assert other.support_check is None
+    answer = whole(other.ask(QUESTION))
+    assert (answer.answered, answer.receipt.judge, answer.marked) == (True, "llm", None)
+    assert [sentence.support for sentence in answer.sentences] == [None] * len(answer.sentences)
+
+
+def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    made = HubJudge(lambda pairs: [0.9] * len(pairs))
+    monkeypatch.setattr(hub, "open_named", lambda name: asked.append(name) or made)
+    other = FakeEngine(replace(engine.settings, judge="nobody/nothing"))
+    assert whole(other.ask(QUESTION)).receipt.judge == "nobody/nothing"
+    assert (other.judge, other.support_check, asked) == (made, None, ["nobody/nothing"])
+
+
+def test_an_engine_over_another_home_has_the_same_judge(engine: Engine, tmp_path: Path) -> None:
+    first = Engine(engine.settings)
+    first.embedder, first.small_judge = BagEmbedder(), OverlapJudge()  # type: ignore[assignment]
+    other = first.at(tmp_path)
+    assert other.judge is first.small_judge
+    assert other.settings.home == tmp_path
+
+
+def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
+    for n in range(12):
+        (engine.settings.seeds / f"{n}.txt").write_text(f"Gajah nomor {n} hidup di Lampung.", encoding="utf-8")
+    engine.rebuild(SilentObserver())
+    before = engine.search("Gajah Lampung", 10)
+    assert [passage.confidence for passage in before] == [None] * 10
+    judge = ScriptedJudge({passage.text: 1e-6 for passage in before} | {before[7].text: 1 - 1e-6})
+    engine.judge = judge
+    after = engine.search("Gajah Lampung", 3, judged=True)
+    assert len(after) == 3
+    assert judge.judged == [passage.text for passage in before]
+    assert after[0] == replace(before[7], confidence=1 - 1e-6)
+    assert engine.search("Gajah Lampung", 3) == before[:3]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.text import breaks, normalise, paragraphs, sentences, stems, trimmed, words
+from rag.text import breaks, normalise, paragraphs, sentences, stems, trimmed, visible, words
 from rag.types import Span
 
 LANGUAGES = st.sampled_from(["id", "en", "th", "zh", "ar", "und", "xx"])
@@ -17,6 +17,8 @@ MARKS = st.sampled_from(
     ["\n", "\n\n", "\r\n", "\r", "\t", "\u2028", "\x00", "\x1c", "\u200b", "\u202e", "\u0301", "😀", "\ud83d", "\ude00"]
 )
 TEXTS = st.lists(ENDS | MARKS | st.text(max_size=5) | st.characters(), max_size=30).map("".join)
+
+INVISIBLE = set("\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff\x00\x1f\x7f\x85\ud83d")
 
 many = settings(deadline=None, max_examples=200)
 
@@ -75,6 +77,23 @@ def test_normalise_changes_nothing_the_second_time(text):
     assert normalise(once) == once
     assert unicodedata.is_normalized("NFC", once)
     assert once == " ".join(once.split())
+
+
+@many
+@given(TEXTS)
+@example("\u00ad")
+@example("a\u200b\x00\ud83db\n")
+def test_what_is_visible_is_the_text_itself_without_what_nobody_sees(text):
+    copy, places = visible(text)
+    assert len(copy) == len(places)
+    assert list(places) == sorted(set(places))
+    for character, place in zip(copy, places, strict=True):
+        control = unicodedata.category(text[place]) in {"Cc", "Cs"} and text[place] not in "\t\n\r"
+        assert character == (" " if control else text[place])
+    # Nothing is left out but what `normalise` leaves out too, and nothing of that is left.
+    assert normalise(copy) == normalise(text)
+    assert all(normalise(text[i]) == "" for i in set(range(len(text))) - set(places))
+    assert not INVISIBLE & set(copy)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ def test_ask_answers_with_verifiable_citations(client: TestClient[Any], engine: 
     assert document is not None
     assert document.text[citation["start"] : citation["end"]] == citation["text"]
     assert "[1]" in answer["text"]
+    marked = answer["marked"]
+    assert document.text[marked["start"] : marked["end"]] == marked["text"]
 
 
 def test_ask_refuses_honestly(client: TestClient[Any]) -> None:
@@ -37,6 +39,14 @@ def test_search_gives_as_many_as_asked(client: TestClient[Any]) -> None:
     reply = client.post("/v1/search", json={"question": "Venezuela", "count": 1})
     (passage,) = reply.json()["passages"]
     assert {"text", "start", "end", "path", "score", "dense", "lexical", "page"} <= set(passage)
+
+
+def test_search_is_judged_where_that_is_asked(client: TestClient[Any]) -> None:
+    question = {"question": "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"}
+    found, judged = (client.post("/v1/search", json=question | more).json()["passages"] for more in ({}, {"judged": True}))
+    assert all(passage["confidence"] is None for passage in found)
+    assert all(0 < passage["confidence"] < 1 for passage in judged)
+    assert client.post("/v1/search", json=question | {"judged": "much"}).status_code == 400
 
 
 @pytest.mark.parametrize(

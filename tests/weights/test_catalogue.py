@@ -2,7 +2,19 @@ import re
 
 import pytest
 
-from rag.weights.catalogue import CATALOGUE, E5_TOKENIZER, E5_WEIGHTS, EMBEDDER, LLM, SMALL_LLM, Model, Part, WeightFile
+from rag.weights.catalogue import (
+    CATALOGUE,
+    E5_TOKENIZER,
+    E5_WEIGHTS,
+    EMBEDDER,
+    JUDGE,
+    LLM,
+    SHIPPED,
+    SMALL_LLM,
+    Model,
+    Part,
+    WeightFile,
+)
 
 MODELS = pytest.mark.parametrize("model", CATALOGUE.values(), ids=CATALOGUE)
 PARTS = [part for model in CATALOGUE.values() for file in model.files for part in file.parts]
@@ -10,6 +22,12 @@ PARTS = [part for model in CATALOGUE.values() for file in model.files for part i
 
 def test_the_named_models_are_there_in_their_kinds():
     assert {name: model.kind for name, model in CATALOGUE.items()} == {EMBEDDER: "embedder", LLM: "llm", SMALL_LLM: "llm"}
+
+
+def test_the_judge_rests_on_an_embedder_and_is_not_fetched():
+    assert CATALOGUE[SHIPPED.base].kind == "embedder"
+    assert SHIPPED.name == JUDGE
+    assert JUDGE not in CATALOGUE
 
 
 @MODELS
