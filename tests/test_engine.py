@@ -150,7 +150,7 @@ class WaitingEngine(FakeEngine):
     def reader(self) -> OverlapReader:  # type: ignore[override]
         if self.broken:
             raise WeightsError("it is no model", "set RAG_LLM to another")
-        assert self.loads.wait(60), "nothing came before the language model"
+        assert self.loads.wait(20), "nothing came before the language model"
         return OverlapReader()
 
 
@@ -205,7 +205,12 @@ def test_the_language_model_may_be_the_judge(engine: Engine) -> None:
 def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     made = HubJudge(lambda pairs: [0.9] * len(pairs))
-    monkeypatch.setattr(hub, "open_named", lambda name: asked.append(name) or made)
+
+    def open_named(name: str) -> HubJudge:
+        asked.append(name)
+        return made
+
+    monkeypatch.setattr(hub, "open_named", open_named)
     other = FakeEngine(replace(engine.settings, judge="nobody/nothing"))
     assert whole(other.ask(QUESTION)).receipt.judge == "nobody/nothing"
     assert (other.judge, other.support_check, asked) == (made, None, ["nobody/nothing"])
