@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.judging.ranking import log_odds, order
+from rag.judging.ranking import log_odds, order, rerank
+from rag.types import Passage
+from tests.fakes import ScriptedJudge
 
 PROBABILITY = st.floats(0, 1)
 
@@ -42,3 +44,20 @@ def test_the_scale_of_scores_does_not_matter(pairs: list[tuple[float, int]], fac
     assert sorted(found) == list(range(len(pairs)))
     # Powers of two and whole numbers, so that no rounding parts equal values.
     assert order(confidences, [factor * (score + shift) for score in scores]) == found
+
+
+@given(st.lists(st.tuples(PROBABILITY, st.floats(-100, 100)), max_size=12))
+def test_none_stands_behind_one_that_is_worse_on_both_sides(pairs: list[tuple[float, float]]) -> None:
+    found = order([confidence for confidence, _ in pairs], [score for _, score in pairs])
+    for at, i in enumerate(found):
+        for j in found[at + 1 :]:
+            surer = log_odds(pairs[j][0]) > log_odds(pairs[i][0]) + 1e-9
+            assert not (surer and pairs[j][1] > pairs[i][1])
+
+
+def test_reranked_passages_are_the_same_ones_with_the_judges_confidence() -> None:
+    passages = [Passage("d", "a.txt", "id", at, at + 4, text, 1 - at / 10) for at, text in enumerate(["satu", "dua", "tiga"])]
+    judge = ScriptedJudge({"satu": 0.01, "dua": 0.02, "tiga": 0.999})
+    found = rerank("Apa?", passages, judge)
+    assert [(passage.text, passage.confidence) for passage in found] == [("tiga", 0.999), ("satu", 0.01), ("dua", 0.02)]
+    assert rerank("Apa?", [], judge) == []
