@@ -123,23 +123,25 @@ class Engine:
         start = time.perf_counter()
         opened = self.snapshot()
         prompts = self.prompts
-        with ThreadPoolExecutor(1) as loading:
-            # The language model's file is read while others import, search and judge: the words that answer do not wait for it.
-            reader = loading.submit(lambda: self.reader)
-            retriever, judge = self.retriever(opened), self.judge
-            spoken = language.detect(question, leaning=opened.languages())
-            loaded = time.perf_counter()
-            passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
-            seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
-            yield from answering.answer(
-                question,
-                spoken,
-                passages,
-                tools=answering.Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
-                phrases=prompts.phrases(spoken),
-                least_confidence=self.settings.min_confidence,
-                receipt=replace(self._receipt(opened), seconds=seconds),
-            )
+        # The language model's file is read while others import, search and judge: the words that answer do not wait for it, nor
+        # does a refusal.
+        loading = ThreadPoolExecutor(1)
+        reader = loading.submit(lambda: self.reader)
+        loading.shutdown(wait=False)
+        retriever, judge = self.retriever(opened), self.judge
+        spoken = language.detect(question, leaning=opened.languages())
+        loaded = time.perf_counter()
+        passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
+        seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
+        yield from answering.answer(
+            question,
+            spoken,
+            passages,
+            tools=answering.Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
+            phrases=prompts.phrases(spoken),
+            least_confidence=self.settings.min_confidence,
+            receipt=replace(self._receipt(opened), seconds=seconds),
+        )
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -191,8 +193,8 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder = self.embedder
-        if "small_judge" in vars(self):
-            other.small_judge = self.small_judge
+        for name in {"small_judge", "judge", "reader"} & vars(self).keys():
+            setattr(other, name, getattr(self, name))
         return other
 
     def _receipt(self, opened: Snapshot) -> Receipt:

@@ -79,11 +79,12 @@ def answer(
     clock = _Clock(receipt)
     yield Found(tuple(passages))
     verdicts = _ranked(list(_judge(question, passages, tools)))
-    best = verdicts[0] if verdicts else None
+    best = next((verdict for verdict in verdicts if verdict.confidence >= least_confidence), None)
     passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
     clock.lap("judge")
-    blank = _refusal(question, language, passages, phrases, best.confidence if best else 0.0)
-    if best is None or best.confidence < least_confidence:
+    surest = max((verdict.confidence for verdict in verdicts), default=0.0)
+    blank = _refusal(question, language, passages, phrases, best.confidence if best else surest)
+    if best is None:
         yield replace(blank, receipt=clock.receipt)
         return
     if marked := _marked(best, tools):

@@ -21,8 +21,8 @@ def state(model: Shipped) -> FileState:
     path = _path(model)
     size = path.stat().st_size if path.is_file() else 0
     right = size > 0 and sha256_file(path) == model.sha256
-    found = "present" if right else "damaged" if size else "missing"
-    return FileState(model.name, model.file, str(path), found, size, size, model.sha256)
+    # What should have come with rag and did not is as bad as what came wrong.
+    return FileState(model.name, model.file, str(path), "present" if right else "damaged", size, size, model.sha256)
 
 
 def _path(model: Shipped) -> Path:

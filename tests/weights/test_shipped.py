@@ -33,8 +33,8 @@ def test_other_bytes_are_damaged(file: Path) -> None:
     assert shipped.state(TINY).state == "damaged"
 
 
-def test_a_file_that_is_not_there_is_missing(file: Path) -> None:
+def test_a_file_that_did_not_come_with_rag_is_damaged_too(file: Path) -> None:
     file.unlink()
     with pytest.raises(WeightsDamaged, match=r"; install rag again$"):
         shipped.require(TINY)
-    assert shipped.state(TINY).state == "missing"
+    assert shipped.state(TINY).state == "damaged"
