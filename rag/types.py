@@ -216,7 +216,9 @@ class Embedder(Protocol):
 
 
 class Judge(Protocol):
-    """Says of passages whether they answer a question."""
+    """Says of passages whether they answer a question. From the confidence `certain` on, whoever asks may look no further."""
+
+    certain: float
 
     def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
         """A judgement for each passage, in order; passages that are not asked for need not be read."""

@@ -47,6 +47,8 @@ class OverlapJudge:
     Evidence supports a claim by the share of the claim's longer words that it has.
     """
 
+    certain = 0.75
+
     def __init__(self) -> None:
         self.judged: list[str] = []
 
@@ -72,6 +74,8 @@ class OverlapReader:
 
 class ScriptedJudge:
     """Says what a test wants it to say, of every passage or of each."""
+
+    certain = 0.75
 
     def __init__(self, confidence: dict[str, float] | float, span: Span | None = None) -> None:
         self.confidence, self.span = confidence, span

@@ -28,9 +28,6 @@ from rag.types import (
     Token,
 )
 
-# From this probability on the passages further down are not read: log-odds of about 2.5 with the default model, where on idkmrc
-# the median passage that answers has 2.3.
-_CERTAIN = 0.75
 # Below this probability of support a sentence is not shown.
 _LEAST_SUPPORT = 0.1
 _MARKER = re.compile(r"\s*\[\d+\]")
@@ -119,7 +116,7 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
         yield Verdict(replace(passage, confidence=judgement.confidence), judgement)
-        if judgement.confidence >= _CERTAIN:
+        if judgement.confidence >= tools.judge.certain:
             return
 
 

@@ -49,7 +49,7 @@ class _TimedJudge:
     """A `Judge` that reads all passages at once, and remembers how many they were and the seconds it took."""
 
     def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+        self._judge, self.certain = judge, judge.certain
         self.laps: list[tuple[int, float]] = []
 
     def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:

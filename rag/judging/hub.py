@@ -14,6 +14,8 @@ _AT_ONCE = 4
 class HubJudge:
     """A `Judge` whose confidence is the model's score as the logistic function of it: it is not calibrated."""
 
+    certain = 0.95
+
     def __init__(self, score: Callable[[Sequence[tuple[str, str]]], list[float]]) -> None:
         self._score = score
 

@@ -7,8 +7,9 @@ from statistics import pstdev
 
 from rag.types import Judge, Passage
 
-# Log-odds that one spread of retrieval's scores weighs. Not tuned yet.
-WEIGHT = 1.0
+# Log-odds that one spread of retrieval's scores weighs. From 2.25 to 2.5 the right passage comes first at least as often as
+# before on each of seven development sets (120 questions each, in four languages and across two); with 1 it does not on CLAPnq.
+WEIGHT = 2.25
 # A judge is no surer than this, in log-odds: beyond it a confidence is rounding, and retrieval could say nothing against it.
 _MOST_LOG_ODDS = 12.0
 

@@ -29,6 +29,9 @@ _ANSWERS, _SUPPORTS = 0, 1
 class SmallJudge:
     """A `Judge` that also marks the answer, and a `SupportCheck`. Safe to use from several threads."""
 
+    # Who stops there finds the right passage first for 1 question in 120 fewer on idkmrc and belebele-th, and reads half of them.
+    certain = 0.9
+
     def __init__(self, name: str, digest: str, made: JudgeWeights, arithmetic: Arithmetic) -> None:
         self.name, self.digest, self.backend = name, digest, f"openvino {arithmetic.name}"
         self._calibration = made.calibration

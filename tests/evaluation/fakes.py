@@ -14,6 +14,8 @@ class OverlapJudge:
 
     name, digest = "overlap", "overlap-1"
 
+    certain = 1.0
+
     def __init__(self, *, marking: bool = True) -> None:
         self.marking = marking
         self.judged: list[tuple[str, tuple[str, ...]]] = []
