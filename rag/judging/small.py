@@ -29,7 +29,7 @@ _ANSWERS, _SUPPORTS = 0, 1
 class SmallJudge:
     """A `Judge` that also marks the answer, and a `SupportCheck`. Safe to use from several threads."""
 
-    # Who stops there finds the right passage first for 1 question in 120 fewer on idkmrc and belebele-th, and reads half of them.
+    # Who stops there finds the right passage first for 1 question in 120 fewer on idkmrc and belebele-th, and reads half.
     certain = 0.9
 
     def __init__(self, name: str, digest: str, made: JudgeWeights, arithmetic: Arithmetic) -> None:

@@ -17,10 +17,10 @@ def test_log_odds_are_clipped() -> None:
     assert (log_odds(0.0), log_odds(1e-300), log_odds(1.0), log_odds(1 - 1e-16)) == (-12, -12, 12, 12)
 
 
-def test_retrieval_weighs_a_log_odd_a_spread() -> None:
-    """Scores 2 and 0 have a spread of 1, so the second is two log-odds behind: a confidence of 0.88 makes up for them."""
-    assert order([0.5, 0.87], [2.0, 0.0]) == [0, 1]
-    assert order([0.5, 0.89], [2.0, 0.0]) == [1, 0]
+def test_retrieval_weighs_two_and_a_quarter_log_odds_a_spread() -> None:
+    """Scores 2 and 0 have a spread of 1, so the second is 4.5 log-odds behind: a confidence of 0.989 makes up for them."""
+    assert order([0.5, 0.988], [2.0, 0.0]) == [0, 1]
+    assert order([0.5, 0.990], [2.0, 0.0]) == [1, 0]
 
 
 def test_equal_opinions_leave_the_decision_to_the_other_side() -> None:
