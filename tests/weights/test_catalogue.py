@@ -80,3 +80,9 @@ def test_a_model_has_the_size_of_all_its_parts_and_the_digest_of_its_first_file(
     parts = (Part("a", "1", "a/1", 3, "d1"), Part("b", "1", "b/2", 4, "d2"))
     model = Model("m", "llm", "MIT", "", (WeightFile("x", "first", parts), WeightFile("y", "second", parts[:1])))
     assert ([file.size for file in model.files], model.size, model.sha256) == ([7, 3], 10, "first")
+
+
+def test_the_judge_that_comes_with_rag_is_whole_and_small() -> None:
+    assert shipped.state(SHIPPED).state == "present"
+    assert shipped.require(SHIPPED).stat().st_size < 25_000_000
+    assert SHIPPED.base in CATALOGUE
