@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from rag.weights import shipped
 from rag.weights.catalogue import (
     CATALOGUE,
     E5_TOKENIZER,
