@@ -44,7 +44,7 @@ def _across(asking: str, reading: str) -> Callable[[Path], Iterator[Asked]]:
 _T = TypeVar("_T")
 
 # Half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is 7 million tokens, which
-# two cores with bfloat16 read in about 75 minutes.
+# two cores with bfloat16 read in about 90 minutes.
 QUESTIONS = (
     Questions("idkmrc", readers.idkmrc, "id", 20_000, negatives=0.7, times=2),
     Questions("tydiqa", readers.squad, "en", 1500),
