@@ -21,7 +21,7 @@ from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
-from rag.settings import Settings
+from rag.settings import LLM_JUDGE, Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Judge, Passage, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
@@ -38,7 +38,6 @@ MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
 # Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
 LEAST_JUDGED = 10
-_LLM_JUDGE = "llm"
 
 
 class Engine:
@@ -213,7 +212,7 @@ class Engine:
         name = self.settings.judge
         if name == JUDGE:
             return self.small_judge
-        if name == _LLM_JUDGE:
+        if name == LLM_JUDGE:
             from rag.judging.llm import LlmJudge
 
             return LlmJudge(self.reader, self._calibration())

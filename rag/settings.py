@@ -11,6 +11,8 @@ from rag.errors import QuestionError
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 PREFIX = "RAG_"
+# The judge that is the language model itself.
+LLM_JUDGE = "llm"
 
 
 def _setting(default: Any, about: str) -> Any:
@@ -32,10 +34,10 @@ class Settings:
     embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
     llm: str = _setting(LLM, "a catalogue name, a GGUF file, or repo:file of a hub")
     judge: str = _setting(
-        JUDGE, "our own, `llm` for the language model's yes or no, or a cross-encoder's folder or name on a hub"
+        LLM_JUDGE, f"`llm` for the language model's yes or no, {JUDGE}, or a cross-encoder's folder or hub name"
     )
     threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
-    passages: int = _setting(8, "passages to judge for an answer, at most")
+    passages: int = _setting(4, "passages to judge for an answer, at most")
     min_confidence: float = _setting(0.35, "refuse to answer below this probability that a passage answers, 0 to 1")
     context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
     answer_tokens: int = _setting(160, "tokens of an answer, at most")

@@ -10,7 +10,7 @@ import pytest
 from rag import settings
 from rag.engine import Engine
 from rag.settings import Settings
-from rag.weights.catalogue import SMALL_LLM
+from rag.weights.catalogue import JUDGE, SMALL_LLM
 from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, SilentObserver
 
 ROOT = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ class FakeEngine(Engine):
 @pytest.fixture
 def engine(home: Path, tmp_path: Path) -> Engine:
     """An engine over `home`, which is indexed."""
-    built = FakeEngine(Settings(home=home, cache=tmp_path / "cache", embedder="bag", llm="overlap"))
+    built = FakeEngine(Settings(home=home, cache=tmp_path / "cache", embedder="bag", llm="overlap", judge=JUDGE))
     built.rebuild(SilentObserver())
     return built
 
@@ -51,7 +51,7 @@ def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     shutil.copytree(ROOT / "prompts", folder / "prompts")
     (folder / "seeds").mkdir(parents=True)
     shutil.copy(ROOT / "seeds" / SEED, folder / "seeds")
-    return replace(settings.load(os.environ, {"home": str(folder), "llm": SMALL_LLM}), min_confidence=0.0)
+    return replace(settings.load(os.environ, {"home": str(folder), "llm": SMALL_LLM, "judge": JUDGE}), min_confidence=0.0)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rag.indexing import history, snapshot
+from rag.weights.catalogue import JUDGE
 from tests.conftest import ROOT
 from tests.test_cli import assert_one_line
 
@@ -56,7 +57,7 @@ def indexed(home: Path) -> list[str]:
 
 def test_a_judged_search_says_how_likely_each_passage_answers(home: Path) -> None:
     assert rag(home, "index").returncode == 0
-    assert "(answers 98%, meaning" in rag(home, "search", "Kucing makan ikan dapur?", "--judged").stdout
+    assert "(answers 98%, meaning" in rag(home, "search", "Kucing makan ikan dapur?", "--judged", "--judge", JUDGE).stdout
     assert "answers" not in rag(home, "search", "Kucing makan ikan dapur?").stdout
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rag import settings
 from rag.cli.terminal import complain, print_json
 from rag.errors import QuestionError
-from rag.weights.catalogue import CATALOGUE, EMBEDDER, JUDGE, LLM, SHIPPED, Model, Shipped
+from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SHIPPED, Model, Shipped
 
 if TYPE_CHECKING:
     from rag.weights.cache import FileState
@@ -93,7 +93,7 @@ class _FetchMeter:
 
 def _print_states(models: "Sequence[Model | Shipped]", states: "Sequence[FileState]") -> None:
     for model in models:
-        default = " (default)" if model.name in (EMBEDDER, LLM, JUDGE) else ""
+        default = " (default)" if model.name in (EMBEDDER, LLM) else ""
         print(f"{model.name}{default}: {model.about}; {model.licence}")
         for state in states:
             if state.model == model.name:

@@ -12,6 +12,7 @@ from rag.engine import Engine
 from rag.evaluation import metrics, pictures
 from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.ranker import IndexRanker
+from rag.weights.catalogue import JUDGE
 from tests.evaluation.fakes import JudgingEngine
 from tests.fakes import SilentObserver
 
@@ -37,6 +38,7 @@ def rag_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rag:
     """`rag eval` with the files of this test and the arguments given; the exit code."""
     monkeypatch.setattr(rag.engine, "Engine", JudgingEngine)
     monkeypatch.setattr(metrics, "_RESAMPLES", 20)
+    monkeypatch.setenv("RAG_JUDGE", JUDGE)
     files = {}
     for name, rows in (("corpus", CORPUS), ("questions", QUESTIONS), ("claims", CLAIMS)):
         files[name] = tmp_path / f"{name}.jsonl"
