@@ -17,20 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from rag import settings
+from rag.cli.terminal import Progress
 from rag.engine import Engine
 from rag.evaluation import dataset
 from rag.settings import Settings
 from rag.types import Marked, Token
-
-
-class Silent:
-    """Watches a build without a word."""
-
-    def waiting(self) -> None: ...
-
-    def read(self, done: int, total: int) -> None: ...
-
-    def embedded(self, done: int, total: int) -> None: ...
 
 
 def timed(engine: Engine, question: str) -> tuple[float, float]:
@@ -62,7 +53,7 @@ def main() -> None:
     data = dataset.read(corpus, questions)
     ours, plain = opened(home, "judge-e5-small-1"), opened(home, "llm")
     dataset.write_seeds(data.passages, ours.settings.seeds)
-    ours.rebuild(Silent())
+    ours.rebuild(Progress())
     plain.embedder = ours.embedder
     asked = [question.text for question in data.questions[:: max(1, len(data.questions) // count)]][:count]
     for engine in (ours, plain):

@@ -170,9 +170,10 @@ def normalise(text: str) -> str:
 
 def visible(text: str) -> tuple[str, Sequence[int]]:
     """A copy for models, without invisible and control characters, and for each of its characters where it stood."""
+    if not _INVISIBLE.search(text):
+        return _CONTROL.sub(" ", text), range(len(text))
     kept = [i for i, character in enumerate(text) if not _INVISIBLE.match(character)]
-    copy = text if len(kept) == len(text) else "".join(text[i] for i in kept)
-    return _CONTROL.sub(" ", copy), kept
+    return _CONTROL.sub(" ", "".join(text[i] for i in kept)), kept
 
 
 def trimmed(text: str, start: int, end: int) -> Span | None:

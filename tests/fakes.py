@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import text as texts
-from rag.judging.small import logistic
+from rag.judging.odds import logistic
 from rag.types import Judgement, Span
 
 DIMENSION = 256

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from rag.cli.terminal import Progress
 from rag.embedding import folder
 from rag.engine import Engine
 from rag.judging.pairs import PairEncoder
@@ -30,7 +31,7 @@ def main() -> None:
     forbidden = mixture.questions_of(
         [*parsed.development.glob("*.questions.jsonl"), *parsed.development.glob("*.claims.jsonl")]
     )
-    shop = mixture.Workshop(parsed.data, parsed.work, engine, _Printer())
+    shop = mixture.Workshop(parsed.data, parsed.work, engine, Progress())
     examples = mixture.load(mixture.prepare(shop, forbidden, seed=1))
     model = folder.read(source)
     encoder = PairEncoder(model)
@@ -48,19 +49,6 @@ def main() -> None:
     run = parsed.work / f"seed-{parsed.seed}"
     train(Network(source), Data(rows, model.padding), plan, look, run)
     print(export(run / "best.pt", model, parsed.development, run / SHIPPED.file), flush=True)
-
-
-class _Printer:
-    """Says how far an index is."""
-
-    def waiting(self) -> None:
-        print("another build is at work", flush=True)
-
-    def read(self, done: int, total: int) -> None:
-        pass
-
-    def embedded(self, done: int, total: int) -> None:
-        print(f"embedded {done} of {total}", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

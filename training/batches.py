@@ -73,12 +73,13 @@ def batches(rows: Sequence[Row], padding: int, rng: random.Random) -> Iterator[B
     groups: list[list[Row]] = []
     for at in range(0, len(order), together):
         window = sorted((rows[i] for i in order[at : at + together]), key=lambda r: len(r.ids))
-        groups += _groups(window)
+        groups += grouped(window)
     rng.shuffle(groups)
     return (_batch(group, padding) for group in groups)
 
 
-def _groups(rows: Sequence[Row]) -> list[list[Row]]:
+def grouped(rows: Sequence[Row]) -> list[list[Row]]:
+    """Rows, the shortest first, as runs that fill a batch."""
     groups: list[list[Row]] = [[]]
     for one in rows:
         if groups[-1] and (len(groups[-1]) + 1) * len(one.ids) > BATCH_TOKENS:
@@ -87,16 +88,23 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
     return groups
 
 
-def _batch(rows: Sequence[Row], padding: int) -> Batch:
+def padded(rows: Sequence[Row], padding: int) -> tuple[Tensor, Tensor]:
+    """Token numbers and mask, of shape (rows, longest row)."""
     shape = (len(rows), max(len(r.ids) for r in rows))
     ids, mask = np.full(shape, padding), np.zeros(shape, np.int64)
-    starts, ends = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for i, one in enumerate(rows):
         ids[i, : len(one.ids)], mask[i, : len(one.ids)] = one.ids, 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def _batch(rows: Sequence[Row], padding: int) -> Batch:
+    ids, mask = padded(rows, padding)
+    starts, ends = np.zeros(ids.shape, np.float32), np.zeros(ids.shape, np.float32)
+    for i, one in enumerate(rows):
         starts[i, list(one.starts)], ends[i, list(one.ends)] = 1, 1
     return Batch(
-        ids=torch.from_numpy(ids),
-        mask=torch.from_numpy(mask),
+        ids=ids,
+        mask=mask,
         heads=torch.tensor([r.head for r in rows]),
         labels=torch.tensor([r.label for r in rows]),
         starts=torch.from_numpy(starts),

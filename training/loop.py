@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -59,7 +60,8 @@ def train(network: Network, data: Data, plan: Plan, look: Look, folder: Path) ->
     groups = [{"params": body, "highest": plan.rate}, {"params": heads, "highest": plan.head_rate}]
     optimizer = torch.optim.AdamW(groups, lr=plan.rate, weight_decay=plan.decay, fused=True)
     state = _resume(network, optimizer, folder)
-    started, before, losses = time.monotonic(), state.spent, [0.0]
+    started, before = time.monotonic(), state.spent
+    losses: list[float] = []
     looked = len(state.history or ())
     while state.spent < plan.tokens:
         order = batches(data.rows, data.padding, random.Random(1000 * plan.seed + state.passes))
@@ -70,7 +72,7 @@ def train(network: Network, data: Data, plan: Plan, look: Look, folder: Path) ->
             state.spent, state.batch = state.spent + batch.ids.numel(), number + 1
             if state.batch % 50 == 0:
                 rate = (state.spent - before) / (time.monotonic() - started)
-                _say(f"{state.spent / plan.tokens:.1%}, loss {sum(losses[-50:]) / 50:.3f}, {rate:.0f} tokens a second")
+                _say(f"{state.spent / plan.tokens:.1%}, loss {mean(losses[-50:]):.3f}, {rate:.0f} tokens a second")
             if state.spent >= plan.tokens * (looked + 1) / plan.looks:
                 looked += 1
                 _look(network, optimizer, state, look, folder)

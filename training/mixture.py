@@ -102,7 +102,7 @@ def prepare(shop: Workshop, forbidden: frozenset[str], seed: int) -> Path:
 
 def load(path: Path) -> list[Example]:
     """The examples of a file that `prepare` wrote."""
-    return [_example(json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+    return [_example(row) for row in readers.lines(path)]
 
 
 def plain(question: str) -> str:
@@ -163,5 +163,5 @@ def _example(record: dict[str, object]) -> Example:
 
 def questions_of(paths: Iterable[Path]) -> frozenset[str]:
     """The questions and claims of evaluation files, as `plain` has them."""
-    rows = [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+    rows = (row for path in paths for row in readers.lines(path))
     return frozenset(plain(row[key]) for row in rows for key in ("question", "claim") if key in row)

@@ -17,7 +17,7 @@ _SUPPORTS = frozenset(
 
 def idkmrc(folder: Path) -> Iterator[Asked]:
     """IDK-MRC's training split: Indonesian, 4,290 of 9,332 questions are one-word edits that their passage does not answer."""
-    for row in _lines(folder / "idkmrc.train.jsonl"):
+    for row in lines(folder / "idkmrc.train.jsonl"):
         for question in row["questions"]:
             answers = [(answer["text"], answer["start"]) for answer in question["answers"]]
             yield from _asked("idkmrc", question["question"], row["text"], answers)
@@ -35,8 +35,8 @@ def squad(folder: Path) -> Iterator[Asked]:
 
 def iapp(folder: Path) -> Iterator[Asked]:
     """iapp-wiki-qa: Thai questions on whole articles; the training split."""
-    with zipfile.ZipFile(folder / "data.zip") as archive, archive.open("data/train.jsonl") as lines:
-        for line in lines:
+    with zipfile.ZipFile(folder / "data.zip") as archive, archive.open("data/train.jsonl") as file:
+        for line in file:
             row = json.loads(line)
             answers = list(zip(row["answers"]["text"], row["answers"]["answer_start"], strict=False))
             yield from _asked("iapp", row["question"], row["context"], answers)
@@ -44,7 +44,7 @@ def iapp(folder: Path) -> Iterator[Asked]:
 
 def qed(folder: Path) -> Iterator[Asked]:
     """QED: English questions to a search engine, of Natural Questions."""
-    for row in _lines(folder / "qed-dev.clean.jsonl"):
+    for row in lines(folder / "qed-dev.clean.jsonl"):
         answers = [(answer["string"], answer["start"]) for group in row["original_nq_answers"] for answer in group]
         yield from _asked("qed", row["question_text"], row["paragraph_text"], answers)
 
@@ -52,7 +52,7 @@ def qed(folder: Path) -> Iterator[Asked]:
 def afriqa(folder: Path) -> Iterator[Asked]:
     """AfriQA: questions in African languages on English and French passages."""
     for path in sorted(folder.glob("*.json")):
-        for row in _lines(path):
+        for row in lines(path):
             if not row["context"]:
                 continue
             answer = row["answer_pivot"]
@@ -62,7 +62,7 @@ def afriqa(folder: Path) -> Iterator[Asked]:
 
 def parallel(folder: Path, pairs: Iterable[tuple[str, str]]) -> Iterator[Asked]:
     """SQuAD questions of one language on the passage of another, for each (question's, passage's) of `pairs`."""
-    rows = list(_lines(folder / "parallel.jsonl"))
+    rows = list(lines(folder / "parallel.jsonl"))
     for asking, reading in pairs:
         for row in rows:
             if (question := row.get(asking)) and (passage := row.get(reading)):
@@ -74,13 +74,13 @@ def parallel(folder: Path, pairs: Iterable[tuple[str, str]]) -> Iterator[Asked]:
 
 def indonli(folder: Path) -> Iterator[Claimed]:
     """IndoNLI's training split: Indonesian."""
-    for row in _lines(folder / "train.jsonl"):
+    for row in lines(folder / "train.jsonl"):
         yield Claimed("indonli", row["hypothesis"], row["premise"], row["label"] in _SUPPORTS)
 
 
 def attributionbench(folder: Path) -> Iterator[Claimed]:
     """AttributionBench's development rows: sentences of generated answers with what they cite. None of HAGRID."""
-    for row in _lines(folder / "dev.clean.jsonl"):
+    for row in lines(folder / "dev.clean.jsonl"):
         if row["src_dataset"] not in {"HAGRID", "LFQA"}:  # the one is measured on, of the other no licence is known
             evidence = "\n\n".join(row["references"])
             yield Claimed("attributionbench", row["claim"], evidence, row["attribution_label"] in _SUPPORTS)
@@ -88,27 +88,27 @@ def attributionbench(folder: Path) -> Iterator[Claimed]:
 
 def fever(folder: Path) -> Iterator[Claimed]:
     """FEVER's development rows with their evidence: supported, or refuted."""
-    for row in _lines(folder / "dev.jsonl"):
+    for row in lines(folder / "dev.jsonl"):
         yield Claimed("fever", row["claim"], _detokenised(row["evidence"]), row["label"] in _SUPPORTS)
 
 
 def fever_symmetric(folder: Path) -> Iterator[Claimed]:
     """Claims written so that their words alone tell nothing."""
-    for row in _lines(folder / "fever_symmetric_dev.jsonl"):
+    for row in lines(folder / "fever_symmetric_dev.jsonl"):
         claim, evidence = _detokenised(row["claim"]), _detokenised(row["evidence"])
         yield Claimed("fever_symmetric", claim, evidence, row["label"] in _SUPPORTS)
 
 
 def factcheck(folder: Path) -> Iterator[Claimed]:
     """Factcheck-GPT: claims of a model against passages of the web."""
-    for row in _lines(folder / "subtask3_claim_evidence_stance.jsonl"):
+    for row in lines(folder / "subtask3_claim_evidence_stance.jsonl"):
         yield Claimed("factcheck", row["claim"], row["evidence"], row["stance"] in _SUPPORTS)
 
 
 def wice(folder: Path) -> Iterator[Claimed]:
     """WiCE: sentences of Wikipedia with the sentences of the page they cite, around those that support."""
     for name in ("claim_dev.jsonl", "nonsupp_tokens_train.jsonl"):
-        for row in _lines(folder / name):
+        for row in lines(folder / name):
             sentences, wanted = row["evidence"], row["supporting_sentences"]
             chosen = wanted[0] if wanted and isinstance(wanted[0], list) else wanted
             around = sorted({near for i in chosen for near in (i - 1, i, i + 1) if 0 <= near < len(sentences)})
@@ -137,15 +137,16 @@ def _asked(source: str, question: str, passage: str, answers: Iterable[tuple[str
         yield Asked(source, question, passage, tuple(sorted(places, key=lambda place: place.start)))
 
 
-def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
+def lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
             yield json.loads(line)
 
 
 def _table(path: Path, delimiter: str) -> Iterator[Mapping[str, str]]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines, delimiter=delimiter)
+    with path.open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file, delimiter=delimiter)
 
 
 def _detokenised(text: str) -> str:

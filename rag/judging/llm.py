@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rag.judging.small import logistic
+from rag.judging.odds import logistic
 from rag.types import Calibration, Judgement, Reader
 
 

@@ -1,6 +1,5 @@
 """Our own judge: the embedder's encoder, trained to read a question and a passage together, on OpenVINO."""
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.embedding.running import Runner
 from rag.judging import spans, weights
+from rag.judging.odds import logistic
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.weights import JudgeWeights
 from rag.types import Embedder, Judgement, Span
@@ -104,8 +104,3 @@ def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
     else:
         model, arithmetic = folder.read(cache.sentence_transformer(base)), FLOAT32
     return SmallJudge(SHIPPED.name, SHIPPED.sha256, weights.read(path, model), arithmetic)
-
-
-def logistic(value: float) -> float:
-    """1 / (1 + exp(-value)), in the form that does not overflow."""
-    return 0.5 * (1 + math.tanh(value / 2))

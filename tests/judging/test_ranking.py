@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.judging.ranking import log_odds, order, rerank
+from rag.judging.odds import log_odds
+from rag.judging.ranking import order, rerank
 from rag.types import Passage
 from tests.fakes import ScriptedJudge
 

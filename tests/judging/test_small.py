@@ -17,8 +17,9 @@ from rag.embedding.openvino import OpenVinoEmbedder
 from rag.errors import WeightsDamaged, WeightsMissing
 from rag.files import sha256_file
 from rag.judging import small, spans, weights
+from rag.judging.odds import logistic
 from rag.judging.pairs import Encoded, PairEncoder
-from rag.judging.small import SmallJudge, logistic
+from rag.judging.small import SmallJudge
 from rag.text import visible
 from rag.weights import shipped
 from rag.weights.cache import WeightCache
