@@ -159,6 +159,7 @@ _SNOWBALL = {
 }
 # A stemmer holds the word it works on, so one thread at a time uses it.
 _STEMMING = Lock()
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def normalise(text: str) -> str:
@@ -253,6 +254,11 @@ def words(text: str, language: str) -> list[str]:
     """The words and numbers, case-folded, by Unicode's rules and ICU's dictionaries (Thai, Chinese, Japanese, Khmer, …)."""
     pieces = WordBreaker(_HALF.sub(" ", text), language)
     return [piece.casefold() for piece in pieces if any(character.isalnum() for character in piece)]
+
+
+def numbers(text: str) -> list[str]:
+    """The numbers that are written in digits, as they are written."""
+    return _NUMBER.findall(text)
 
 
 def stems(words_: Sequence[str], language: str) -> list[str]:

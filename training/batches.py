@@ -21,7 +21,8 @@ _SORTED_TOGETHER = 40
 class Row:
     """One example in token numbers. `starts` and `ends` are the first and last token of each answer; (0,) where none is.
 
-    Token 0, the beginning of the pair, stands for "no answer here". `head` is the column of the network's log-odds.
+    Token 0, the beginning of the pair, stands for "no answer here"; () asks for no place. `head` is the column of the
+    network's log-odds.
     """
 
     ids: list[int]
@@ -33,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows padded to one length. `starts` and `ends` mark every right place, all zero for claims."""
+    """Rows padded to one length. `starts` and `ends` mark every right place, all zero where none is asked for."""
 
     ids: Tensor
     mask: Tensor
@@ -48,6 +49,8 @@ def row(example: Example, encoder: PairEncoder) -> Row | None:
     if not isinstance(example, Asked):
         return Row(encoder.claims([(example.claim, example.evidence)])[0].ids, 1, float(example.supported), (), ())
     encoded = encoder.questions(example.question, [example.passage])[0]
+    if example.answers is None:
+        return Row(encoded.ids, 0, 1.0, (), ())
     if not example.answers:
         return Row(encoded.ids, 0, 0.0, (0,), (0,))
     places = [place for answer in example.answers if (place := _tokens(encoded, answer.start, answer.end))]

@@ -8,12 +8,15 @@ from rag.types import Span
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question and a passage. `answers` are ranges of the passage; without any, the passage does not answer."""
+    """A question and a passage. `answers` are ranges of the passage; without any, the passage does not answer.
+
+    None: it answers, and nobody said with which words.
+    """
 
     source: str
     question: str
     passage: str
-    answers: tuple[Span, ...]
+    answers: tuple[Span, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

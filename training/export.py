@@ -12,13 +12,15 @@ from sklearn.linear_model import LogisticRegression
 
 from rag.embedding.folder import Model
 from rag.embedding.graph import FLOAT32
-from rag.judging import spans, weights
+from rag.judging import spans, weights, wording
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.small import SmallJudge
-from rag.judging.weights import Calibration
+from rag.judging.weights import Calibration, SupportCalibration
 from training import development
+from training.development import Judged
 
-_RAW = Calibration(verdict=1, span=0, offset=0, support=1, support_offset=0)
+_RAW_SUPPORT = SupportCalibration(log_odds=1, words=0, numbers=0, offset=0)
+_RAW = Calibration(verdict=1, span=0, offset=0, support=_RAW_SUPPORT, support_across=_RAW_SUPPORT)
 
 
 def export(checkpoint: Path, base: Model, judged: Path, path: Path) -> Calibration:
@@ -45,9 +47,21 @@ def _calibrated(judge: SmallJudge, encoder: PairEncoder, folder: Path) -> Calibr
     logits = judge.logits(pairs)
     features = np.array([[whole[0], margin(pair, places)] for pair, (whole, places) in zip(pairs, logits, strict=True)])
     (verdict, span), offset = _fit(features, [one.label for one in asked])
-    said = judge.logits(encoder.claims([(one.first, one.second) for one in claims]))
-    (support,), support_offset = _fit(np.array([[whole[1]] for whole, _ in said]), [one.label for one in claims])
-    return Calibration(verdict, span, offset, support, support_offset)
+    return Calibration(verdict, span, offset, *_support(judge, encoder, claims))
+
+
+def _support(
+    judge: SmallJudge, encoder: PairEncoder, claims: Sequence[Judged]
+) -> tuple[SupportCalibration, SupportCalibration]:
+    """How support is calibrated in one language, and, without the words, across two: claims in English on English evidence."""
+    pairs, labels = [(one.first, one.second) for one in claims], [one.label for one in claims]
+    said = [whole[1] for whole, _ in judge.logits(encoder.claims(pairs))]
+    words, numbers = [wording.shared_words(*pair, "en") for pair in pairs], [wording.shared_numbers(*pair) for pair in pairs]
+    (log_odds, word, number), offset = _fit(np.array([said, words, numbers]).T, labels)
+    (log_odds_across, number_across), offset_across = _fit(np.array([said, numbers]).T, labels)
+    return SupportCalibration(log_odds, word, number, offset), SupportCalibration(
+        log_odds_across, 0, number_across, offset_across
+    )
 
 
 def margin(pair: Encoded, places: NDArray[np.float32]) -> float:

@@ -37,16 +37,15 @@ class Miner:
         whole = len(asked.passage) <= _SHORT and rng.random() < _WHOLE
         if whole or len(spans) == 1:
             return [asked, *self._negative(asked, rng)]
-        if not asked.answers:  # nobody knows which chunk was meant not to answer
-            chosen = rng.choice(spans)
-            return [_within(asked, chosen)]
+        if not asked.answers:  # nobody knows which chunk was meant, to answer or not to
+            return [_within(asked, rng.choice(spans))] if asked.answers == () else [asked, *self._negative(asked, rng)]
         holding = [s for s in spans if any(s.start <= a.start and a.end <= s.end for a in asked.answers)]
         return [*(_within(asked, s) for s in holding[:1]), *self._negative(asked, rng)]
 
     def _negative(self, asked: Asked, rng: random.Random) -> list[Asked]:
-        if not asked.answers:
+        if asked.answers == ():
             return []
-        answers = {asked.passage[a.start : a.end].casefold() for a in asked.answers}
+        answers = {asked.passage[a.start : a.end].casefold() for a in asked.answers or ()}
         ranked = self._ranker.rank(asked.question, "hybrid", _DEPTH + 8)
         others = [text for text in (self.texts[int(i)] for i in ranked) if not _answers(text, answers, asked.passage)]
         # The nearer the more often: half of the draws are of the first two.
@@ -58,15 +57,15 @@ def _near(rng: random.Random, count: int) -> int:
 
 
 def _answers(text: str, answers: set[str], gold: str) -> bool:
-    """Whether the text may answer: it holds an answer's words, or it is of the passage that does."""
+    """Whether the text may answer: it holds an answer's words, or it is of the passage that does and nobody said where."""
     low = text.casefold()
-    return any(answer in low for answer in answers if len(answer) >= _LEAST_ANSWER) or (
-        text in gold and any(answer in low for answer in answers)
-    )
+    if text in gold:
+        return not answers or any(answer in low for answer in answers)
+    return any(answer in low for answer in answers if len(answer) >= _LEAST_ANSWER)
 
 
 def _within(asked: Asked, span: Span) -> Asked:
-    inside = [a for a in asked.answers if span.start <= a.start and a.end <= span.end]
+    inside = [a for a in asked.answers or () if span.start <= a.start and a.end <= span.end]
     moved = tuple(Span(a.start - span.start, a.end - span.start) for a in inside)
     return Asked(asked.source, asked.question, asked.passage[span.start : span.end], moved)
 

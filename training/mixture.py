@@ -5,27 +5,33 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from rag.engine import Engine
 from rag.indexing.build import Observer
 from rag.types import Span
-from training import readers
+from training import open_questions, readers
+from training.edits import edited
 from training.examples import Asked, Claimed, Example
 from training.mining import Miner
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One set of questions: `most` of them, `negatives` mined for each that is answered, in the passages of its `pool`."""
+    """One set of questions: `most` of them, searched among the passages of its `pool`.
+
+    `negatives` and `edits` are shares of the answered ones: those to which a mined passage that does not answer is added, and
+    those that are asked again with a change that the passage does not answer.
+    """
 
     folder: str
     read: Callable[[Path], Iterator[Asked]]
     pool: str
     most: int
     negatives: float = 0.6
-    times: int = 1
+    edits: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +47,52 @@ def _across(asking: str, reading: str) -> Callable[[Path], Iterator[Asked]]:
     return lambda folder: readers.parallel(folder, [(asking, reading)])
 
 
+def _open(language: str, read: Callable[[Path], Iterator[Asked]]) -> Callable[[Path], Iterator[Asked]]:
+    """Open questions made of the passages that another reader reads."""
+
+    def made(folder: Path) -> Iterator[Asked]:
+        passages = dict.fromkeys(asked.passage for asked in read(folder))
+        return open_questions.made([(language, passage) for passage in passages], random.Random(0))
+
+    return made
+
+
 _T = TypeVar("_T")
 
-# Half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is 7 million tokens, which
-# two cores with bfloat16 read in about 90 minutes.
+# Nearly half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is about 8 million
+# tokens, which two cores with bfloat16 read in about 100 minutes.
 QUESTIONS = (
-    Questions("idkmrc", readers.idkmrc, "id", 20_000, negatives=0.7, times=2),
-    Questions("tydiqa", readers.squad, "en", 1500),
-    Questions("squad2_train_10articles", readers.squad, "en", 700),
-    Questions("squad2_dev_half", readers.squad, "en", 1600, negatives=0.3),
-    Questions("qed", readers.qed, "en", 400),
-    Questions("afriqa", readers.afriqa, "en", 500),
-    Questions("xling_squad", _across("ind", "en"), "en", 2400),
-    Questions("xling_squad", _across("zh", "en"), "en", 600),
-    Questions("xling_squad", _across("es", "en"), "en", 200),
-    Questions("xling_squad", _across("en", "ind"), "id", 500),
-    Questions("xling_squad", _across("zh", "ind"), "id", 300),
-    Questions("xling_squad", _across("en", "zh"), "zh", 300),
-    Questions("xling_squad", _across("ind", "zh"), "zh", 400),
-    Questions("expmrc_cmrc", readers.squad, "zh", 1000),
-    Questions("drcd", readers.squad, "zh", 300),
+    Questions("idkmrc", readers.idkmrc, "id", 20_000, negatives=0.5, edits=0.25),
+    Questions("idkmrc", _open("id", readers.idkmrc), "id", 1300, edits=0.2),
+    Questions("xling_squad", _open("id", _across("ind", "ind")), "id", 500, edits=0.2),
+    Questions("xling_squad", _across("ind", "ind"), "id", 5000, negatives=0.2),
+    Questions("xling_squad", _across("en", "ind"), "id", 900),
+    Questions("xling_squad", _across("zh", "ind"), "id", 400),
+    Questions("tydiqa", readers.squad, "en", 1500, edits=0.3),
+    Questions("squad2_train_10articles", readers.squad, "en", 1200, edits=0.2),
+    Questions("squad2_dev_half", readers.squad, "en", 1600, negatives=0.2),
+    Questions("qed", readers.qed, "en", 700),
+    Questions("afriqa", readers.afriqa, "en", 700),
+    Questions("tydiqa", _open("en", readers.squad), "en", 800, edits=0.2),
+    Questions("squad2_dev_half", _open("en", readers.squad), "en", 400, edits=0.2),
+    Questions("squad2_train_10articles", _open("en", readers.squad), "en", 400, edits=0.2),
+    Questions("xling_squad", _across("ind", "en"), "en", 3700),
+    Questions("xling_squad", _across("zh", "en"), "en", 900),
+    Questions("xling_squad", _across("es", "en"), "en", 300),
+    Questions("xling_squad", _across("en", "zh"), "zh", 500),
+    Questions("xling_squad", _across("ind", "zh"), "zh", 900),
+    Questions("expmrc_cmrc", readers.squad, "zh", 1200),
+    Questions("drcd", readers.squad, "zh", 500),
     Questions("iapp", readers.iapp, "th", 1500),
-    Questions("jaquad", readers.squad, "ja", 300),
-    Questions("arcd", readers.squad, "ar", 200),
+    Questions("onestopqa", readers.plain_questions, "open", 1440, edits=0.2),
+    Questions("fairytaleqa", readers.plain_questions, "open", 1500, negatives=0.5, edits=0.1),
+    Questions("boolq_dev", readers.plain_questions, "open", 1000),
+    Questions("quoref_multi_dev", readers.plain_questions, "open", 500, negatives=0.3),
+    Questions("selqa_dev", readers.plain_questions, "open", 700, edits=0.1),
+    Questions("dureader_checklist_dev", readers.plain_questions, "zh-open", 1000, negatives=0.4),
+    Questions("dureader_robust_dev", readers.plain_questions, "zh-open", 800, negatives=0.5),
+    Questions("jaquad", readers.squad, "ja", 400),
+    Questions("arcd", readers.squad, "ar", 300),
 )
 CLAIMS = (
     Claims("indonli", readers.indonli, 4000),
@@ -74,9 +103,13 @@ CLAIMS = (
     Claims("wice", readers.wice, 723),
     Claims("begin", readers.begin, 600),
     Claims("faithdial_audit", readers.faithdial, 300),
+    Claims("expertqa_val", readers.plain_claims, 763),
+    Claims("foolmetwice_dev", readers.plain_claims, 1169),
+    Claims("summedits_eval", readers.plain_claims, 307),
 )
-# Answered questions that become a claim, "question answer", once with its own answer and once with one of another question.
-_QUESTIONS_AS_CLAIMS = 1500
+# The share of a pool's answered questions that become a claim, "question answer", once with its own answer and once with
+# one of another question.
+_QUESTIONS_AS_CLAIMS = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +122,27 @@ class Workshop:
     observer: Observer
 
 
-def prepare(shop: Workshop, forbidden: frozenset[str], seed: int) -> Path:
-    """Write the examples of the mixture to a file, once; `forbidden` are questions that something is measured on."""
-    path = shop.work / f"examples-{seed}.jsonl"
+def prepare(shop: Workshop, forbidden: frozenset[str], seed: int) -> list[Path]:
+    """Write the examples, a file for each pool and one of claims, once; `forbidden` are what something is measured on."""
+    folder = shop.work / f"examples-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    pools = list(dict.fromkeys(source.pool for source in QUESTIONS))
+    for name in pools:
+        _write(folder / f"{name}.jsonl", partial(_of_pool, name, shop, forbidden, random.Random(f"{seed} {name}")))
+    _write(folder / "claims.jsonl", partial(_of_claims, shop, forbidden, random.Random(f"{seed} claims")))
+    return [folder / f"{name}.jsonl" for name in (*pools, "claims")]
+
+
+def _write(path: Path, examples: Callable[[], Iterable[Example]]) -> None:
     if not path.exists():
-        examples = list(_examples(shop, forbidden, random.Random(seed)))
-        partial = path.with_suffix(".partial")
-        partial.write_text("".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
-        partial.rename(path)
-    return path
+        unfinished = path.with_suffix(".partial")
+        unfinished.write_text("".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples()), "utf-8")
+        unfinished.rename(path)
 
 
-def load(path: Path) -> list[Example]:
-    """The examples of a file that `prepare` wrote."""
-    return [_example(row) for row in readers.lines(path)]
+def load(paths: Iterable[Path]) -> list[Example]:
+    """The examples of files that `prepare` wrote."""
+    return [_example(row) for path in paths for row in readers.lines(path)]
 
 
 def plain(question: str) -> str:
@@ -110,23 +150,29 @@ def plain(question: str) -> str:
     return "".join(character for character in question.casefold() if character.isalnum())
 
 
-def _examples(shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Example]:
-    pools: dict[str, list[tuple[Questions, Asked]]] = defaultdict(list)
+def _of_pool(name: str, shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Example]:
+    members: list[tuple[Questions, Asked]] = []
     for source in QUESTIONS:
-        found = [asked for asked in source.read(shop.data / source.folder) if plain(asked.question) not in forbidden]
-        pools[source.pool] += [(source, asked) for asked in _sample(found, source.most, rng) for _ in range(source.times)]
-    for pool, members in pools.items():
-        miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / pool, shop.observer)
-        for source, asked in members:
-            positive, *negative = miner.examples(asked, rng)
-            yield positive
-            if rng.random() < source.negatives:
-                yield from negative
+        if source.pool == name:
+            found = [asked for asked in source.read(shop.data / source.folder) if plain(asked.question) not in forbidden]
+            members += [(source, asked) for asked in _sample(found, source.most, rng)]
+    miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.observer)
+    others = [asked.question for _, asked in members]
+    for source, asked in members:
+        positive, *negative = miner.examples(asked, rng)
+        yield positive
+        if rng.random() < source.negatives:
+            yield from negative
+        if positive.answers and rng.random() < source.edits and (edit := edited(positive, others, rng)):
+            yield edit
+    answered = [asked for _, asked in members if asked.answers]
+    yield from _as_claims(_sample(answered, int(_QUESTIONS_AS_CLAIMS * len(members)), rng), rng)
+
+
+def _of_claims(shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Claimed]:
     for claims in CLAIMS:
-        found_claims = [one for one in claims.read(shop.data / claims.folder) if plain(one.claim) not in forbidden]
-        yield from _sample(found_claims, claims.most, rng)
-    answered = [asked for members in pools.values() for _, asked in members if asked.answers]
-    yield from _as_claims(_sample(answered, _QUESTIONS_AS_CLAIMS, rng), rng)
+        found = [one for one in claims.read(shop.data / claims.folder) if plain(one.claim) not in forbidden]
+        yield from _sample(found, claims.most, rng)
 
 
 def _as_claims(asked: Sequence[Asked], rng: random.Random) -> Iterator[Claimed]:
@@ -135,14 +181,20 @@ def _as_claims(asked: Sequence[Asked], rng: random.Random) -> Iterator[Claimed]:
     for one in asked:
         by_source[one.source].append(one)
     for one in asked:
-        span, other = one.answers[0], rng.choice(by_source[one.source])
+        other = rng.choice(by_source[one.source])
+        span, theirs = _first(one), _first(other)
         answer = one.passage[span.start : span.end]
-        foreign = other.passage[other.answers[0].start : other.answers[0].end]
+        foreign = other.passage[theirs.start : theirs.end]
         beginning = max(0, span.start - 350)
         evidence = one.passage[beginning : span.end + 350]
         yield Claimed("question", f"{one.question} {answer}", evidence, supported=True)
         if foreign.casefold() not in one.passage.casefold():
             yield Claimed("question", f"{one.question} {foreign}", evidence, supported=False)
+
+
+def _first(asked: Asked) -> Span:
+    assert asked.answers  # only answered questions become claims
+    return asked.answers[0]
 
 
 def _sample(items: Sequence[_T], most: int, rng: random.Random) -> list[_T]:
@@ -158,7 +210,8 @@ def _example(record: dict[str, object]) -> Example:
     if kind == "Claimed":
         return Claimed(**record)  # type: ignore[arg-type]  # written by _record
     answers = record.pop("answers")
-    return Asked(**record, answers=tuple(Span(**answer) for answer in answers))  # type: ignore[arg-type,attr-defined]
+    places = None if answers is None else tuple(Span(**answer) for answer in answers)  # type: ignore[attr-defined]
+    return Asked(**record, answers=places)  # type: ignore[arg-type]
 
 
 def questions_of(paths: Iterable[Path]) -> frozenset[str]:

@@ -1,10 +1,15 @@
 """The judge as torch sees it: the embedder's encoder, and three heads. Trained here, served by `rag/judging`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModel
+
+from rag.embedding.folder import Model
 
 # Rows of the heads' matrix, as `rag.judging.weights` has them.
 START, END = 0, 1
@@ -41,6 +46,12 @@ class Network(nn.Module):
         mean = (states * column).sum(1) / column.sum(1)
         with torch.autocast("cpu", enabled=False):
             return self.whole(mean), self.places(states)
+
+    def take(self, encoder: Model, heads: Mapping[str, NDArray[np.float32]]) -> None:
+        """Go on from a judge that was trained before."""
+        before = {f"encoder.{name}": value for name, value in encoder.tensors.items()} | dict(heads)
+        known = self.state_dict()
+        self.load_state_dict({name: torch.tensor(value) for name, value in before.items() if name in known}, strict=False)
 
     def trained(self) -> dict[str, Tensor]:
         """The tensors that training changes, by name."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rag.types import Span
 from training.examples import Asked, Claimed, located
 
 # How each set of claims says that the evidence supports one.
@@ -70,6 +71,20 @@ def parallel(folder: Path, pairs: Iterable[tuple[str, str]]) -> Iterator[Asked]:
                     continue  # the translation lost the answer
                 answers = [(answer["text"], answer["answer_start"]) for answer in passage["answers"]]
                 yield from _asked(f"parallel-{asking}-{reading}", question["question"], passage["context"], answers)
+
+
+def plain_questions(folder: Path) -> Iterator[Asked]:
+    """Rows of `question`, `passage` and `answers` as [start, end]; null: it answers, and nobody said where."""
+    for row in lines(folder / "clean.jsonl"):
+        places = row["answers"]
+        answers = None if places is None else tuple(Span(start, end) for start, end in sorted(places))
+        yield Asked(folder.name, row["question"], row["passage"], answers)
+
+
+def plain_claims(folder: Path) -> Iterator[Claimed]:
+    """Rows of `claim`, `evidence` and `supported`."""
+    for row in lines(folder / "clean.jsonl"):
+        yield Claimed(folder.name, row["claim"], row["evidence"], row["supported"])
 
 
 def indonli(folder: Path) -> Iterator[Claimed]:

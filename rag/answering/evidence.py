@@ -1,17 +1,17 @@
 """Which sentences of a passage a sentence of the answer rests on. Pure: vectors come in, ranges go out."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag import text as texts
 
 # Added to the cosine for the share of the claim's words that a sentence has: names and numbers count where meanings tie.
 _WORDS_WEIGHT = 0.3
 # A further sentence is cited where it has at least this share of the claim's words that the ones before it lack.
 _ADDS = 0.25
 _MOST = 2
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def select(
@@ -41,5 +41,5 @@ def select(
 
 def numbers_occur(claim: str, evidence: str) -> bool:
     """Whether every number of the claim stands in the evidence: the one kind of error that is cheap to be sure of."""
-    there = set(_NUMBER.findall(evidence))
-    return all(number in there for number in _NUMBER.findall(claim))
+    there = set(texts.numbers(evidence))
+    return all(number in there for number in texts.numbers(claim))

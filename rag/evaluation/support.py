@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag import text as texts
 from rag.evaluation.dataset import Claim
 from rag.evaluation.metrics import Estimate, by_language
 from rag.evaluation.probabilities import Verdicts, auroc_with_interval, verdicts
+from rag.judging.wording import shared_words
 from rag.types import SupportCheck
 
 # Claims that are checked between two words of progress.
@@ -35,7 +35,7 @@ def measure(
     told(len(pairs), len(pairs))
     labels = np.array([claim.attributable for claim in claims])
     confidences = np.array(supported)
-    common = np.array([overlap(*pair, claim.language) for pair, claim in zip(pairs, claims, strict=True)])
+    common = np.array([shared_words(*pair, claim.language) for pair, claim in zip(pairs, claims, strict=True)])
     questions = np.array([claim.question for claim in claims])
     return tuple(
         Support(
@@ -44,10 +44,3 @@ def measure(
         )
         for language, rows in by_language([claim.language for claim in claims])
     )
-
-
-def overlap(claim: str, evidence: str, language: str) -> float:
-    """The share of the claim's words that stand in the evidence; 0 where it has no words."""
-    said = texts.words(texts.normalise(claim), language)
-    known = set(texts.words(texts.normalise(evidence), language))
-    return sum(word in known for word in said) / max(1, len(said))

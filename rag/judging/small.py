@@ -11,7 +11,7 @@ from rag.embedding import folder
 from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.embedding.running import Runner
-from rag.judging import spans, weights
+from rag.judging import spans, weights, wording
 from rag.judging.odds import logistic
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.weights import JudgeWeights
@@ -48,9 +48,8 @@ class SmallJudge:
 
     def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
         """For each claim with its evidence the probability that the evidence supports it."""
-        made = self._calibration
         logits = self.logits(self._encoder.claims(claims))
-        return [logistic(made.support * float(whole[_SUPPORTS]) + made.support_offset) for whole, _ in logits]
+        return [self._support(*pair, float(whole[_SUPPORTS])) for pair, (whole, _) in zip(claims, logits, strict=True)]
 
     def logits(self, pairs: Sequence[Encoded]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """For each pair the log-odds (2,) that it answers and supports, and its tokens' logits (tokens, 2) as first, last."""
@@ -63,6 +62,15 @@ class SmallJudge:
 
         self._runner.run([pair.ids for pair in pairs], take)
         return found
+
+    def _support(self, claim: str, evidence: str, log_odds: float) -> float:
+        if not evidence.strip():
+            return 0.0
+        made, numbers = self._calibration, wording.shared_numbers(claim, evidence)
+        language = wording.language_of_both(claim, evidence)
+        if language is None:
+            return made.support_across.probability(log_odds, 0.0, numbers)
+        return made.support.probability(log_odds, wording.shared_words(claim, evidence, language), numbers)
 
     def _judgement(self, passage: str, pair: Encoded, log_odds: float, places: NDArray[np.float32]) -> Judgement:
         made = self._calibration

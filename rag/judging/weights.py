@@ -6,9 +6,11 @@ nowhere twice.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from safetensors.numpy import save_file
 
 from rag.embedding.folder import Model
 from rag.errors import WeightsDamaged
+from rag.judging.odds import logistic
 
 _FORMAT = "rag-judge-1"
 _BLOCK = 32
@@ -27,18 +30,32 @@ HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """From the heads to probabilities: logistic functions of weighted log-odds, fitted on the development half.
+class SupportCalibration:
+    """Weights of the head's log-odds, and of the shares of the claim's words and numbers that the evidence has."""
 
-    P(answers) of `verdict` x the verdict's log-odds + `span` x the span's margin + `offset`; P(supports) of `support` x its
-    log-odds + `support_offset`.
+    log_odds: float
+    words: float
+    numbers: float
+    offset: float
+
+    def probability(self, log_odds: float, words: float, numbers: float) -> float:
+        """P(supports), of log-odds and two shares."""
+        return logistic(self.log_odds * log_odds + self.words * words + self.numbers * numbers + self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From the heads to probabilities: logistic functions, fitted on the development half.
+
+    P(answers) of `verdict` x the verdict's log-odds + `span` x the span's margin + `offset`. `support` is for claims in the
+    language of their evidence, `support_across` for the others.
     """
 
     verdict: float
     span: float
     offset: float
-    support: float
-    support_offset: float
+    support: SupportCalibration
+    support_across: SupportCalibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +81,42 @@ def write(path: Path, base: Model, trained: Mapping[str, NDArray[np.float32]], c
 
 def read(path: Path, base: Model) -> JudgeWeights:
     """The judge on the embedder it was trained from. Raises WeightsDamaged where the file is not of this form."""
+    with _opened(path) as file:
+        encoder, heads = _tensors(file, base)
+        return JudgeWeights(encoder, heads, _calibration(json.loads(file.metadata()["calibration"])))
+
+
+def read_tensors(path: Path, base: Model) -> tuple[Model, Mapping[str, NDArray[np.float32]]]:
+    """The encoder and the heads of a file whose calibration may be of an older form: something to train on from."""
+    with _opened(path) as file:
+        return _tensors(file, base)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, if it is a judge's; whatever is wrong with what is read of it is WeightsDamaged."""
     try:
         with safe_open(path, "numpy") as file:
-            about = file.metadata() or {}
-            if about.get("format") != _FORMAT:
+            if (file.metadata() or {}).get("format") != _FORMAT:
                 raise WeightsDamaged(f"{path.name} is no file of a judge", _MEND)
-            calibration = Calibration(**json.loads(about["calibration"]))
-            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
-        heads = {name: stored.pop(name) for name in HEADS}
-        changed = {name: _restored(name, stored, base) for name in {_plain(name) for name in stored}}
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            yield file
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _MEND) from error
-    return JudgeWeights(replace(base, tensors={**base.tensors, **changed}), heads, calibration)
+
+
+def _tensors(file: Any, base: Model) -> tuple[Model, Mapping[str, NDArray[np.float32]]]:
+    stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+    heads = {name: stored.pop(name) for name in HEADS}
+    changed = {name: _restored(name, stored, base) for name in {_plain(name) for name in stored}}
+    return replace(base, tensors={**base.tensors, **changed}), heads
 
 
 _MEND = "install rag again"
+
+
+def _calibration(stored: dict[str, Any]) -> Calibration:
+    support, across = SupportCalibration(**stored.pop("support")), SupportCalibration(**stored.pop("support_across"))
+    return Calibration(**stored, support=support, support_across=across)
 
 
 def _plain(name: str) -> str:

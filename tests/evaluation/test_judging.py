@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import QuestionError
-from rag.evaluation import judge_report, metrics, pictures, support
+from rag.evaluation import judge_report, metrics, pictures
 from rag.evaluation.dataset import Claim, CorpusPassage, Dataset, JudgeData, JudgedQuestion
 from rag.evaluation.judging import evaluate
 from rag.evaluation.reranking import FoundPassage
@@ -154,11 +154,6 @@ def test_evidence_is_what_is_cited_joined_by_a_blank_line() -> None:
 
     measured(check=Listening())
     assert seen[1] == ("gula naik", "Beras\n\nharga beras naik 2020\n\nharga gula turun 1999")
-
-
-def test_overlap_is_the_share_of_the_claims_words() -> None:
-    assert support.overlap("Harga beras, harga!", "HARGA naik", "id") == pytest.approx(2 / 3)
-    assert support.overlap("…", "harga", "id") == 0
 
 
 def test_what_a_judge_cannot_do_is_left_out_and_said() -> None:

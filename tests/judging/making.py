@@ -6,10 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.embedding.folder import Model
-from rag.judging.weights import Calibration, JudgeWeights
+from rag.judging.weights import Calibration, JudgeWeights, SupportCalibration
 from tests.embedding import tiny
 
-CALIBRATION = Calibration(verdict=0.8, span=0.3, offset=-0.2, support=1.5, support_offset=0.1)
+CALIBRATION = Calibration(
+    verdict=0.8,
+    span=0.3,
+    offset=-0.2,
+    support=SupportCalibration(log_odds=1.5, words=2.0, numbers=0.7, offset=-1.0),
+    support_across=SupportCalibration(log_odds=1.2, words=0.0, numbers=0.4, offset=0.1),
+)
 
 
 def heads() -> dict[str, NDArray[np.float32]]:

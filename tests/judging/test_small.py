@@ -122,11 +122,25 @@ def test_the_confidence_is_calibrated_from_the_verdict_and_the_span(judge: Small
     assert (found.span.start, found.span.end) == (first[0], last[1])
 
 
-def test_support_is_calibrated_from_its_own_row(judge: SmallJudge, base: Model) -> None:
-    claims = [("Jakarta ibu kota", PASSAGES[0]), ("kucing makan", PASSAGES[3])]
-    expected = [1.5 * float(whole[1]) + 0.1 for whole, _ in judge.logits(PairEncoder(base).claims(claims))]
+INDONESIAN = "Menteri Pertahanan mengatakan bahwa harga beras naik 20 persen dan pemerintah akan mengirim bantuan."
+
+
+def test_support_is_calibrated_from_its_own_row_with_the_words_both_have(judge: SmallJudge, base: Model) -> None:
+    claims = [("Harga beras naik 30 persen", INDONESIAN), ("Pemerintah mengirim bantuan", INDONESIAN)]
+    log_odds = [float(whole[1]) for whole, _ in judge.logits(PairEncoder(base).claims(claims))]
+    expected = [1.5 * log_odds[0] + 2 * 4 / 5 + 0.7 * 0 - 1, 1.5 * log_odds[1] + 2 * 3 / 3 + 0.7 * 1 - 1]
     assert judge.supports(claims) == pytest.approx([1 / (1 + math.exp(-value)) for value in expected], abs=1e-6)
     assert judge.supports([]) == []
+
+
+def test_support_across_languages_does_not_ask_for_common_words(judge: SmallJudge, base: Model) -> None:
+    claims = [("The price of rice has been rising by 20 percent this year", INDONESIAN)]
+    ((whole, _),) = judge.logits(PairEncoder(base).claims(claims))
+    assert judge.supports(claims) == pytest.approx([1 / (1 + math.exp(-(1.2 * float(whole[1]) + 0.4 + 0.1)))], abs=1e-6)
+
+
+def test_nothing_supports_a_claim_without_evidence(judge: SmallJudge) -> None:
+    assert judge.supports([("Harga beras naik", " \n")]) == [0.0]
 
 
 def test_what_is_marked_are_words_of_the_passage(judge: SmallJudge) -> None:
