@@ -12,7 +12,7 @@ from rag.evaluation import probabilities
 from rag.judging.pairs import PairEncoder
 from training.batches import Row, grouped, padded
 from training.network import Network
-from training.readers import lines
+from training.rows import lines
 
 # Answered and edited questions, and claims, that are looked at while training goes on: 35 s on two cores.
 _QUESTIONS, _CLAIMS = 200, 250

@@ -12,10 +12,12 @@ from typing import TypeVar
 from rag.engine import Engine
 from rag.indexing.build import Observer
 from rag.types import Span
-from training import open_questions, readers
+from training import claims, open_questions, questions
+from training.contamination import Measured
 from training.edits import edited
 from training.examples import Asked, Claimed, Example
 from training.mining import Miner
+from training.rows import lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Claims:
 
 
 def _across(asking: str, reading: str) -> Callable[[Path], Iterator[Asked]]:
-    return lambda folder: readers.parallel(folder, [(asking, reading)])
+    return lambda folder: questions.parallel(folder, [(asking, reading)])
 
 
 def _open(language: str, read: Callable[[Path], Iterator[Asked]]) -> Callable[[Path], Iterator[Asked]]:
@@ -62,50 +64,50 @@ _T = TypeVar("_T")
 # Nearly half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is about 8 million
 # tokens, which two cores with bfloat16 read in about 100 minutes.
 QUESTIONS = (
-    Questions("idkmrc", readers.idkmrc, "id", 20_000, negatives=0.5, edits=0.25),
-    Questions("idkmrc", _open("id", readers.idkmrc), "id", 1300, edits=0.2),
+    Questions("idkmrc", questions.idkmrc, "id", 20_000, negatives=0.5, edits=0.25),
+    Questions("idkmrc", _open("id", questions.idkmrc), "id", 1300, edits=0.2),
     Questions("xling_squad", _open("id", _across("ind", "ind")), "id", 500, edits=0.2),
     Questions("xling_squad", _across("ind", "ind"), "id", 5000, negatives=0.2),
     Questions("xling_squad", _across("en", "ind"), "id", 900),
     Questions("xling_squad", _across("zh", "ind"), "id", 400),
-    Questions("tydiqa", readers.squad, "en", 1500, edits=0.3),
-    Questions("squad2_train_10articles", readers.squad, "en", 1200, edits=0.2),
-    Questions("squad2_dev_half", readers.squad, "en", 1600, negatives=0.2),
-    Questions("qed", readers.qed, "en", 700),
-    Questions("afriqa", readers.afriqa, "en", 700),
-    Questions("tydiqa", _open("en", readers.squad), "en", 800, edits=0.2),
-    Questions("squad2_dev_half", _open("en", readers.squad), "en", 400, edits=0.2),
-    Questions("squad2_train_10articles", _open("en", readers.squad), "en", 400, edits=0.2),
+    Questions("tydiqa", questions.squad, "en", 1500, edits=0.3),
+    Questions("squad2_train_10articles", questions.squad, "en", 1200, edits=0.2),
+    Questions("squad2_dev_half", questions.squad, "en", 1600, negatives=0.2),
+    Questions("qed", questions.qed, "en", 700),
+    Questions("afriqa", questions.afriqa, "en", 700),
+    Questions("tydiqa", _open("en", questions.squad), "en", 800, edits=0.2),
+    Questions("squad2_dev_half", _open("en", questions.squad), "en", 400, edits=0.2),
+    Questions("squad2_train_10articles", _open("en", questions.squad), "en", 400, edits=0.2),
     Questions("xling_squad", _across("ind", "en"), "en", 3700),
     Questions("xling_squad", _across("zh", "en"), "en", 900),
     Questions("xling_squad", _across("es", "en"), "en", 300),
     Questions("xling_squad", _across("en", "zh"), "zh", 500),
     Questions("xling_squad", _across("ind", "zh"), "zh", 900),
-    Questions("expmrc_cmrc", readers.squad, "zh", 1200),
-    Questions("drcd", readers.squad, "zh", 500),
-    Questions("iapp", readers.iapp, "th", 1500),
-    Questions("onestopqa", readers.plain_questions, "open", 1440, edits=0.2),
-    Questions("fairytaleqa", readers.plain_questions, "open", 1500, negatives=0.5, edits=0.1),
-    Questions("boolq_dev", readers.plain_questions, "open", 1000),
-    Questions("quoref_multi_dev", readers.plain_questions, "open", 500, negatives=0.3),
-    Questions("selqa_dev", readers.plain_questions, "open", 700, edits=0.1),
-    Questions("dureader_checklist_dev", readers.plain_questions, "zh-open", 1000, negatives=0.4),
-    Questions("dureader_robust_dev", readers.plain_questions, "zh-open", 800, negatives=0.5),
-    Questions("jaquad", readers.squad, "ja", 400),
-    Questions("arcd", readers.squad, "ar", 300),
+    Questions("expmrc_cmrc", questions.squad, "zh", 1200),
+    Questions("drcd", questions.squad, "zh", 500),
+    Questions("iapp", questions.iapp, "th", 1500),
+    Questions("onestopqa", questions.onestop, "open", 1440, edits=0.2),
+    Questions("fairytaleqa", questions.fairytale, "open", 1500, negatives=0.5, edits=0.1),
+    Questions("boolq", questions.boolq, "open", 1000),
+    Questions("quoref", questions.quoref, "open", 500, negatives=0.3),
+    Questions("selqa", questions.selqa, "open", 700, edits=0.1),
+    Questions("dureader_checklist", questions.squad, "zh-open", 1000, negatives=0.4),
+    Questions("dureader_robust", questions.squad, "zh-open", 800, negatives=0.5),
+    Questions("jaquad", questions.squad, "ja", 400),
+    Questions("arcd", questions.squad, "ar", 300),
 )
 CLAIMS = (
-    Claims("indonli", readers.indonli, 4000),
-    Claims("attributionbench", readers.attributionbench, 1100),
-    Claims("fever_rte", readers.fever, 2500),
-    Claims("fever_symmetric", readers.fever_symmetric, 708),
-    Claims("factcheck_gpt", readers.factcheck, 1300),
-    Claims("wice", readers.wice, 723),
-    Claims("begin", readers.begin, 600),
-    Claims("faithdial_audit", readers.faithdial, 300),
-    Claims("expertqa_val", readers.plain_claims, 763),
-    Claims("foolmetwice_dev", readers.plain_claims, 1169),
-    Claims("summedits_eval", readers.plain_claims, 307),
+    Claims("indonli", claims.indonli, 4000),
+    Claims("attributionbench", claims.attributionbench, 1100),
+    Claims("fever_rte", claims.fever, 2500),
+    Claims("fever_symmetric", claims.fever_symmetric, 708),
+    Claims("factcheck_gpt", claims.factcheck, 1300),
+    Claims("wice", claims.wice, 723),
+    Claims("begin", claims.begin, 600),
+    Claims("faithdial_audit", claims.faithdial, 300),
+    Claims("expertqa", claims.expertqa, 763),
+    Claims("fool_me_twice", claims.fool_me_twice, 1169),
+    Claims("summedits", claims.summedits, 307),
 )
 # The share of a pool's answered questions that become a claim, "question answer", once with its own answer and once with
 # one of another question.
@@ -122,14 +124,14 @@ class Workshop:
     observer: Observer
 
 
-def prepare(shop: Workshop, forbidden: frozenset[str], seed: int) -> list[Path]:
-    """Write the examples, a file for each pool and one of claims, once; `forbidden` are what something is measured on."""
+def prepare(shop: Workshop, measured: Measured, seed: int) -> list[Path]:
+    """Write the examples, a file for each pool and one of claims, once; nothing of what is `measured` on is among them."""
     folder = shop.work / f"examples-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     pools = list(dict.fromkeys(source.pool for source in QUESTIONS))
     for name in pools:
-        _write(folder / f"{name}.jsonl", partial(_of_pool, name, shop, forbidden, random.Random(f"{seed} {name}")))
-    _write(folder / "claims.jsonl", partial(_of_claims, shop, forbidden, random.Random(f"{seed} claims")))
+        _write(folder / f"{name}.jsonl", partial(_of_pool, name, shop, measured, random.Random(f"{seed} {name}")))
+    _write(folder / "claims.jsonl", partial(_of_claims, shop, measured, random.Random(f"{seed} claims")))
     return [folder / f"{name}.jsonl" for name in (*pools, "claims")]
 
 
@@ -142,19 +144,15 @@ def _write(path: Path, examples: Callable[[], Iterable[Example]]) -> None:
 
 def load(paths: Iterable[Path]) -> list[Example]:
     """The examples of files that `prepare` wrote."""
-    return [_example(row) for path in paths for row in readers.lines(path)]
+    return [_example(row) for path in paths for row in lines(path)]
 
 
-def plain(question: str) -> str:
-    """The question as it is compared with forbidden ones."""
-    return "".join(character for character in question.casefold() if character.isalnum())
-
-
-def _of_pool(name: str, shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Example]:
+def _of_pool(name: str, shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Example]:
     members: list[tuple[Questions, Asked]] = []
     for source in QUESTIONS:
         if source.pool == name:
-            found = [asked for asked in source.read(shop.data / source.folder) if plain(asked.question) not in forbidden]
+            read = source.read(shop.data / source.folder)
+            found = [asked for asked in read if not measured.has(asked.question, asked.passage)]
             members += [(source, asked) for asked in _sample(found, source.most, rng)]
     miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.observer)
     others = [asked.question for _, asked in members]
@@ -169,10 +167,11 @@ def _of_pool(name: str, shop: Workshop, forbidden: frozenset[str], rng: random.R
     yield from _as_claims(_sample(answered, int(_QUESTIONS_AS_CLAIMS * len(members)), rng), rng)
 
 
-def _of_claims(shop: Workshop, forbidden: frozenset[str], rng: random.Random) -> Iterator[Claimed]:
-    for claims in CLAIMS:
-        found = [one for one in claims.read(shop.data / claims.folder) if plain(one.claim) not in forbidden]
-        yield from _sample(found, claims.most, rng)
+def _of_claims(shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Claimed]:
+    for source in CLAIMS:
+        read = source.read(shop.data / source.folder)
+        found = [claimed for claimed in read if not measured.has(claimed.claim, claimed.evidence)]
+        yield from _sample(found, source.most, rng)
 
 
 def _as_claims(asked: Sequence[Asked], rng: random.Random) -> Iterator[Claimed]:
@@ -212,9 +211,3 @@ def _example(record: dict[str, object]) -> Example:
     answers = record.pop("answers")
     places = None if answers is None else tuple(Span(**answer) for answer in answers)  # type: ignore[attr-defined]
     return Asked(**record, answers=places)  # type: ignore[arg-type]
-
-
-def questions_of(paths: Iterable[Path]) -> frozenset[str]:
-    """The questions and claims of evaluation files, as `plain` has them."""
-    rows = (row for path in paths for row in readers.lines(path))
-    return frozenset(plain(row[key]) for row in rows for key in ("question", "claim") if key in row)
