@@ -13,7 +13,7 @@ from rag.judging import weights
 from rag.judging.pairs import PairEncoder
 from rag.settings import Settings
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, SHIPPED
-from training import batches, development, mixture
+from training import batches, development, preparing
 from training.contamination import measured
 from training.export import export
 from training.loop import Data, Plan, train
@@ -30,8 +30,8 @@ def main() -> None:
     random.seed(parsed.seed)
     engine = Engine(Settings(home=parsed.work))
     source = engine.weights.sentence_transformer(CATALOGUE[EMBEDDER])
-    shop = mixture.Workshop(parsed.data, parsed.work, engine, Progress())
-    examples = mixture.load(mixture.prepare(shop, measured(parsed.development), seed=1))
+    shop = preparing.Workshop(parsed.data, parsed.work, engine, Progress())
+    examples = preparing.load(preparing.prepare(shop, measured(parsed.development), seed=1))
     model = folder.read(source)
     encoder = PairEncoder(model)
     rows = [row for example in examples if (row := batches.row(example, encoder))]

@@ -1,23 +1,12 @@
-"""How much of each set is read, and the examples that come of it: sampled, cut, with mined negatives, in one file."""
+"""How much of each public set is read."""
 
-import json
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from rag.engine import Engine
-from rag.indexing.build import Observer
-from rag.types import Span
 from training import claims, open_questions, questions
-from training.contamination import Measured
-from training.edits import edited
-from training.examples import Asked, Claimed, Example
-from training.mining import Miner
-from training.rows import lines
+from training.examples import Asked, Claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +47,6 @@ def _open(language: str, read: Callable[[Path], Iterator[Asked]]) -> Callable[[P
 
     return made
 
-
-_T = TypeVar("_T")
 
 # Nearly half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is about 8 million
 # tokens, which two cores with bfloat16 read in about 100 minutes.
@@ -109,105 +96,3 @@ CLAIMS = (
     Claims("fool_me_twice", claims.fool_me_twice, 1169),
     Claims("summedits", claims.summedits, 307),
 )
-# The share of a pool's answered questions that become a claim, "question answer", once with its own answer and once with
-# one of another question.
-_QUESTIONS_AS_CLAIMS = 0.04
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """Where examples are made: the folders of the sets and for what is made of them, and the engine whose retrieval mines."""
-
-    data: Path
-    work: Path
-    engine: Engine
-    observer: Observer
-
-
-def prepare(shop: Workshop, measured: Measured, seed: int) -> list[Path]:
-    """Write the examples, a file for each pool and one of claims, once; nothing of what is `measured` on is among them."""
-    folder = shop.work / f"examples-{seed}"
-    folder.mkdir(parents=True, exist_ok=True)
-    pools = list(dict.fromkeys(source.pool for source in QUESTIONS))
-    for name in pools:
-        _write(folder / f"{name}.jsonl", partial(_of_pool, name, shop, measured, random.Random(f"{seed} {name}")))
-    _write(folder / "claims.jsonl", partial(_of_claims, shop, measured, random.Random(f"{seed} claims")))
-    return [folder / f"{name}.jsonl" for name in (*pools, "claims")]
-
-
-def _write(path: Path, examples: Callable[[], Iterable[Example]]) -> None:
-    if not path.exists():
-        unfinished = path.with_suffix(".partial")
-        unfinished.write_text("".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples()), "utf-8")
-        unfinished.rename(path)
-
-
-def load(paths: Iterable[Path]) -> list[Example]:
-    """The examples of files that `prepare` wrote."""
-    return [_example(row) for path in paths for row in lines(path)]
-
-
-def _of_pool(name: str, shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Example]:
-    members: list[tuple[Questions, Asked]] = []
-    for source in QUESTIONS:
-        if source.pool == name:
-            read = source.read(shop.data / source.folder)
-            found = [asked for asked in read if not measured.has(asked.question, asked.passage)]
-            members += [(source, asked) for asked in _sample(found, source.most, rng)]
-    miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.observer)
-    others = [asked.question for _, asked in members]
-    for source, asked in members:
-        positive, *negative = miner.examples(asked, rng)
-        yield positive
-        if rng.random() < source.negatives:
-            yield from negative
-        if positive.answers and rng.random() < source.edits and (edit := edited(positive, others, rng)):
-            yield edit
-    answered = [asked for _, asked in members if asked.answers]
-    yield from _as_claims(_sample(answered, int(_QUESTIONS_AS_CLAIMS * len(members)), rng), rng)
-
-
-def _of_claims(shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Claimed]:
-    for source in CLAIMS:
-        read = source.read(shop.data / source.folder)
-        found = [claimed for claimed in read if not measured.has(claimed.claim, claimed.evidence)]
-        yield from _sample(found, source.most, rng)
-
-
-def _as_claims(asked: Sequence[Asked], rng: random.Random) -> Iterator[Claimed]:
-    """In every language there is: a right answer is supported, that of another question of the same source is not."""
-    by_source: dict[str, list[Asked]] = defaultdict(list)
-    for one in asked:
-        by_source[one.source].append(one)
-    for one in asked:
-        other = rng.choice(by_source[one.source])
-        span, theirs = _first(one), _first(other)
-        answer = one.passage[span.start : span.end]
-        foreign = other.passage[theirs.start : theirs.end]
-        beginning = max(0, span.start - 350)
-        evidence = one.passage[beginning : span.end + 350]
-        yield Claimed("question", f"{one.question} {answer}", evidence, supported=True)
-        if foreign.casefold() not in one.passage.casefold():
-            yield Claimed("question", f"{one.question} {foreign}", evidence, supported=False)
-
-
-def _first(asked: Asked) -> Span:
-    assert asked.answers  # only answered questions become claims
-    return asked.answers[0]
-
-
-def _sample(items: Sequence[_T], most: int, rng: random.Random) -> list[_T]:
-    return list(items) if len(items) <= most else rng.sample(items, most)
-
-
-def _record(example: Example) -> dict[str, object]:
-    return {"kind": type(example).__name__, **asdict(example)}
-
-
-def _example(record: dict[str, object]) -> Example:
-    kind = record.pop("kind")
-    if kind == "Claimed":
-        return Claimed(**record)  # type: ignore[arg-type]  # written by _record
-    answers = record.pop("answers")
-    places = None if answers is None else tuple(Span(**answer) for answer in answers)  # type: ignore[attr-defined]
-    return Asked(**record, answers=places)  # type: ignore[arg-type]
