@@ -61,6 +61,8 @@ class Passage:
 
     `score` is that of retrieval; `dense` is its cosine similarity with the question and `lexical` its BM25 score, None for a
     side that was not asked. `confidence` is the judge's probability that it answers, None where no judge has read it.
+    `highlight` is the range of the document to look at first: the sentence with most of the question's words, and once a judge
+    has marked the words that answer, those.
     """
 
     document_id: str
@@ -74,6 +76,7 @@ class Passage:
     lexical: float | None = None
     page: int | None = None
     confidence: float | None = None
+    highlight: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

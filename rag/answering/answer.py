@@ -115,7 +115,7 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator
     """Verdicts in the order of retrieval, no further than the first that is certain."""
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
-        yield Verdict(replace(passage, confidence=judgement.confidence), judgement)
+        yield Verdict(ranking.judged(passage, judgement), judgement)
         if judgement.confidence >= tools.judge.certain:
             return
 

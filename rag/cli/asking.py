@@ -2,10 +2,14 @@
 
 import argparse
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from rag import settings
 from rag.cli.terminal import engine_of, one_line, place, print_json
+
+# Characters of a passage that are shown before one has read it.
+_GLANCE = 110
 
 if TYPE_CHECKING:
     from rag.types import Answer, Event, Passage
@@ -43,7 +47,7 @@ def _show_live(event: "Event") -> None:
     from rag.types import Found, Marked, Token
 
     if isinstance(event, Found):
-        print("reading " + ", ".join(place(passage) for passage in event.passages), file=sys.stderr)
+        print("\n".join(_glance(passage) for passage in event.passages), file=sys.stderr)
     elif isinstance(event, Marked):
         print(f"» {one_line(event.citation.text)}  ({event.citation.path}, {event.confidence:.0%})\n", flush=True)
     elif isinstance(event, Token):
@@ -60,7 +64,14 @@ def _print_answer(answer: "Answer", *, live: bool) -> None:
             print(f"\n[{number}] {citation.path}, {page}characters {citation.start}-{citation.end}:")
             print(f"    “{one_line(citation.text)}”")
     elif answer.passages:
-        print("\n" + "\n".join(f"  ? {place(p)}  {one_line(p.text)[:100]}…" for p in answer.passages[:3]))
+        print("\n" + "\n".join(_glance(passage) for passage in answer.passages[:3]))
+
+
+def _glance(passage: "Passage") -> str:
+    """Where the passage stands, and what to look at first in it."""
+    lit = passage.highlight
+    looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
+    return f"  ? {place(passage)}  {textwrap.shorten(looked, _GLANCE, placeholder='…')}"
 
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import pstdev
 
 from rag.judging.odds import log_odds
-from rag.types import Judge, Passage
+from rag.types import Judge, Judgement, Passage, Span
 
 # Log-odds that one spread of retrieval's scores weighs. From 2.25 to 2.5 the right passage comes first at least as often as
 # before on each of seven development sets (120 questions each, in four languages and across two); with 1 it does not on CLAPnq.
@@ -30,5 +30,12 @@ def order(confidences: Sequence[float], scores: Sequence[float]) -> list[int]:
 def rerank(question: str, passages: Sequence[Passage], judge: Judge) -> list[Passage]:
     """All passages, judged, best first."""
     judgements = judge.judge(question, [passage.text for passage in passages])
-    judged = [replace(p, confidence=j.confidence) for p, j in zip(passages, judgements, strict=True)]
-    return [judged[i] for i in order([p.confidence or 0.0 for p in judged], [p.score for p in judged])]
+    read = [judged(p, j) for p, j in zip(passages, judgements, strict=True)]
+    return [read[i] for i in order([p.confidence or 0.0 for p in read], [p.score for p in read])]
+
+
+def judged(passage: Passage, judgement: Judgement) -> Passage:
+    """The passage with its confidence and, where the judge marked words, with those to look at first."""
+    marked = judgement.span
+    place = Span(passage.start + marked.start, passage.start + marked.end) if marked else passage.highlight
+    return replace(passage, confidence=judgement.confidence, highlight=place)

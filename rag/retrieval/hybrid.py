@@ -1,7 +1,8 @@
 """Find the passages for a question: by meaning (vectors) and by words (BM25), weighed against each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 from rag import text as texts
 from rag.indexing.segment import Listed, Segment
 from rag.indexing.snapshot import Snapshot
-from rag.retrieval import fusion, reading_order
+from rag.retrieval import fusion, highlight, reading_order
 from rag.retrieval.reading_order import Candidate
-from rag.types import Condition, Embedder, Passage
+from rag.types import Condition, Embedder, Passage, Span
 
 Mode = Literal["hybrid", "dense", "lexical"]
 # Chunks that each side proposes; every proposal is then scored by both.
@@ -48,7 +49,8 @@ class HybridRetriever:
         ranking = self.rank(question, language, max(DEPTH, count), where)
         found = {int(number): i for i, number in enumerate(ranking.chunks)}
         groups = reading_order.arrange(self._candidates(ranking.chunks), count, _MOST_JOINED if joining else 1)
-        return [self._passage(group, ranking, found[group[0].number]) for group in groups]
+        asked = highlight.stems(question, language)
+        return [_highlighted(self._passage(group, ranking, found[group[0].number]), asked) for group in groups]
 
     def rank(self, question: str, language: str, depth: int, where: Sequence[Condition] = (), mode: Mode = "hybrid") -> Ranking:
         """The chunks that the sides of `mode` propose, `depth` each, scored by both, best first."""
@@ -144,6 +146,11 @@ class HybridRetriever:
             lexical=float(ranking.lexical[best]),
             page=document.page(start),
         )
+
+
+def _highlighted(passage: Passage, asked: AbstractSet[str]) -> Passage:
+    span = highlight.best_sentence(asked, passage.text, passage.language)
+    return replace(passage, highlight=Span(passage.start + span.start, passage.start + span.end)) if span else passage
 
 
 def _text(segment: Segment, listed: Listed, chunk: int) -> str:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.judging.odds import log_odds
-from rag.judging.ranking import order, rerank
-from rag.types import Passage
+from rag.judging.ranking import judged, order, rerank
+from rag.types import Judgement, Passage, Span
 from tests.fakes import ScriptedJudge
 
 PROBABILITY = st.floats(0, 1)
@@ -62,3 +62,9 @@ def test_reranked_passages_are_the_same_ones_with_the_judges_confidence() -> Non
     found = rerank("Apa?", passages, judge)
     assert [(passage.text, passage.confidence) for passage in found] == [("tiga", 0.999), ("satu", 0.01), ("dua", 0.02)]
     assert rerank("Apa?", [], judge) == []
+
+
+def test_the_words_that_the_judge_marks_are_what_to_look_at_first() -> None:
+    passage = Passage("d", "a.txt", "id", 100, 120, "harga beras naik lagi", 1.0, highlight=Span(100, 116))
+    assert judged(passage, Judgement(0.9, Span(6, 11))).highlight == Span(106, 111)
+    assert judged(passage, Judgement(0.1, None)).highlight == Span(100, 116)

@@ -59,6 +59,15 @@ def test_passages_are_ranges_of_the_original(retriever: HybridRetriever) -> None
         assert (passage.document_id, passage.language) == (original.id, original.language)
 
 
+def test_a_passage_says_what_to_look_at_first(retriever: HybridRetriever) -> None:
+    originals = {d.path: d for d in KEPT}
+    best = retriever.search("Harga beras di Jakarta", "id", 4)[0]
+    assert best.highlight is not None
+    lit = originals[best.path].text[best.highlight.start : best.highlight.end]
+    assert lit in best.text
+    assert "eras" in lit
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_removed_document_is_never_found(retriever: HybridRetriever, mode: Mode) -> None:
     assert GONE.path not in ranked(retriever, GONE.text, mode=mode)
