@@ -193,7 +193,9 @@ def _supported(claims: Sequence[str], language: str, passage: Passage, tools: To
     found: list[Sentence] = []
     for number, (claim, support) in enumerate(zip(claims, _support(claims, passage, tools), strict=True)):
         chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claims) :])
-        supported = evidence.numbers_occur(claim, passage.text) and (support is None or support >= _LEAST_SUPPORT)
+        named = language != passage.language or evidence.names_occur(claim, passage.text, language)
+        numbered = evidence.numbers_occur(claim, passage.text)
+        supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)
         found.append(Sentence(claim, _cite(passage, [spans[i] for i in chosen], tools) if supported else (), support))
     return found
 

@@ -1,5 +1,6 @@
 """Which sentences of a passage a sentence of the answer rests on. Pure: vectors come in, ranges go out."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,9 +10,16 @@ from rag import text as texts
 
 # Added to the cosine for the share of the claim's words that a sentence has: names and numbers count where meanings tie.
 _WORDS_WEIGHT = 0.3
+# Languages that write every noun with a capital letter: there a capital does not make a name.
+_NOUNS_HAVE_CAPITALS = frozenset({"de", "lb"})
+# Letters at its end in which a name may differ: `Venezuelan`, `Jakartas`, `Moskwy`; so many must be left.
+_ENDING, _LEAST_STEM = 3, 4
+# A model writes out what the text abbreviates: so many of a claim's names may be its own.
+_LEAST_NAMES = 0.5
 # A further sentence is cited where it has at least this share of the claim's words that the ones before it lack.
 _ADDS = 0.25
 _MOST = 2
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def select(
@@ -43,3 +51,23 @@ def numbers_occur(claim: str, evidence: str) -> bool:
     """Whether every number of the claim stands in the evidence: the one kind of error that is cheap to be sure of."""
     there = set(texts.numbers(evidence))
     return all(number in there for number in texts.numbers(claim))
+
+
+def names_occur(claim: str, evidence: str, language: str) -> bool:
+    """Whether at least half of the claim's names stand in the evidence, but for their endings. Both are in the same `language`.
+
+    A name is a word with a capital letter that does not begin the claim.
+    """
+    if language in _NOUNS_HAVE_CAPITALS:
+        return True
+    words = _WORD.findall(claim)
+    names = [word.casefold() for word in words[1:] if word[0].isupper()]
+    there = {word.casefold() for word in _WORD.findall(evidence)}
+    found = sum(any(_same_name(name, word) for word in there) for name in names)
+    return found >= _LEAST_NAMES * len(names)
+
+
+def _same_name(one: str, other: str) -> bool:
+    """Whether the two are the same but for their endings."""
+    shorter = min(len(one), len(other))
+    return one == other if shorter <= _LEAST_STEM else one[: (stem := max(_LEAST_STEM, shorter - _ENDING))] == other[:stem]

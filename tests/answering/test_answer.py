@@ -184,6 +184,18 @@ def test_a_sentence_with_a_number_that_the_passage_lacks_is_dropped() -> None:
     assert result.text == "Menteri Budi mengatakan harga beras naik. [1]"
 
 
+def test_a_sentence_about_somebody_whom_the_passage_does_not_name_is_dropped() -> None:
+    pieces = ["Menteri Budi mengatakan harga beras naik. ", "Kata Marco Rubio harga beras naik."]
+    assert final("Apa?", ScriptedReader(pieces), CERTAIN).text == "Menteri Budi mengatakan harga beras naik. [1]"
+
+
+def test_names_are_not_looked_for_in_another_language() -> None:
+    english = replace(PASSAGES[0], language="en")
+    seen = events("Apa?", ScriptedReader(["Kata Marco Rubio harga beras naik."]), CERTAIN, passages=[english])[-1]
+    assert isinstance(seen, Answer)
+    assert seen.answered
+
+
 def test_an_answer_without_any_supported_sentence_is_withdrawn() -> None:
     result = final("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), CERTAIN)
     assert (result.answered, result.text) == (False, PHRASES.refusal)

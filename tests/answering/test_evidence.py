@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from rag.answering.evidence import numbers_occur, select
+from rag.answering.evidence import names_occur, numbers_occur, select
 from rag.text import words
 from tests.fakes import BagEmbedder
 
@@ -35,3 +36,24 @@ def test_every_number_must_occur() -> None:
     assert not numbers_occur("Naik 13 persen.", SENTENCES[2])
     assert not numbers_occur("Naik 2 persen.", "Naik 12 persen.")
     assert numbers_occur("Naik tajam.", "")
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "language"),
+    [
+        ("Menteri Budi mengatakan harga naik.", "Menurut menteri budi, harga naik.", "id"),
+        ("The Venezuelan minister spoke.", "Venezuela's minister spoke.", "en"),
+        ("Presiden Donald Trump pergi.", "Trump pergi.", "id"),
+        ("Menteri itu pergi.", "Ia pergi.", "id"),
+        ("Der Minister sprach vom Wetter.", "Er sprach.", "de"),
+        ("", "", "id"),
+        ("กรุงเทพ", "", "th"),
+    ],
+)
+def test_names_may_differ_in_case_and_ending_and_half_may_be_the_models(claim: str, evidence: str, language: str) -> None:
+    assert names_occur(claim, evidence, language)
+
+
+@pytest.mark.parametrize("claim", ["Menurut Marco Rubio harga naik.", "Kata Presiden Joko Widodo, harga beras naik."])
+def test_a_claim_of_somebody_who_is_not_there_is_found_out(claim: str) -> None:
+    assert not names_occur(claim, SENTENCES[1], "id")
