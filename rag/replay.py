@@ -91,12 +91,8 @@ def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
     if was.snapshot not in {manifest.id for manifest in engine.snapshots()}:
         mend = "it does not come back: ask the question again, of what is indexed now"
         yield IndexMissing(f"the snapshot {was.snapshot} that answered is not kept any more", mend)
-    kinds: tuple[tuple[str, type[RagError]], ...] = (
-        ("embedder", IndexMismatch),
-        ("judge", WeightsError),
-        ("llm", WeightsError),
-    )
-    for kind, error in kinds:
+    kinds: dict[str, type[RagError]] = {"embedder": IndexMismatch, "judge": WeightsError, "llm": WeightsError}
+    for kind, error in kinds.items():
         made, here = _name(getattr(was, kind)), _name(getattr(now, kind))
         if made != here:
             yield error(f"the {kind} is {here}, and the answer was made with {made}", f"set RAG_{kind.upper()} to that one")

@@ -80,7 +80,7 @@ def answer(
     passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
     clock.lap("judge")
     surest = max((verdict.confidence for verdict in verdicts), default=0.0)
-    blank = _refusal(question, language, passages, phrases, best.confidence if best else surest, receipt)
+    blank = _refusal(question, language, passages, phrases, confidence=best.confidence if best else surest, receipt=receipt)
     if best is None:
         yield replace(blank, receipt=clock.receipt)
         return
@@ -160,7 +160,7 @@ def _is_refusal(text: str, none: str) -> bool:
 
 
 def _refusal(
-    question: str, language: str, passages: Sequence[Passage], phrases: Phrases, confidence: float, receipt: Receipt
+    question: str, language: str, passages: Sequence[Passage], phrases: Phrases, *, confidence: float, receipt: Receipt
 ) -> Answer:
     return Answer(
         question=question,
