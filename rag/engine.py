@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from rag import language
+from rag import __version__, language
 from rag.answering import answer as answering
 from rag.answering import prompt
 from rag.errors import IndexDamaged, IndexMismatch, QuestionError
@@ -22,7 +22,7 @@ from rag.judging import ranking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import LLM_JUDGE, Settings
-from rag.types import Answer, Calibration, Document, Event, Found, Judge, Passage, Receipt, SupportCheck
+from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
@@ -113,14 +113,14 @@ class Engine:
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
         return ranking.rerank(question, found, self.judge)[:count]
 
-    def ask(self, question: str, where: str = "") -> Iterator[Event]:
+    def ask(self, question: str, where: str = "", snapshot_id: str | None = None) -> Iterator[Event]:
         """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.
 
-        Raises as `search` does.
+        It is asked of the snapshot named, else of the one that serves. Raises as `search` does.
         """
         question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
-        opened = self.snapshot()
+        opened = self.snapshot(snapshot_id)
         prompts = self.prompts
         # The language model's file is read while others import, search and judge: the words that answer do not wait for it, nor
         # does a refusal.
@@ -139,17 +139,24 @@ class Engine:
             tools=answering.Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
-            receipt=replace(self._receipt(opened), seconds=seconds),
+            receipt=replace(self.receipt(opened.manifest.id, where), seconds=seconds),
         )
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
         return self.snapshot().document(document_id)
 
-    def snapshot(self) -> Snapshot:
-        """The snapshot that serves; a new one is opened when a build has switched to it."""
+    def snapshot(self, name: str | None = None) -> Snapshot:
+        """The snapshot that serves; a new one is opened when a build has switched to it.
+
+        Where `name` is that of another one, it is opened for who asks. Raises SnapshotError.
+        """
         with self._opening:
             serving = snapshot.current_id(self.settings.index)
+            if name is not None and name != serving:
+                older = history.open_stored(self.settings.index, name)
+                self._require_same_maker(older)
+                return older
             if self._snapshot is None or self._snapshot.manifest.id != serving:
                 opened = self._open()
                 self._require_same_maker(opened)
@@ -196,9 +203,21 @@ class Engine:
             setattr(other, name, getattr(self, name))
         return other
 
-    def _receipt(self, opened: Snapshot) -> Receipt:
-        judge = SHIPPED.sha256 if self.settings.judge == JUDGE else self.settings.judge
-        return Receipt(opened.manifest.id, self.embedder.digest, judge, self._llm_digest, self.prompts.digest, {})
+    def receipt(self, snapshot_id: str, where: str) -> Receipt:
+        """What would make an answer now, of this snapshot and under this filter, without seconds. Raises WeightsError."""
+        settings = self.settings
+        return Receipt(
+            version=__version__,
+            snapshot=snapshot_id,
+            embedder=self.maker().embedder_digest,
+            judge=SHIPPED.sha256 if settings.judge == JUDGE else settings.judge,
+            llm=self._llm_digest,
+            prompts=self.prompts.digest,
+            parameters=Parameters(
+                where, settings.passages, settings.min_confidence, settings.context_tokens, settings.answer_tokens
+            ),
+            seconds={},
+        )
 
     def _calibration(self) -> Calibration:
         """That of the language model; for one that the catalogue does not know, the default model's."""

@@ -12,7 +12,8 @@ RagError                      exit  HTTP   when
 │   ├── WeightsDamaged                     the bytes do not have the digest of the catalogue
 │   └── FetchError                         the package index did not give them
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
-└── StorageError                 7   507   the disk is full, read-only, or not ours
+├── StorageError                 7   507   the disk is full, read-only, or not ours
+└── AnswerChanged                8   500   a replayed answer is not the same
 """
 
 
@@ -91,3 +92,9 @@ class StorageError(RagError):
 
     exit_code = 7
     status = 507
+
+
+class AnswerChanged(RagError):
+    """What made an answer is all there, and yet another one is made of it."""
+
+    exit_code = 8

@@ -142,17 +142,36 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage.
+class Parameters:
+    """What was asked for beside the question, as far as it changes the answer: the filter, and the settings of these names.
 
-    `judge` is a digest too, or where the settings chose another judge than ours what they call it.
+    `seed` is None at `temperature` 0: the likeliest token is written each time, and nothing is drawn.
     """
 
+    where: str
+    passages: int
+    min_confidence: float
+    context_tokens: int
+    answer_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What made an answer, so that it can be made again: see `rag replay`.
+
+    It names the version of rag, the snapshot, the digests of models and prompts, and has the seconds by stage. `judge` is a
+    digest too, or where the settings chose another judge than ours what they call it.
+    """
+
+    version: str
     snapshot: str
     embedder: str
     judge: str
     llm: str
     prompts: str
+    parameters: Parameters
     seconds: dict[str, float]
 
 
@@ -162,7 +181,8 @@ class Answer:
 
     `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
     judge's probability that the best passage answers; `passages` are the nearest, those judged first, best first. `marked`
-    are the words of the best passage that answer; None where the judge marks none, and where nothing answers.
+    are the words of the best passage that answer; None where the judge marks none, and where nothing answers. `dropped` are
+    sentences that were written and are not shown, for nothing supports them.
     """
 
     question: str
@@ -175,6 +195,7 @@ class Answer:
     passages: tuple[Passage, ...]
     receipt: Receipt
     marked: Citation | None = None
+    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def test_importing_the_command_line_is_light() -> None:
     assert result.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("command", ["index", "search", "ask", "serve", "models", "doctor"])
+@pytest.mark.parametrize("command", ["index", "search", "ask", "replay", "serve", "models", "doctor"])
 def test_every_command_has_help_and_json(command: str) -> None:
     result = rag(command, "--help")
     assert result.returncode == 0

@@ -14,7 +14,7 @@ ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
-    "command", ["index", "search", "ask", "serve", "models", "doctor", "snapshots", "eval retrieval", "eval judge"]
+    "command", ["index", "search", "ask", "replay", "serve", "models", "doctor", "snapshots", "eval retrieval", "eval judge"]
 )
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"rag {command}" in README

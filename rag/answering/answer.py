@@ -80,7 +80,7 @@ def answer(
     passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
     clock.lap("judge")
     surest = max((verdict.confidence for verdict in verdicts), default=0.0)
-    blank = _refusal(question, language, passages, phrases, best.confidence if best else surest)
+    blank = _refusal(question, language, passages, phrases, confidence=best.confidence if best else surest, receipt=receipt)
     if best is None:
         yield replace(blank, receipt=clock.receipt)
         return
@@ -96,7 +96,7 @@ def answer(
     sentences = _supported(_claims(written, language, phrases.none), language, best.passage, tools)
     clock.lap("cite")
     value = replace(_compose(blank, sentences), marked=marked) if any(s.supported for s in sentences) else blank
-    yield replace(value, receipt=clock.receipt)
+    yield replace(value, dropped=tuple(s.text for s in sentences if not s.supported), receipt=clock.receipt)
 
 
 class _Clock:
@@ -159,7 +159,9 @@ def _is_refusal(text: str, none: str) -> bool:
     return _plain(text) == _plain(none)
 
 
-def _refusal(question: str, language: str, passages: Sequence[Passage], phrases: Phrases, confidence: float) -> Answer:
+def _refusal(
+    question: str, language: str, passages: Sequence[Passage], phrases: Phrases, *, confidence: float, receipt: Receipt
+) -> Answer:
     return Answer(
         question=question,
         language=language,
@@ -169,7 +171,7 @@ def _refusal(question: str, language: str, passages: Sequence[Passage], phrases:
         citations=(),
         confidence=confidence,
         passages=tuple(passages),
-        receipt=Receipt("", "", "", "", "", {}),
+        receipt=receipt,
     )
 
 

@@ -1,4 +1,4 @@
-"""`rag search`, `rag ask` and `rag serve`."""
+"""`rag search`, `rag ask`, `rag replay` and `rag serve`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import engine_of, one_line, place, print_json
+from rag.cli.terminal import complain, engine_of, one_line, place, print_json
 
 # Characters of a passage that are shown before one has read it.
 _GLANCE = 110
@@ -72,6 +72,31 @@ def _glance(passage: "Passage") -> str:
     lit = passage.highlight
     looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
     return f"  ? {place(passage)}  {textwrap.shorten(looked, _GLANCE, placeholder='…')}"
+
+
+def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
+    """`rag replay`: the question of an answer again; the code of what is lacking, or of an answer that is not the same."""
+    from rag import replay as replaying
+
+    past = replaying.read(parsed.answer)
+    engine = engine_of(replaying.settings_of(past, chosen))
+    if lacking := list(replaying.lacking(past, engine)):
+        for error in lacking:
+            complain(str(error))
+        return lacking[0].exit_code
+    found = replaying.replay(past, engine)
+    if parsed.json:
+        print_json(found)
+    else:
+        for part in ("text", "citations", "verdicts"):
+            print(f"{part}: {'not ' if part in found.differing else ''}the same")
+    if not found.differing:
+        return 0
+    error = replaying.changed(past, found)
+    if not parsed.json:
+        print(f"\nthen: {past.text}\nnow:  {found.answer.text}")
+    complain(str(error))
+    return error.exit_code
 
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:

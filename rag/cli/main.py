@@ -71,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--judged", action="store_true", help="let the judge read the passages, and put them in its order")
     ask = _command(commands, "ask", asking.ask, "answer a question from the documents")
     ask.add_argument("question")
+    about = "ask again what an answer was asked, of the same snapshot, and say whether the answer is the same"
+    again = _command(commands, "replay", asking.replay, about)
+    again.add_argument("answer", type=Path, metavar="ANSWER.json", help="what `rag ask --json` wrote")
     for command in (search, ask):
         command.add_argument(
             "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"

@@ -28,11 +28,16 @@ def switch(root: Path, name: str) -> None:
     write_atomically(root / "current", name + "\n")
 
 
-def rollback(root: Path, name: str) -> Manifest:
-    """Make an older snapshot serve again, once it was found whole. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+def open_stored(root: Path, name: str) -> Snapshot:
+    """Open one of the snapshots that can be gone back to. Raises IndexMissing, IndexMismatch or IndexDamaged."""
     if name not in {manifest.id for manifest in stored(root)}:
         raise IndexMissing(f"there is no snapshot {name}", "choose one of `rag snapshots list`")
-    opened = Snapshot.open(root, name)
+    return Snapshot.open(root, name)
+
+
+def rollback(root: Path, name: str) -> Manifest:
+    """Make an older snapshot serve again, once it was found whole. Raises as `open_stored` does."""
+    opened = open_stored(root, name)
     opened.close()
     switch(root, name)
     return opened.manifest

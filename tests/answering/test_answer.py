@@ -6,7 +6,21 @@ import pytest
 from rag.answering.answer import Tools, answer
 from rag.answering.citations import verifies
 from rag.answering.prompt import Phrases
-from rag.types import Answer, Document, Event, Found, Judge, Marked, Passage, Reader, Receipt, Span, SupportCheck, Token
+from rag.types import (
+    Answer,
+    Document,
+    Event,
+    Found,
+    Judge,
+    Marked,
+    Parameters,
+    Passage,
+    Reader,
+    Receipt,
+    Span,
+    SupportCheck,
+    Token,
+)
 from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, ScriptedReader
 
 TEXT = (
@@ -20,7 +34,7 @@ PASSAGES = [
     for start, end, score in ((0, BREAK, 0.9), (BREAK + 1, len(TEXT), 0.8))
 ]
 PHRASES = Phrases("bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.")
-RECEIPT = Receipt("s", "e", "j", "l", "p", {})
+RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
 
 

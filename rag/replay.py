@@ -1,0 +1,160 @@
+"""Asks a question again as the receipt of its answer has it, and says whether the answer is the same."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rag import __version__
+from rag.engine import Engine, whole
+from rag.errors import AnswerChanged, IndexMismatch, IndexMissing, PromptError, QuestionError, RagError, WeightsError
+from rag.settings import Settings
+from rag.types import Answer, Citation, Parameters, Receipt
+from rag.weights.catalogue import CATALOGUE, SHIPPED
+
+# Where a passage's cells lie in the reader's context changes the order of sums, and log-odds by up to 0.15: with the steepest
+# calibration of the catalogue that is 0.07 of a probability.
+_SAME_CONFIDENCE = 0.07
+_GIVE = "give what `rag ask --json` wrote"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How sure the judge was that the passage at [start, end) of a document answers."""
+
+    document_id: str
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is compared of an answer, and what it is asked again with. `verdicts` are of the passages judged, best first."""
+
+    question: str
+    text: str
+    citations: tuple[Citation, ...]
+    verdicts: tuple[Verdict, ...]
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Whether the new answer has the same text, citations and verdicts as the old one."""
+
+    text: bool
+    citations: bool
+    verdicts: bool
+    answer: Answer
+
+    @property
+    def differing(self) -> list[str]:
+        """The names of what is not the same."""
+        return [name for name in ("text", "citations", "verdicts") if not getattr(self, name)]
+
+
+def read(path: Path) -> Record:
+    """The record of an answer that `rag ask --json` wrote. Raises QuestionError."""
+    try:
+        row = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise QuestionError(f"{path} cannot be read ({error})", _GIVE) from error
+    try:
+        return Record(
+            question=_text(row["question"]),
+            text=_text(row["text"]),
+            citations=tuple(Citation(**citation) for citation in row["citations"]),
+            verdicts=tuple(_verdicts(row["passages"])),
+            receipt=_receipt(row["receipt"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise QuestionError(f"{path} is no answer with its receipt ({error})", _GIVE) from error
+
+
+def settings_of(past: Record, chosen: Settings) -> Settings:
+    """The settings chosen, with the parameters of the answer. Raises QuestionError where one of them has no meaning."""
+    wanted = past.receipt.parameters
+    return replace(
+        chosen,
+        passages=wanted.passages,
+        min_confidence=wanted.min_confidence,
+        context_tokens=wanted.context_tokens,
+        answer_tokens=wanted.answer_tokens,
+    )
+
+
+def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
+    """What made the answer and is not there to make it again, each with what mends it. Raises WeightsError or PromptError."""
+    was, now = past.receipt, engine.receipt(past.receipt.snapshot, past.receipt.parameters.where)
+    if was.snapshot not in {manifest.id for manifest in engine.snapshots()}:
+        mend = "it does not come back: ask the question again, of what is indexed now"
+        yield IndexMissing(f"the snapshot {was.snapshot} that answered is not kept any more", mend)
+    kinds: dict[str, type[RagError]] = {"embedder": IndexMismatch, "judge": WeightsError, "llm": WeightsError}
+    for kind, error in kinds.items():
+        made, here = _name(getattr(was, kind)), _name(getattr(now, kind))
+        if made != here:
+            yield error(f"the {kind} is {here}, and the answer was made with {made}", f"set RAG_{kind.upper()} to that one")
+    if was.prompts != now.prompts:
+        yield PromptError("the prompts are not those that the answer was made with", "put `prompts` back as it was then")
+
+
+def replay(past: Record, engine: Engine) -> Replay:
+    """Ask again, of the same snapshot, and compare. Raises as `Engine.ask` does."""
+    answer = whole(engine.ask(past.question, past.receipt.parameters.where, past.receipt.snapshot))
+    verdicts = [
+        Verdict(passage.document_id, passage.start, passage.end, passage.confidence)
+        for passage in answer.passages
+        if passage.confidence is not None
+    ]
+    same = len(verdicts) == len(past.verdicts) and all(map(_alike, verdicts, past.verdicts))
+    return Replay(answer.text == past.text, answer.citations == past.citations, same, answer)
+
+
+def changed(past: Record, found: Replay) -> AnswerChanged:
+    """The error that says what is not the same."""
+    made = past.receipt.version
+    mend = "replay it on the machine that answered: processors round differently"
+    if made != __version__:
+        mend = f"replay it with rag {made}, which made it: this is rag {__version__}"
+    return AnswerChanged(f"the answer is another one, in {' and '.join(found.differing)}", mend)
+
+
+def _alike(one: Verdict, other: Verdict) -> bool:
+    return replace(one, confidence=0) == replace(other, confidence=0) and (
+        abs(one.confidence - other.confidence) <= _SAME_CONFIDENCE
+    )
+
+
+def _verdicts(passages: list[dict[str, Any]]) -> Iterator[Verdict]:
+    for row in passages:
+        if row["confidence"] is not None:
+            yield Verdict(row["document_id"], row["start"], row["end"], _number(row["confidence"]))
+
+
+def _receipt(row: dict[str, Any]) -> Receipt:
+    parameters = Parameters(**row["parameters"])
+    _text(parameters.where)
+    _text(row["snapshot"])
+    for name in ("passages", "min_confidence", "context_tokens", "answer_tokens"):
+        _number(getattr(parameters, name))
+    return Receipt(**{**row, "parameters": parameters})
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+def _name(digest: str) -> str:
+    """What the catalogue calls the model of this digest; the digest where it knows none."""
+    known: Mapping[str, str] = {model.sha256: name for name, model in CATALOGUE.items()} | {SHIPPED.sha256: SHIPPED.name}
+    return known.get(digest, digest)
