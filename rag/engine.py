@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rag import __version__, language
 from rag.answering import answer as answering
 from rag.answering import prompt
+from rag.answering.tools import Tools
 from rag.errors import IndexDamaged, IndexMismatch, QuestionError
 from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
@@ -21,7 +22,7 @@ from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
-from rag.settings import LLM_JUDGE, Settings
+from rag.settings import FLAG, LLM_JUDGE, Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
@@ -136,9 +137,10 @@ class Engine:
             question,
             spoken,
             passages,
-            tools=answering.Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
+            tools=Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
+            flagging=self.settings.unsupported == FLAG,
             receipt=replace(self.receipt(opened.manifest.id, where), seconds=seconds),
         )
 
@@ -214,7 +216,12 @@ class Engine:
             llm=self._llm_digest,
             prompts=self.prompts.digest,
             parameters=Parameters(
-                where, settings.passages, settings.min_confidence, settings.context_tokens, settings.answer_tokens
+                where,
+                settings.passages,
+                settings.min_confidence,
+                settings.unsupported,
+                settings.context_tokens,
+                settings.answer_tokens,
             ),
             seconds={},
         )

@@ -80,6 +80,7 @@ def settings_of(past: Record, chosen: Settings) -> Settings:
         chosen,
         passages=wanted.passages,
         min_confidence=wanted.min_confidence,
+        unsupported=wanted.unsupported,
         context_tokens=wanted.context_tokens,
         answer_tokens=wanted.answer_tokens,
     )
@@ -135,8 +136,8 @@ def _verdicts(passages: list[dict[str, Any]]) -> Iterator[Verdict]:
 
 def _receipt(row: dict[str, Any]) -> Receipt:
     parameters = Parameters(**row["parameters"])
-    _text(parameters.where)
-    _text(row["snapshot"])
+    for text in (parameters.where, parameters.unsupported, row["snapshot"]):
+        _text(text)
     for name in ("passages", "min_confidence", "context_tokens", "answer_tokens"):
         _number(getattr(parameters, name))
     return Receipt(**{**row, "parameters": parameters})

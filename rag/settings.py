@@ -13,6 +13,8 @@ from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 PREFIX = "RAG_"
 # The judge that is the language model itself.
 LLM_JUDGE = "llm"
+# What becomes of sentences that nothing supports.
+DROP, FLAG = "drop", "flag"
 
 
 def _setting(default: Any, about: str) -> Any:
@@ -39,6 +41,7 @@ class Settings:
     threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
     passages: int = _setting(4, "passages to judge for an answer, at most")
     min_confidence: float = _setting(0.35, "refuse to answer below this probability that a passage answers, 0 to 1")
+    unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
     context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
     answer_tokens: int = _setting(160, "tokens of an answer, at most")
     host: str = _setting("127.0.0.1", "address that `rag serve` listens on")
@@ -47,6 +50,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises QuestionError for a value without meaning."""
         _require_in("min_confidence", self.min_confidence, 0, 1)
+        if self.unsupported not in {DROP, FLAG}:
+            mend = f"set {PREFIX}UNSUPPORTED or --unsupported to {DROP} or {FLAG}"
+            raise QuestionError(f"unsupported is {self.unsupported!r}", mend)
         _require_in("passages", self.passages, 1, 20)
         _require_in("threads", self.threads, 1, 1024)
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)

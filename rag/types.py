@@ -110,7 +110,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is not shown.
+    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is left out or flagged.
 
     `support` is the judge's probability that its passage supports it, None where the judge cannot say.
     """
@@ -151,6 +151,7 @@ class Parameters:
     where: str
     passages: int
     min_confidence: float
+    unsupported: str
     context_tokens: int
     answer_tokens: int
     temperature: float = 0.0
@@ -182,7 +183,8 @@ class Answer:
     `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
     judge's probability that the best passage answers; `passages` are the nearest, those judged first, best first. `marked`
     are the words of the best passage that answer; None where the judge marks none, and where nothing answers. `dropped` are
-    sentences that were written and are not shown, for nothing supports them.
+    sentences that were written and are not shown, for nothing supports them; `note` says so to a person, or that some are shown
+    all the same, with a mark.
     """
 
     question: str
@@ -196,6 +198,7 @@ class Answer:
     receipt: Receipt
     marked: Citation | None = None
     dropped: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def test_the_receipt_says_what_the_answer_was_asked_with(asked: Path) -> None:
         "where": "language=id",
         "passages": 3,
         "min_confidence": 0.35,
+        "unsupported": "drop",
         "context_tokens": 4096,
         "answer_tokens": 160,
         "temperature": 0.0,

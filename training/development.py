@@ -52,13 +52,19 @@ def claims(folder: Path) -> list[Judged]:
 def read(folder: Path, encoder: PairEncoder) -> Development:
     """The pairs that are looked at while training goes on."""
     asked = questions(folder)
-    chosen = [*[one for one in asked if one.label][:_QUESTIONS], *[one for one in asked if not one.label][:_QUESTIONS]]
-    stated = claims(folder)[:_CLAIMS]
+    answered, edited = [one for one in asked if one.label], [one for one in asked if not one.label]
+    chosen = [*_spread(answered, _QUESTIONS), *_spread(edited, _QUESTIONS)]
+    stated = _spread(claims(folder), _CLAIMS)
     encoded = encoder.claims([(one.first, one.second) for one in stated])
     return Development(
         [Row(encoder.questions(one.first, [one.second])[0].ids, 0, float(one.label), (), ()) for one in chosen],
         [Row(pair.ids, 1, float(one.label), (), ()) for pair, one in zip(encoded, stated, strict=True)],
     )
+
+
+def _spread(judged: Sequence[Judged], most: int) -> Sequence[Judged]:
+    """About so many of them, from the whole file: some files begin with all of one label."""
+    return judged[:: max(1, len(judged) // most)]
 
 
 def auroc(network: Network, rows: Sequence[Row], padding: int) -> float:

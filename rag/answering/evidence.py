@@ -70,4 +70,7 @@ def names_occur(claim: str, evidence: str, language: str) -> bool:
 def _same_name(one: str, other: str) -> bool:
     """Whether the two are the same but for their endings."""
     shorter = min(len(one), len(other))
-    return one == other if shorter <= _LEAST_STEM else one[: (stem := max(_LEAST_STEM, shorter - _ENDING))] == other[:stem]
+    if shorter <= _LEAST_STEM:
+        return one == other
+    stem = max(_LEAST_STEM, shorter - _ENDING)
+    return one[:stem] == other[:stem]

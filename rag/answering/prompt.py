@@ -22,6 +22,7 @@ _DECLARED = {
 }
 # The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
 _FALLBACK = "other"
+_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged")
 _MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
 
 
@@ -58,13 +59,16 @@ class Phrases:
     """What depends on the language of the question.
 
     `instruction` asks for that language right after the question, in that language; `none` is what it tells the model to write
-    when the text does not answer; `refusal` is what the person reads then.
+    when the text does not answer; `refusal` is what the person reads then. `dropped` and `flagged` tell them that sentences
+    without support were left out, or are shown with a mark.
     """
 
     name: str
     instruction: str
     none: str
     refusal: str
+    dropped: str
+    flagged: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,4 +132,4 @@ def _phrases(path: Traversable, digest: "hashlib._Hash") -> Phrases:
     try:
         return Phrases(**tomllib.loads(_read(path, digest)))
     except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise PromptError(f"prompts/language/{path.name} is not name, instruction, none, refusal ({error})", _MEND) from error
+        raise PromptError(f"prompts/language/{path.name} is not {', '.join(_PHRASES)} ({error})", _MEND) from error

@@ -58,6 +58,8 @@ def _print_answer(answer: "Answer", *, live: bool) -> None:
     if live:
         print("\n")
     print(answer.text)
+    if answer.note:
+        print(f"({answer.note})")
     if answer.answered:
         for number, citation in enumerate(answer.citations, 1):
             page = f"page {citation.page}, " if citation.page else ""

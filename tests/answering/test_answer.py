@@ -1,11 +1,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
-from rag.answering.answer import Tools, answer
+from rag.answering.answer import answer
 from rag.answering.citations import verifies
 from rag.answering.prompt import Phrases
+from rag.answering.tools import Tools
 from rag.types import (
     Answer,
     Document,
@@ -33,8 +35,8 @@ PASSAGES = [
     Passage("d1", "a.txt", "id", start, end, TEXT[start:end], score)
     for start, end, score in ((0, BREAK, 0.9), (BREAK + 1, len(TEXT), 0.8))
 ]
-PHRASES = Phrases("bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.")
-RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, 4096, 160), {})
+PHRASES = Phrases("bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.", "Sebagian dihilangkan.", "Lihat ⚠.")
+RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "drop", 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
 
 
@@ -46,10 +48,12 @@ def events(
     passages: Sequence[Passage] = PASSAGES,
     document: Document = DOCUMENT,
     support: SupportCheck | None = None,
+    flagging: bool = False,
 ) -> list[Event]:
     """Where `reader` is None it must not be asked for."""
     tools = Tools(judge, support, lambda: reader or pytest.fail("asked for"), BagEmbedder(), {document.id: document}.get)
-    return list(answer(question, "id", passages, tools=tools, phrases=PHRASES, least_confidence=0.35, receipt=RECEIPT))
+    asked = partial(answer, question, "id", passages, tools=tools, phrases=PHRASES, least_confidence=0.35)
+    return list(asked(flagging=flagging, receipt=RECEIPT))
 
 
 def final(question: str, reader: Reader, judge: Judge, document: Document = DOCUMENT) -> Answer:
@@ -143,8 +147,8 @@ def test_the_words_that_answer_are_told_before_the_language_model_is_asked_for()
     told: list[object] = []
     tools = Tools(OverlapJudge(), None, reader, BagEmbedder(), {DOCUMENT.id: DOCUMENT}.get)
     question = "Kapan harga beras naik menurut Menteri Budi?"
-    seen = answer(question, "id", PASSAGES, tools=tools, phrases=PHRASES, least_confidence=0.35, receipt=RECEIPT)
-    told.extend(type(event) for event in seen)
+    asked = partial(answer, question, "id", PASSAGES, tools=tools, phrases=PHRASES, least_confidence=0.35)
+    told.extend(type(event) for event in asked(flagging=False, receipt=RECEIPT))
     assert told[:4] == [Found, Marked, "asked for", Token]
 
 
@@ -221,6 +225,27 @@ def test_a_sentence_that_the_passage_does_not_support_is_dropped() -> None:
     assert isinstance(seen, Answer)
     assert seen.text == "Menteri Budi mengatakan harga beras naik. [1]"
     assert [sentence.support for sentence in seen.sentences] == [1.0]
+
+
+def test_what_is_left_out_is_said() -> None:
+    pieces = ["Menteri Budi mengatakan harga beras naik. ", "Kenaikannya 99 persen."]
+    result = final("Apa?", ScriptedReader(pieces), CERTAIN)
+    assert (result.note, result.dropped) == (PHRASES.dropped, ("Kenaikannya 99 persen.",))
+    assert final("Apa?", ScriptedReader(pieces[:1]), CERTAIN).note == ""
+
+
+def test_unsupported_sentences_are_flagged_where_that_is_chosen() -> None:
+    pieces = ["Kenaikannya 99 persen. ", "Menteri Budi mengatakan harga beras naik."]
+    seen = events("Apa?", ScriptedReader(pieces), CERTAIN, flagging=True)[-1]
+    assert isinstance(seen, Answer)
+    assert seen.text == "Kenaikannya 99 persen. ⚠ Menteri Budi mengatakan harga beras naik. [1]"
+    assert (seen.note, seen.dropped, [s.supported for s in seen.sentences]) == (PHRASES.flagged, (), [False, True])
+
+
+def test_an_answer_of_which_nothing_is_supported_is_withdrawn_also_where_flagging_is_chosen() -> None:
+    seen = events("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), CERTAIN, flagging=True)[-1]
+    assert isinstance(seen, Answer)
+    assert (seen.answered, seen.text, seen.note) == (False, PHRASES.refusal, "")
 
 
 def test_where_nobody_checks_support_none_is_told() -> None:

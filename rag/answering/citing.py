@@ -1,0 +1,79 @@
+"""From what was written to sentences that each stand on words of the passage: chosen, checked, verified, numbered."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rag import text as texts
+from rag.answering import citations, evidence
+from rag.answering.prompt import Phrases
+from rag.answering.refusing import is_refusal
+from rag.answering.tools import Tools
+from rag.types import Answer, Citation, Passage, Sentence, Span
+
+# Below this probability of support a sentence is unsupported.
+_LEAST_SUPPORT = 0.1
+_MARKER = re.compile(r"\s*\[\d+\]")
+# Stands after a sentence that is shown though nothing supports it.
+UNSUPPORTED = "⚠"
+
+
+def claims(written: str, language: str, none: str) -> list[str]:
+    """The sentences that say something, without markers: those are the program's, and a document's `[33]` looks like one."""
+    plain = _MARKER.sub("", written)
+    spans = texts.sentences(plain, language)
+    claims = [texts.normalise(plain[span.start : span.end]) for span in spans]
+    return [claim for claim in claims if texts.words(claim, language) and not is_refusal(claim, none)]
+
+
+def sentences(claimed: Sequence[str], language: str, passage: Passage, tools: Tools) -> list[Sentence]:
+    """The answer's sentences, each with the passage's sentences that support it, verified against the stored original."""
+    spans = texts.sentences(passage.text, passage.language)
+    if not claimed or not spans:
+        return []
+    said = [passage.text[span.start : span.end] for span in spans]
+    # Both sides as queries: e5 compares like with like under one prefix.
+    vectors = tools.embedder.embed_queries([*claimed, *said])
+    words = [texts.words(sentence, passage.language) for sentence in said]
+    found: list[Sentence] = []
+    for number, (claim, support) in enumerate(zip(claimed, _support(claimed, passage, tools), strict=True)):
+        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :])
+        named = language != passage.language or evidence.names_occur(claim, passage.text, language)
+        numbered = evidence.numbers_occur(claim, passage.text)
+        supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)
+        found.append(Sentence(claim, cite(passage, [spans[i] for i in chosen], tools) if supported else (), support))
+    return found
+
+
+def _support(claimed: Sequence[str], passage: Passage, tools: Tools) -> Sequence[float | None]:
+    """For each claim the probability that the passage supports it; None where nobody can say."""
+    if tools.support is None:
+        return [None] * len(claimed)
+    return tools.support.supports([(claim, passage.text) for claim in claimed])
+
+
+def cite(passage: Passage, spans: Sequence[Span], tools: Tools) -> tuple[Citation, ...]:
+    """The citations of these ranges of the passage. One that does not verify is not made."""
+    document = tools.original(passage.document_id)
+    if document is None:
+        return ()
+    places = [Span(passage.start + span.start, passage.start + span.end) for span in spans]
+    made = [citations.cite(document, place) for place in places]
+    inside = [passage.text[span.start : span.end] for span in spans]
+    return tuple(c for c, text in zip(made, inside, strict=True) if c.text == text and citations.verifies(c, document))
+
+
+def compose(blank: Answer, written: Sequence[Sentence], phrases: Phrases, *, flagging: bool) -> Answer:
+    """The answered `Answer` of sentences of which one at least is supported, with the citations they number, each once.
+
+    The unsupported ones are left out or, where `flagging`, shown with a mark; `note` says so.
+    """
+    shown = [sentence for sentence in written if sentence.supported or flagging]
+    cited = tuple(dict.fromkeys(citation for sentence in shown for citation in sentence.citations))
+    number = {citation: n for n, citation in enumerate(cited, 1)}
+    marked = [" ".join((s.text, *([f"[{number[c]}]" for c in s.citations] or [UNSUPPORTED]))) for s in shown]
+    dropped = tuple(sentence.text for sentence in written if sentence not in shown)
+    flagged = any(not sentence.supported for sentence in shown)
+    note = phrases.dropped if dropped else phrases.flagged if flagged else ""
+    whole = " ".join(marked)
+    return replace(blank, answered=True, text=whole, sentences=tuple(shown), citations=cited, dropped=dropped, note=note)
