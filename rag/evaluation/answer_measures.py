@@ -181,7 +181,8 @@ def compare(plain: Sequence[Asked], rag: Sequence[Asked]) -> tuple[Beside, ...]:
     """Both ways over the same questions, in the same order."""
     both = np.stack([_earned(plain), _earned(rag)])
     groups = zip(measure(plain), measure(rag), _languages(rag), strict=True)
-    return tuple(Beside(before, after, _gains(rag, both[:, rows])) for before, after, (_, rows) in groups)
+    ids = np.array([one.question.id for one in rag])
+    return tuple(Beside(before, after, _gains(ids[rows].tolist(), both[:, rows])) for before, after, (_, rows) in groups)
 
 
 def _group(language: str, asked: Sequence[Asked], earned: NDArray[np.float64]) -> Group:
@@ -192,8 +193,8 @@ def _group(language: str, asked: Sequence[Asked], earned: NDArray[np.float64]) -
     return Group(language, answerable, len(asked) - answerable, dict(zip(MEASURES, estimates, strict=True)), times)
 
 
-def _gains(asked: Sequence[Asked], both: NDArray[np.float64]) -> _Estimates:
-    ids = [one.question.id for one in asked]
+def _gains(ids: Sequence[str], both: NDArray[np.float64]) -> _Estimates:
+    """What the second way has more than the first, of `both`: shape (2, questions, measures, 2)."""
     gains = resampled(lambda rows: _shares(both[1, rows]) - _shares(both[0, rows]), ids, bounds=(-1, 1))
     return dict(zip(MEASURES, gains, strict=True))
 

@@ -134,6 +134,13 @@ def test_two_ways_are_compared_question_by_question() -> None:
     assert backward.value == pytest.approx(-2 / 3)
 
 
+def test_two_ways_are_compared_by_language() -> None:
+    plain = [asked("1", "x"), asked("2", language="en"), asked("3", "x"), asked("4")]
+    product = [asked("1"), asked("2", "x", language="en"), asked("3"), asked("4")]
+    gains = [one.gain["right outcome"] for one in compare(plain, product)]
+    assert [gain and gain.value for gain in gains] == pytest.approx([1 / 4, -1, 2 / 3])
+
+
 _PASSAGES = st.sampled_from(["rice", "sugar", None])
 _CITED = st.builds(cited, _PASSAGES, st.integers(0, 20), st.integers(0, 40), verified=st.none() | st.booleans())
 
