@@ -198,9 +198,9 @@ class Engine:
         return known
 
     def at(self, home: Path) -> "Engine":
-        """An engine over another home with the same models, which are not loaded twice."""
+        """An engine over another home with the same models, which are not loaded twice, and the same prompts."""
         other = type(self)(replace(self.settings, home=home))
-        other.embedder = self.embedder
+        other.embedder, other.prompts = self.embedder, self.prompts
         for name in {"small_judge", "judge", "reader"} & vars(self).keys():
             setattr(other, name, getattr(self, name))
         return other

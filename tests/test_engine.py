@@ -90,6 +90,11 @@ def test_a_new_snapshot_is_served_without_a_restart(engine: Engine) -> None:
     assert engine.search("Gajah Sumatra", 5)[0].text == "Gajah Sumatra hidup di Lampung."
 
 
+def test_a_snapshot_that_is_not_kept_cannot_be_asked(engine: Engine) -> None:
+    with pytest.raises(IndexMissing, match="there is no snapshot nobody"):
+        whole(engine.ask(QUESTION, snapshot_id="nobody"))
+
+
 def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
     failures: list[Exception] = []
 
@@ -219,9 +224,10 @@ def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeyp
 def test_an_engine_over_another_home_has_the_same_judge(engine: Engine, tmp_path: Path) -> None:
     first = Engine(engine.settings)
     first.embedder, first.small_judge = BagEmbedder(), OverlapJudge()  # type: ignore[assignment]
-    other = first.at(tmp_path)
+    other = first.at(tmp_path / "without-prompts")
     assert other.judge is first.small_judge
-    assert other.settings.home == tmp_path
+    assert other.prompts is first.prompts
+    assert other.settings.home == tmp_path / "without-prompts"
 
 
 def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:

@@ -1,35 +1,34 @@
 """`rag eval` and `rag doctor`."""
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 from rag import settings
 from rag.cli.terminal import Progress, engine_of, print_json
+from rag.errors import QuestionError
+
+_Evaluation = TypeVar("_Evaluation")
 
 
 def evaluate_retrieval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval retrieval`: a table, or all of it as JSON."""
-    from tempfile import TemporaryDirectory
-
     from rag.evaluation import dataset, report, retrieval
     from rag.evaluation.ranker import IndexRanker
 
     data = dataset.read(parsed.corpus, parsed.questions)
-    with TemporaryDirectory(prefix="rag-eval-") as temporary:
+    with _home(parsed) as home:
         observer = Progress()
-        ranker = IndexRanker(engine_of(chosen), data, parsed.keep or Path(temporary), observer)
+        ranker = IndexRanker(engine_of(chosen), data, home, observer)
         evaluation = retrieval.evaluate(data, ranker, observer.asked)
-    if parsed.json:
-        print_json(evaluation)
-    else:
-        print(report.table(evaluation))
+    _tell(parsed, evaluation, report.table)
 
 
 def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval judge`: tables, or all of it as JSON, and pictures where they are asked for."""
-    from tempfile import TemporaryDirectory
-
     from rag.evaluation import dataset, judge_report, judging, pictures
     from rag.evaluation.ranker import IndexRanker
 
@@ -39,16 +38,54 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
     engine, observer = engine_of(chosen), Progress()
     # Before the corpus is indexed: weights that are missing are told at once.
     judge, check = engine.judge, engine.support_check
-    with TemporaryDirectory(prefix="rag-eval-") as temporary:
-        home = parsed.keep or Path(temporary)
+    with _home(parsed) as home:
         finder = IndexRanker(engine, data.retrieval, home, observer) if data.retrieval.questions else None
         evaluation = judging.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
     if parsed.pictures:
         pictures.draw(evaluation, parsed.pictures)
+    _tell(parsed, evaluation, judge_report.table)
+
+
+def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag eval answers`: tables, or all of it as JSON, and a picture where it is asked for."""
+    from rag.evaluation import answers, answers_report, corpus, dataset, pictures, plain
+    from rag.evaluation.ledger import Ledger
+
+    if parsed.pictures:
+        pictures.require()
+    if parsed.plain < 0 or (parsed.sample is not None and parsed.sample < 1):
+        raise QuestionError("so few questions cannot be asked", "give --sample 1 or more and --plain 0 or more")
+    data = dataset.read_to_ask(parsed.corpus, parsed.questions)
+    engine, observer = engine_of(chosen), Progress()
+    ledger = Ledger(parsed.outcomes, answers.run_of(engine, parsed.corpus, parsed.questions))
+    # Before the corpus is indexed: weights that are missing are told at once. And no question waits for them.
+    _ = (engine.judge, engine.reader)
+    with _home(parsed) as home:
+        indexed = corpus.index(engine, data.passages, home, observer)
+        choice = answers.Choice(parsed.sample, parsed.plain)
+        evaluation = answers.evaluate(
+            data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, engine.weights), told=observer.asked
+        )
+    if parsed.pictures:
+        pictures.draw_abstention(evaluation, parsed.pictures)
+    _tell(parsed, evaluation, answers_report.table)
+
+
+@contextmanager
+def _home(parsed: argparse.Namespace) -> Iterator[Path]:
+    """The folder that keeps the corpus' index, else one that is gone afterwards."""
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="rag-eval-") as temporary:
+        yield parsed.keep or Path(temporary)
+
+
+def _tell(parsed: argparse.Namespace, evaluation: _Evaluation, table: Callable[[_Evaluation], str]) -> None:
+    """The evaluation as JSON or as tables, as was asked for."""
     if parsed.json:
         print_json(evaluation)
     else:
-        print(judge_report.table(evaluation))
+        print(table(evaluation))
 
 
 def doctor(parsed: argparse.Namespace, chosen: settings.Settings) -> int:

@@ -92,11 +92,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _evaluations(commands: Any) -> None:
-    about = "measure search or the judge on questions whose answering passages are known"
+    about = "measure search, the judge or answers on questions whose answering passages are known"
     kinds = commands.add_parser("eval", help=about, description=about).add_subparsers(required=True, metavar="WHAT")
     retrieval = _command(kinds, "retrieval", checking.evaluate_retrieval, "dense, lexical and hybrid search side by side")
     judge = _command(kinds, "judge", checking.evaluate_judge, "the judge's verdicts, marked words, order and checks of claims")
-    for kind, extra in ((retrieval, ""), (judge, ", answers, paired, pool")):
+    answers = _command(kinds, "answers", checking.evaluate_answers, "whole answers: gold, citations, refusals, seconds")
+    extras = {retrieval: "", judge: ", answers, paired, pool", answers: ", answers, evidence, answerable"}
+    for kind, extra in extras.items():
         kind.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")
         about = f"JSON lines with id, question, lang, relevant{extra}"
         kind.add_argument("--questions", required=True, type=Path, metavar="FILE", help=about)
@@ -104,6 +106,14 @@ def _evaluations(commands: Any) -> None:
     about = "JSON lines with question_id, claim, cited, attributable"
     judge.add_argument("--claims", type=Path, metavar="FILE", help=about)
     judge.add_argument("--pictures", type=Path, metavar="FOLDER", help="write reliability diagrams there")
+    answers.add_argument(
+        "--sample", type=int, metavar="N", help="ask N answerable and N other questions, always the same (all)"
+    )
+    about = "ask N of each kind in the plain way too: all passages in one prompt (0)"
+    answers.add_argument("--plain", type=int, default=0, metavar="N", help=about)
+    about = "keep each outcome there, and go on after those that are there"
+    answers.add_argument("--outcomes", type=Path, metavar="FILE", help=about)
+    answers.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw there what refusing is worth")
 
 
 def _command(commands: Any, name: str, run: Any, about: str) -> argparse.ArgumentParser:

@@ -22,6 +22,8 @@ class JudgedQuestion:
     """A question with the ids of the passages that answer it, and with people's `answers` where they wrote some.
 
     `paired` and `pool` are passages that people found not to answer it: one that looks as if it did, and what a search found.
+    `evidence` are sentences of the passages that do, which people chose. A question that is not `standalone` makes sense only
+    beside answers to choose from.
     """
 
     id: str
@@ -31,6 +33,18 @@ class JudgedQuestion:
     answers: tuple[str, ...] = ()
     paired: tuple[str, ...] = ()
     pool: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    standalone: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AskedData:
+    """A corpus, and the questions that can be asked of it; `left_out` counts those that are not standalone."""
+
+    passages: tuple[CorpusPassage, ...]
+    answerable: tuple[JudgedQuestion, ...]
+    unanswerable: tuple[JudgedQuestion, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +105,27 @@ def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeD
     return JudgeData(Dataset(tuple(passages), tuple(judged), len(unanswerable)), tuple(unanswerable), cited, uncited)
 
 
+def read_to_ask(corpus: Path, questions: Path) -> AskedData:
+    """The data set with all questions that can be asked. Raises as `read` does."""
+    passages = _passages(corpus)
+    kinds = _questions(questions, {passage.id for passage in passages})
+    answerable, unanswerable = (tuple(question for question in kind if question.standalone) for kind in kinds)
+    if not answerable and not unanswerable:
+        raise QuestionError(f"{questions} has no question that can be asked", "give one that is not `standalone: false`")
+    left_out = sum(map(len, kinds)) - len(answerable) - len(unanswerable)
+    return AskedData(tuple(passages), answerable, unanswerable, left_out)
+
+
 def write_seeds(passages: Sequence[CorpusPassage], folder: Path) -> dict[str, str]:
-    """Write a file for each passage into `folder`; the ids by the files' names. Raises StorageError."""
+    """Write a file for each passage into `folder`; the ids by the files' names.
+
+    Raises QuestionError where other documents are there, which would be found too, and StorageError.
+    """
     names = {f"{number:07}.txt": passage for number, passage in enumerate(passages)}
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if strange := sorted({path.name for path in folder.glob("[!.]*")} - names.keys()):
+            raise QuestionError(f"{folder} has other documents, as {strange[0]}", "name another folder for this corpus")
         for name, passage in names.items():
             (folder / name).write_text(passage.text, encoding="utf-8", newline="")
     return {name: passage.id for name, passage in names.items()}
@@ -128,6 +158,8 @@ def _questions(path: Path, known: Collection[str]) -> tuple[list[JudgedQuestion]
             answers=_texts(row, "answers", line, "texts") if "answers" in row else (),
             paired=_ids(row, "paired", line, known) if "paired" in row else (),
             pool=_ids(row, "pool", line, known) if "pool" in row else (),
+            evidence=_texts(row, "evidence", line, "texts") if "evidence" in row else (),
+            standalone=row.get("standalone") is not False,
         )
         if question.id in judged or question.id in unanswerable:
             raise _wrong(line, f"the id {question.id} was there before")

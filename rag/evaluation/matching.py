@@ -1,4 +1,4 @@
-"""Whether marked words are the answer that people gave, as SQuAD compares them. Pure.
+"""Whether words are the answer that people gave, as SQuAD compares them, and whether they hold it. Pure.
 
 Compared are copies without case, punctuation and doubled white space; articles stay, for they are of one language. A token is a
 word of `rag.text`, or a character in scripts that put no spaces between words, as MLQA has it for Chinese: where such a word
@@ -27,6 +27,22 @@ def exact(marked: str, answers: Sequence[str]) -> float:
 def f1(marked: str, answers: Sequence[str], language: str) -> float:
     """The harmonic mean of the shares of tokens that marked words and answer have in common, with the best of the answers."""
     return max(_f1(tokens(marked, language), tokens(answer, language)) for answer in answers)
+
+
+def contains(text: str, answers: Sequence[str]) -> bool:
+    """Whether one of the answers stands in the text, in whole words: 5 does not stand in 1945, but in 5-6 it does."""
+    return any(folded(answer).strip() and folded(answer) in folded(text) for answer in answers)
+
+
+def folded(text: str) -> str:
+    """The text's words with a space around each, without case; punctuation divides, as do characters written without spaces."""
+    divided = "".join(" " if _is_punctuation(character) else character for character in texts.normalise(text).casefold())
+    return " ".join(["", *_UNSPACED.sub(r" \g<0> ", divided).split(), ""])
+
+
+def has_unspaced(text: str) -> bool:
+    """Whether some of the text is written without spaces between words."""
+    return bool(_UNSPACED.search(text))
 
 
 def normalised(text: str) -> str:

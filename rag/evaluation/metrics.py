@@ -55,8 +55,12 @@ def estimate(values: NDArray[np.float64]) -> Estimate:
     return Estimate(float(values.mean()), float(low), float(high))
 
 
-def resampled(measures: Callable[[NDArray[np.intp]], NDArray[np.float64]], clusters: Sequence[str]) -> list[Estimate | None]:
-    """Measures of rows, from 0 to 1 each, with percentile-bootstrap intervals over the questions that the rows belong to.
+def resampled(
+    measures: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+    clusters: Sequence[str],
+    bounds: tuple[float, float] = (0, 1),
+) -> list[Estimate | None]:
+    """Measures of rows, within `bounds` each, with percentile-bootstrap intervals over the questions that the rows belong to.
 
     `measures` makes values (measures,) of the numbers of rows (rows,); `clusters` names the question of each row: rows of one
     stay together, for they are not independent. None for a measure that is not defined (NaN); resamples where it is not do not
@@ -70,15 +74,15 @@ def resampled(measures: Callable[[NDArray[np.intp]], NDArray[np.float64]], clust
     for draw in range(len(values)):
         times = np.bincount(rng.integers(0, questions, questions), minlength=questions)
         values[draw] = measures(np.repeat(rows, times[of]))
-    return [_around(value, values[:, i]) for i, value in enumerate(whole.tolist())]
+    return [_around(value, values[:, i], bounds) for i, value in enumerate(whole.tolist())]
 
 
-def _around(value: float, values: NDArray[np.float64]) -> Estimate | None:
+def _around(value: float, values: NDArray[np.float64], bounds: tuple[float, float]) -> Estimate | None:
     """The interval without the bias of resampling: rows drawn twice are noise twice, which raises an error of calibration."""
     defined = values[~np.isnan(values)]
     if np.isnan(value) or not len(defined):
         return None
-    low, high = np.clip(np.percentile(defined, _OUTSIDE) - defined.mean() + value, 0, 1)
+    low, high = np.clip(np.percentile(defined, _OUTSIDE) - defined.mean() + value, *bounds)
     return Estimate(value, float(low), float(high))
 
 

@@ -1,16 +1,18 @@
-"""Reliability diagrams as PNG files. The only importer of matplotlib, which is an extra: nothing else needs it."""
+"""Curves as PNG files. The only importer of matplotlib, which is an extra: nothing else needs it."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.errors import QuestionError
+from rag.evaluation.answers import AnswerEvaluation
 from rag.evaluation.judging import JudgeEvaluation
 from rag.evaluation.probabilities import Verdicts
 from rag.files import storage_errors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _INCHES = (4.5, 5.5)
 _BAR = 0.02
@@ -32,20 +34,52 @@ def draw(evaluation: JudgeEvaluation, folder: Path) -> list[Path]:
         return [_reliability(folder / f"{name}.png", name, verdicts) for name, verdicts in curves.items()]
 
 
-def _reliability(path: Path, name: str, verdicts: Verdicts) -> Path:
-    """How often it is true, against how sure the judge was: on the diagonal a confidence is a probability."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def draw_abstention(evaluation: AnswerEvaluation, folder: Path) -> Path:
+    """Write `abstention.png`: what refusing is worth under every threshold, over all languages. Raises StorageError."""
+    figure = _figure()
+    above, below = figure.subplots(2, 1)
+    rated = [(one.recall, one.precision) for one in evaluation.curve if one.recall is not None and one.precision is not None]
+    above.plot([recall for recall, _ in rated], [precision for _, precision in rated], marker=".", clip_on=False)
+    above.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall of refusing", ylabel="precision of refusing")
+    above.set_title(f"refusing, {evaluation.groups[0].answerable} answerable and {evaluation.groups[0].unanswerable} others")
+    thresholds = [one.threshold for one in evaluation.curve]
+    for name, shares in (
+        ("others", [one.recall for one in evaluation.curve]),
+        ("answerable", [one.answerable_refused for one in evaluation.curve]),
+    ):
+        if None not in shares:
+            below.plot(thresholds, shares, label=f"{name} refused")
+    below.axvline(evaluation.threshold, linestyle="--", color="grey", label="the threshold that was set")
+    below.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold of confidence", ylabel="share")
+    below.legend()
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return _written(figure, folder / "abstention.png")
+
+
+def _figure() -> "Figure":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_INCHES, layout="constrained")
+    return Figure(figsize=_INCHES, layout="constrained")
+
+
+def _written(figure: "Figure", path: Path) -> Path:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.savefig(path)
+    return path
+
+
+def _reliability(path: Path, name: str, verdicts: Verdicts) -> Path:
+    """How often it is true, against how sure the judge was: on the diagonal a confidence is a probability."""
+    figure = _figure()
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _curve(above, name, verdicts)
     below.bar([one.confidence for one in verdicts.curve], [one.count for one in verdicts.curve], width=_BAR)
     below.set_xlabel("confidence")
     below.set_ylabel("pairs")
-    FigureCanvasAgg(figure)
-    figure.savefig(path)
-    return path
+    return _written(figure, path)
 
 
 def _curve(axes: "Axes", name: str, verdicts: Verdicts) -> None:

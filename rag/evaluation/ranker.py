@@ -1,11 +1,11 @@
-"""Ranks a corpus as the product would: each passage a seed, indexed by the same build, found by the same retriever."""
+"""Ranks a corpus as the product would: indexed by the same build, found by the same retriever."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from rag import language
 from rag.engine import Engine
-from rag.evaluation import dataset
+from rag.evaluation import corpus
 from rag.evaluation.dataset import Dataset
 from rag.evaluation.reranking import FoundPassage
 from rag.evaluation.retrieval import Mode, best_first
@@ -17,11 +17,10 @@ class IndexRanker:
     """A `Ranker` and `Finder` over an index of its own, in `home`; one that was built there before is brought up to date."""
 
     def __init__(self, engine: Engine, data: Dataset, home: Path, observer: Observer) -> None:
-        self._engine = engine.at(home)
-        self._ids = dataset.write_seeds(data.passages, self._engine.settings.seeds)
-        self._engine.rebuild(observer)
-        self._retriever = self._engine.retriever()
-        self._languages = self._engine.snapshot().languages()
+        indexed = corpus.index(engine, data.passages, home, observer)
+        self._ids = indexed.ids
+        self._retriever = indexed.engine.retriever()
+        self._languages = indexed.engine.snapshot().languages()
 
     def rank(self, question: str, mode: Mode, count: int) -> Sequence[str]:
         """The ids of at most `count` passages, best first: a passage ranks by its best chunk."""

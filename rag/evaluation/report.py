@@ -19,9 +19,9 @@ def table(evaluation: Evaluation) -> str:
     return "\n".join([*lines, "", f"milliseconds a question (median): {times}"])
 
 
-def row(name: str, cells: Iterable[str]) -> str:
-    """A line of the table: what it is about, then its cells."""
-    return (name.ljust(_FIRST) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
+def row(name: str, cells: Iterable[str], first: int = _FIRST) -> str:
+    """A line of the table: what it is about, in `first` characters, then its cells."""
+    return (name.ljust(first) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
 
 
 def shown(value: Estimate | None, *, signed: bool = False) -> str:

@@ -200,6 +200,7 @@ def test_a_sentence_with_a_number_that_the_passage_lacks_is_dropped() -> None:
     pieces = ["Menteri Budi mengatakan harga beras naik. ", "Kenaikannya 99 persen."]
     result = final("Apa?", ScriptedReader(pieces), CERTAIN)
     assert result.text == "Menteri Budi mengatakan harga beras naik. [1]"
+    assert result.dropped == ("Kenaikannya 99 persen.",)
 
 
 def test_a_sentence_about_somebody_whom_the_passage_does_not_name_is_dropped() -> None:
@@ -217,6 +218,7 @@ def test_names_are_not_looked_for_in_another_language() -> None:
 def test_an_answer_without_any_supported_sentence_is_withdrawn() -> None:
     result = final("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), CERTAIN)
     assert (result.answered, result.text) == (False, PHRASES.refusal)
+    assert result.dropped == ("Kenaikannya 99 persen.",)
 
 
 def test_a_sentence_that_the_passage_does_not_support_is_dropped() -> None:
@@ -225,6 +227,7 @@ def test_a_sentence_that_the_passage_does_not_support_is_dropped() -> None:
     assert isinstance(seen, Answer)
     assert seen.text == "Menteri Budi mengatakan harga beras naik. [1]"
     assert [sentence.support for sentence in seen.sentences] == [1.0]
+    assert seen.dropped == ("Gajah terbang.",)
 
 
 def test_what_is_left_out_is_said() -> None:

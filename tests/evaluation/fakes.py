@@ -1,8 +1,9 @@
-"""A judge whose verdicts a test can foresee, and an engine that has it."""
+"""A judge whose verdicts a test can foresee, an engine that has it, and a plain way whose replies a test writes."""
 
 import re
 from collections.abc import Iterator, Sequence
 
+from rag.answering.prompt import Phrases
 from rag.types import Judgement, Span
 from tests.conftest import FakeEngine
 
@@ -39,3 +40,18 @@ class JudgingEngine(FakeEngine):
     """The fake engine with that judge as its own."""
 
     small_judge = OverlapJudge()  # type: ignore[assignment]
+
+
+class ScriptedChat:
+    """Says one thing of all passages, and remembers what it was shown."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces, self.shown = pieces, list[tuple[str, ...]]()
+
+    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Iterator[str]:
+        self.shown.append(tuple(passages))
+        yield from self.pieces
+
+    def understood(self, reply: str, phrases: Phrases) -> tuple[str | None, list[int]]:
+        said, *labels = reply.split("|")
+        return said or None, [int(label) for label in labels]

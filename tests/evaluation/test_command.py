@@ -9,11 +9,11 @@ import pytest
 import rag.engine
 from rag.cli.main import main
 from rag.engine import Engine
-from rag.evaluation import metrics, pictures
+from rag.evaluation import metrics, pictures, plain
 from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.ranker import IndexRanker
 from rag.weights.catalogue import JUDGE
-from tests.evaluation.fakes import JudgingEngine
+from tests.evaluation.fakes import JudgingEngine, ScriptedChat
 from tests.fakes import SilentObserver
 
 CORPUS = [
@@ -92,6 +92,60 @@ def test_a_wrong_claim_is_one_line(rag_eval: Rag, tmp_path: Path, capsys: pytest
     assert rag_eval("judge", "--claims", str(wrong)) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "wrong.jsonl line 1: the corpus has no passage tea; " in line
+
+
+def test_answers_are_measured_and_the_plain_way_beside_them(
+    rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "open_chat", lambda *_: ScriptedChat("pada 2020|1"))
+    where = ["--outcomes", str(tmp_path / "outcomes.jsonl"), "--keep", str(tmp_path / "kept")]
+    assert rag_eval("answers", "--json", "--plain", "5", *where) == 0
+    value = json.loads(capsys.readouterr().out)
+    (group,) = value["groups"]
+    assert (group["answerable"], group["unanswerable"], value["passages"]) == (2, 1, 3)
+    for measure in ("right outcome", "citation precision", "citation recall", "citations verified", "abstention recall"):
+        assert group["measures"][measure]["value"] == 1
+    (beside,) = value["plain"]
+    assert beside["plain"]["measures"]["right outcome"]["value"] == pytest.approx(1 / 3)
+    assert beside["gain"]["right outcome"]["value"] == pytest.approx(2 / 3)
+    assert len(value["curve"]) == 101
+    assert value["run"]["parameters"]["passages"] == 4
+    assert len((tmp_path / "outcomes.jsonl").read_text().splitlines()) == 1 + 3 + 3
+    # Nothing is asked again.
+    monkeypatch.setattr(plain, "open_chat", lambda *_: pytest.fail("opened"))
+    assert rag_eval("answers", "--plain", "5", *where) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("2 answerable questions, 1 others, 3 passages\nllm overlap-1, judge ")
+    assert "\nright outcome           1.000 [1.000, 1.000]\n" in shown
+    assert "\nall (2 + 1)             the plain way           rag on the same         rag - plain\n" in shown
+    assert "\nseconds until token     " in shown
+
+
+def test_a_sample_is_of_each_kind(rag_eval: Rag, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rag_eval("answers", "--json", "--sample", "1") == 0
+    value = json.loads(capsys.readouterr().out)
+    assert (value["groups"][0]["answerable"], value["groups"][0]["unanswerable"], value["plain"]) == (1, 1, [])
+
+
+@pytest.mark.parametrize("arguments", [("--sample", "0"), ("--plain", "-1")])
+def test_a_sample_of_nothing_is_refused(rag_eval: Rag, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert rag_eval("answers", *arguments) == 2
+    assert capsys.readouterr().err.endswith("; give --sample 1 or more and --plain 0 or more\n")
+
+
+def test_outcomes_of_other_settings_are_not_gone_on_from(
+    rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--outcomes", str(tmp_path / "outcomes.jsonl")]
+    assert rag_eval("answers", *where) == 0
+    assert rag_eval("answers", "--min-confidence", "0.5", *where) == 2
+    assert "is of a run with another parameters; " in capsys.readouterr().err
+
+
+def test_what_refusing_is_worth_is_drawn(rag_eval: Rag, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    assert rag_eval("answers", "--pictures", str(tmp_path / "drawn")) == 0
+    assert (tmp_path / "drawn" / "abstention.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_retrieval_is_measured_and_knows_no_claims(rag_eval: Rag, capsys: pytest.CaptureFixture[str]) -> None:

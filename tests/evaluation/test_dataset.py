@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rag.errors import QuestionError
-from rag.evaluation.dataset import Claim, CorpusPassage, JudgedQuestion, read, read_for_judge, write_seeds
+from rag.evaluation.dataset import Claim, CorpusPassage, JudgedQuestion, read, read_for_judge, read_to_ask, write_seeds
 
 CORPUS = [
     {"id": "a", "title": "", "text": "Kapal selam.", "lang": "id"},
@@ -157,6 +157,30 @@ def test_files_that_are_not_there_or_empty_are_told(tmp_path: Path) -> None:
     corpus.write_text("")
     with pytest.raises(QuestionError, match="no passages"):
         read(corpus, questions)
+
+
+def test_the_questions_that_can_be_asked_are_read(tmp_path: Path) -> None:
+    rows = [
+        {**QUESTIONS[0], "answers": ["Beras"], "evidence": ["Harga naik."], "standalone": True},
+        QUESTIONS[3],
+        {**QUESTIONS[2], "standalone": False},
+    ]
+    data = read_to_ask(*files(tmp_path, questions=rows))
+    assert data.answerable == (JudgedQuestion("q1", "Harga apa?", "id", ("b",), ("Beras",), evidence=("Harga naik.",)),)
+    assert data.unanswerable == (JudgedQuestion("q4", "Apa?", "id", ("a",)),)
+    assert (len(data.passages), data.left_out) == (2, 1)
+    with pytest.raises(QuestionError, match="no question that can be asked"):
+        read_to_ask(*files(tmp_path, questions=rows[2:]))
+    with pytest.raises(QuestionError, match="`evidence` is not a list of texts"):
+        read_to_ask(*files(tmp_path, questions=[{**QUESTIONS[0], "evidence": "b"}]))
+
+
+def test_seeds_of_something_else_stay_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "0000000.txt").write_text("lama")
+    (tmp_path / "catatan.txt").write_text("milik orang")
+    with pytest.raises(QuestionError, match=r"has other documents, as catatan\.txt; name another folder"):
+        write_seeds([CorpusPassage("a", "baru")], tmp_path)
+    assert (tmp_path / "0000000.txt").read_text() == "lama"
 
 
 def test_passages_become_seeds_in_order(tmp_path: Path) -> None:

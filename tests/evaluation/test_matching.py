@@ -1,8 +1,10 @@
 """Marked words against answers: what the comparison overlooks, and what it does not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rag.evaluation.matching import exact, f1, normalised, tokens
+from rag.evaluation.matching import contains, exact, f1, folded, normalised, tokens
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,27 @@ def test_characters_are_tokens_where_no_spaces_are_written(marked: str, answer: 
 
 def test_mixed_scripts_have_characters_and_words() -> None:
     assert sorted(tokens("iPhone 15的价格", "zh")) == sorted(["iphone", "15", "的", "价", "格"])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "held"),
+    [
+        ("Pada tahun 1945.", "1945", True),
+        ("Pada tahun 1945.", "45", False),
+        ("5-6 orang", "5", True),
+        ("Ia lahir di JAKARTA,\n Pusat", "Jakarta Pusat", True),
+        ("Joko Widodo", "Widodo Joko", False),
+        ("在北京大学", "北京", True),
+        ("กรุงเทพฯ", "เทพ", True),
+        ("iPhone 15的价格", "15", True),
+        ("apa saja", "…", False),
+        ("", "1945", False),
+    ],
+)
+def test_an_answer_is_held_in_whole_words(text: str, answer: str, held: bool) -> None:
+    assert contains(text, ["nothing of it", answer]) == held
+
+
+@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+def test_a_text_holds_what_it_was_made_of(before: str, answer: str, after: str) -> None:
+    assert contains(f"{before} {answer} {after}", [answer]) == bool(folded(answer).strip())

@@ -1,0 +1,235 @@
+"""What outcomes are worth: each measure a share of what one question could earn, then of all questions together. Pure.
+
+A measure gives for a question what was earned and what could be; its value is the sum of the one by the sum of the other. So
+a question that says nothing about it could earn nothing, shares of questions and shares of citations are counted alike, and the
+intervals resample questions.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.evaluation import matching
+from rag.evaluation.metrics import Estimate, by_language, resampled
+from rag.evaluation.outcomes import Asked, Place
+from rag.language import UNKNOWN
+
+Earned = tuple[float, float]
+_NOTHING: Earned = (0, 0)
+EVENTS = ("found", "marked", "token", "whole")
+
+
+def right(one: Asked) -> Earned:
+    """The gold answer where there is one, a refusal where nothing answers."""
+    return contains_gold(one) if one.answerable else (not one.outcome.answered, 1)
+
+
+def contains_gold(one: Asked) -> Earned:
+    """Of the answerable: an answer of people stands in the text."""
+    if not one.answerable or not one.question.answers:
+        return _NOTHING
+    return matching.contains(one.outcome.text, one.question.answers), 1
+
+
+def token_f1(one: Asked) -> Earned:
+    """Of the answerable: tokens in common with the best answer of people; a refusal has none."""
+    if not one.answerable or not one.question.answers:
+        return _NOTHING
+    said, question = one.outcome.text, one.question
+    return (matching.f1(said, question.answers, question.language) if said else 0), 1
+
+
+def gold_found(one: Asked) -> Earned:
+    """Of the answerable: a passage that answers was among those retrieved."""
+    found = {place.passage for place in one.outcome.found}
+    return bool(found & set(one.question.relevant)), one.answerable
+
+
+def citation_precision(one: Asked) -> Earned:
+    """Of the answerable that were answered: the share of their citations that are of a passage that answers."""
+    cited = [citation.place for citation in one.outcome.citations]
+    if not one.answerable or not cited:
+        return _NOTHING
+    return sum(place is not None and place.passage in one.question.relevant for place in cited) / len(cited), 1
+
+
+def citation_recall(one: Asked) -> Earned:
+    """Of the answerable: the share of the passages that answer that are cited; a refusal cites none."""
+    if not one.answerable:
+        return _NOTHING
+    cited = {place.passage for place in _cited(one)}
+    return len(cited & set(one.question.relevant)) / len(one.question.relevant), 1
+
+
+def first_citation_right(one: Asked) -> Earned:
+    """Of the answerable: the first citation is of a passage that answers."""
+    first = next((citation.place for citation in one.outcome.citations), None)
+    return first is not None and first.passage in one.question.relevant, one.answerable
+
+
+def citations_valid(one: Asked) -> Earned:
+    """Of the answerable that were answered: there is a citation, and each names something that was shown."""
+    citations = one.outcome.citations
+    valid = bool(citations) and all(citation.place is not None for citation in citations)
+    return (valid, 1) if one.answerable and one.outcome.answered else _NOTHING
+
+
+def evidence_precision(one: Asked) -> Earned:
+    """Of the answered that have evidence: the share of the cited characters that people chose."""
+    cited, chosen = _characters(_cited(one)), _characters(one.evidence)
+    return (len(cited & chosen) / len(cited), 1) if cited and chosen else _NOTHING
+
+
+def evidence_recall(one: Asked) -> Earned:
+    """Of those that have evidence: the share of the characters that people chose that are cited."""
+    cited, chosen = _characters(_cited(one)), _characters(one.evidence)
+    return (len(cited & chosen) / len(chosen), 1) if chosen else _NOTHING
+
+
+def verified(one: Asked) -> Earned:
+    """Of all citations that quote: the words stand there in the stored original."""
+    quoting = [citation.verified for citation in one.outcome.citations if citation.verified is not None]
+    return sum(quoting), len(quoting)
+
+
+def abstention_precision(one: Asked) -> Earned:
+    """Of the refusals: nothing answers the question."""
+    return not one.outcome.answered and not one.answerable, not one.outcome.answered
+
+
+def abstention_recall(one: Asked) -> Earned:
+    """Of the questions that nothing answers: refused."""
+    return not one.outcome.answered and not one.answerable, not one.answerable
+
+
+def answerable_refused(one: Asked) -> Earned:
+    """Of the answerable: refused."""
+    return not one.outcome.answered and one.answerable, one.answerable
+
+
+def in_language(one: Asked) -> Earned:
+    """Of the answers that have letters: in the question's language."""
+    spoken = one.outcome.language
+    return (spoken == one.question.language, 1) if one.outcome.answered and spoken != UNKNOWN else _NOTHING
+
+
+def sentences_dropped(one: Asked) -> Earned:
+    """Of the sentences written: not shown, for nothing supports them."""
+    return one.outcome.dropped, one.outcome.written
+
+
+MEASURES: Mapping[str, Callable[[Asked], Earned]] = {
+    "right outcome": right,
+    "contains gold": contains_gold,
+    "token F1": token_f1,
+    "gold passage found": gold_found,
+    "citation precision": citation_precision,
+    "citation recall": citation_recall,
+    "first citation right": first_citation_right,
+    "citations valid": citations_valid,
+    "evidence precision": evidence_precision,
+    "evidence recall": evidence_recall,
+    "citations verified": verified,
+    "abstention precision": abstention_precision,
+    "abstention recall": abstention_recall,
+    "answerable refused": answerable_refused,
+    "in its language": in_language,
+    "sentences dropped": sentences_dropped,
+}
+_Estimates = Mapping[str, Estimate | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds until an event, of the answers in which it came: median, and the ends of the middle 80 %."""
+
+    count: int
+    median: Estimate
+    tenth: float
+    ninetieth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The questions of one language, or all. A measure is None where no question says anything about it."""
+
+    language: str
+    answerable: int
+    unanswerable: int
+    measures: _Estimates
+    seconds: Mapping[str, Timing]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The plain way and the product on the same questions, and what the product gains, question by question."""
+
+    plain: Group
+    rag: Group
+    gain: _Estimates
+
+
+def measure(asked: Sequence[Asked]) -> tuple[Group, ...]:
+    """All measures, over all questions and by language."""
+    earned = _earned(asked)
+    return tuple(_group(name, [asked[i] for i in rows], earned[rows]) for name, rows in _languages(asked))
+
+
+def compare(plain: Sequence[Asked], rag: Sequence[Asked]) -> tuple[Beside, ...]:
+    """Both ways over the same questions, in the same order."""
+    both = np.stack([_earned(plain), _earned(rag)])
+    groups = zip(measure(plain), measure(rag), _languages(rag), strict=True)
+    ids = np.array([one.question.id for one in rag])
+    return tuple(Beside(before, after, _gains(ids[rows].tolist(), both[:, rows])) for before, after, (_, rows) in groups)
+
+
+def _group(language: str, asked: Sequence[Asked], earned: NDArray[np.float64]) -> Group:
+    ids = [one.question.id for one in asked]
+    estimates = resampled(lambda rows: _shares(earned[rows]), ids)
+    answerable = sum(one.answerable for one in asked)
+    times = {event: timing for event in EVENTS if (timing := _timing(asked, event))}
+    return Group(language, answerable, len(asked) - answerable, dict(zip(MEASURES, estimates, strict=True)), times)
+
+
+def _gains(ids: Sequence[str], both: NDArray[np.float64]) -> _Estimates:
+    """What the second way has more than the first, of `both`: shape (2, questions, measures, 2)."""
+    gains = resampled(lambda rows: _shares(both[1, rows]) - _shares(both[0, rows]), ids, bounds=(-1, 1))
+    return dict(zip(MEASURES, gains, strict=True))
+
+
+def _timing(asked: Sequence[Asked], event: str) -> Timing | None:
+    seconds = np.array([value for one in asked if (value := getattr(one.outcome.seconds, event)) is not None])
+    if not len(seconds):
+        return None
+    numbers = [str(row) for row in range(len(seconds))]
+    (median,) = resampled(lambda rows: np.array([np.median(seconds[rows])]), numbers, bounds=(0, np.inf))
+    assert median is not None
+    low, high = np.percentile(seconds, (10, 90))
+    return Timing(len(seconds), median, float(low), float(high))
+
+
+def _earned(asked: Sequence[Asked]) -> NDArray[np.float64]:
+    """What each question earned and could earn by each measure, shape (questions, measures, 2)."""
+    return np.array([[of(one) for of in MEASURES.values()] for one in asked], dtype=np.float64)
+
+
+def _shares(earned: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The value of each measure, NaN where nothing could be earned."""
+    sums = earned.sum(axis=0)
+    values = np.full(len(sums), np.nan)
+    np.divide(sums[:, 0], sums[:, 1], out=values, where=sums[:, 1] > 0)
+    return values
+
+
+def _languages(asked: Sequence[Asked]) -> list[tuple[str, NDArray[np.intp]]]:
+    return by_language([one.question.language for one in asked])
+
+
+def _cited(one: Asked) -> list[Place]:
+    return [citation.place for citation in one.outcome.citations if citation.place is not None]
+
+
+def _characters(places: Sequence[Place]) -> set[tuple[str, int]]:
+    return {(place.passage, at) for place in places for at in range(place.start, place.end)}
