@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from rag import language
 from rag.answering import answer as answering
-from rag.answering import prompt
+from rag.answering import prompt, warming
+from rag.answering.store import PassageStore
+from rag.answering.warming import Warmed
 from rag.errors import IndexDamaged, IndexMismatch, QuestionError
 from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
@@ -132,7 +134,8 @@ class Engine:
         loaded = time.perf_counter()
         passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
-        yield from answering.answer(
+        hits, misses = self.store.hits, self.store.misses
+        for event in answering.answer(
             question,
             spoken,
             passages,
@@ -140,7 +143,22 @@ class Engine:
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             receipt=replace(self._receipt(opened), seconds=seconds),
-        )
+        ):
+            if isinstance(event, Answer):
+                counts = {"stored": self.store.hits - hits, "read": self.store.misses - misses}
+                yield replace(event, receipt=replace(event.receipt, **counts))
+            else:
+                yield event
+
+    def warm(self, told: Callable[[int, int], None]) -> Warmed:
+        """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
+
+        Raises QuestionError where the settings keep no store, StorageError where the disk does not take it.
+        """
+        if not self.settings.store_mb:
+            raise QuestionError("nothing that is read is kept", "set RAG_STORE_MB or --store-mb to some megabytes")
+        opened = self.snapshot()
+        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, self.reader, self.store, told)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -192,7 +210,7 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder = self.embedder
-        for name in {"small_judge", "judge", "reader"} & vars(self).keys():
+        for name in {"small_judge", "judge", "reader", "store"} & vars(self).keys():
             setattr(other, name, getattr(self, name))
         return other
 
@@ -256,13 +274,19 @@ class Engine:
         return self._llm_source.digest
 
     @cached_property
+    def store(self) -> PassageStore:
+        """The store of passages' states, which may be of no size."""
+        return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
+
+    @cached_property
     def reader(self) -> "LlamaReader":
         """The language model of the settings. Raises WeightsError."""
         from rag.answering.llama import LlamaReader
 
         return LlamaReader(
-            self._llm_source.path,
+            self._llm_source,
             self.prompts,
+            store=self.store,
             threads=self.settings.threads,
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,

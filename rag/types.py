@@ -142,7 +142,9 @@ class Judgement:
 class Receipt:
     """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage.
 
-    `judge` is a digest too, or where the settings chose another judge than ours what they call it.
+    `judge` is a digest too, or where the settings chose another judge than ours what they call it. `stored` counts the passages
+    that the language model took from the store, `read` those that it had to read; one that it still held is neither. Where
+    questions are answered at once, these are counts of all of them.
     """
 
     snapshot: str
@@ -151,6 +153,8 @@ class Receipt:
     llm: str
     prompts: str
     seconds: dict[str, float]
+    stored: int = 0
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)

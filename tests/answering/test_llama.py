@@ -4,8 +4,10 @@ import pytest
 
 from rag.answering.llama import LlamaReader
 from rag.answering.prompt import Piece
+from rag.answering.store import PassageStore
 from rag.engine import Engine
 from rag.errors import QuestionError, WeightsError
+from rag.weights.sources import Source
 
 pytestmark = pytest.mark.real
 PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa dan dihuni sekitar sepuluh juta orang."
@@ -79,4 +81,11 @@ def test_a_file_that_is_no_model_is_told(real_engine: Engine, tmp_path_factory: 
     path = tmp_path_factory.mktemp("w") / "no.gguf"
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(WeightsError, match=r"cannot load .*; set RAG_LLM"):
-        LlamaReader(path, real_engine.prompts, threads=1, context_tokens=1024, answer_tokens=16)
+        LlamaReader(
+            Source("no", path, "0"),
+            real_engine.prompts,
+            store=PassageStore(path.parent, 0),
+            threads=1,
+            context_tokens=1024,
+            answer_tokens=16,
+        )
