@@ -153,10 +153,8 @@ class Engine:
     def warm(self, told: Callable[[int, int], None]) -> Warmed:
         """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
 
-        Raises QuestionError where the settings keep no store, StorageError where the disk does not take it.
+        Raises StorageError where the disk does not take what was read, and what `ask` raises.
         """
-        if not self.settings.store_mb:
-            raise QuestionError("nothing that is read is kept", "set RAG_STORE_MB or --store-mb to some megabytes")
         opened = self.snapshot()
         return warming.warm(opened.chunk_texts(), opened.manifest.chunks, self.reader, self.store, told)
 
@@ -266,12 +264,13 @@ class Engine:
         return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
 
     @cached_property
-    def _llm_source(self) -> sources.Source:
+    def llm_source(self) -> sources.Source:
+        """The language model's weights on this disk. Raises WeightsError."""
         return sources.llm(self.settings.llm, self.weights)
 
     @property
     def _llm_digest(self) -> str:
-        return self._llm_source.digest
+        return self.llm_source.digest
 
     @cached_property
     def store(self) -> PassageStore:
@@ -284,7 +283,7 @@ class Engine:
         from rag.answering.llama import LlamaReader
 
         return LlamaReader(
-            self._llm_source,
+            self.llm_source,
             self.prompts,
             store=self.store,
             threads=self.settings.threads,

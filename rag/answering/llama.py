@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import RLock
+from typing import ClassVar
 
 import llama_cpp
 import numpy as np
@@ -61,6 +62,9 @@ class _Held:
 class LlamaReader:
     """A `Reader`. One question at a time: calls from several threads wait for each other."""
 
+    # Of keys and values in the context. q8_0 takes half the room: benchmarks/passage_store.py says what it changes.
+    cache_type: ClassVar[int] = C.GGML_TYPE_F16
+
     def __init__(
         self, source: Source, prompts: Prompts, *, store: PassageStore, threads: int, context_tokens: int, answer_tokens: int
     ) -> None:
@@ -74,7 +78,7 @@ class LlamaReader:
             raise WeightsError(f"llama.cpp cannot load {source.path}", _MEND)
         self._vocabulary = C.llama_model_get_vocab(self._model)
         self._vocabulary_size: int = C.llama_vocab_n_tokens(self._vocabulary)
-        parameters = _context_parameters(threads, context_tokens)
+        parameters = _context_parameters(threads, context_tokens, self.cache_type)
         self._context = C.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise WeightsError(
@@ -300,11 +304,15 @@ def _as_bytes(tokens: Sequence[int]) -> bytes:
     return np.array(tokens, dtype="<i4").tobytes()
 
 
-def _context_parameters(threads: int, context_tokens: int) -> "C.llama_context_params":
+def _context_parameters(threads: int, context_tokens: int, cache_type: int) -> "C.llama_context_params":
     parameters = C.llama_context_default_params()
     parameters.n_ctx, parameters.n_seq_max = context_tokens, _SEQUENCES + 1
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.n_threads = parameters.n_threads_batch = threads
+    parameters.type_k = parameters.type_v = cache_type
+    if cache_type != C.GGML_TYPE_F16:
+        # Values can be quantised only for it.
+        parameters.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_ENABLED
     # One pool of cells for all sequences: a sequence may be as long as there is room, and the prefix is stored once.
     parameters.kv_unified = True
     return parameters

@@ -22,6 +22,8 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         raise QuestionError("--name is for standard input", "add - to the paths, or leave --name out")
     if parsed.verify and parsed.paths:
         raise QuestionError("--verify changes nothing, and takes no paths", "leave one of the two out")
+    if parsed.warm and not chosen.store_mb:
+        raise QuestionError("nothing that is read is kept", "set RAG_STORE_MB or --store-mb to some megabytes")
     if parsed.verify:
         return _verify(engine, json_wanted=parsed.json)
     if paths := [Path(path) for path in parsed.paths if path != "-"]:
