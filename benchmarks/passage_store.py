@@ -4,7 +4,8 @@ usage: .venv/bin/python benchmarks/passage_store.py DATA_FOLDER [--llm NAME] [--
 
 DATA_FOLDER holds idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N answerable questions (20; passages under 800 characters,
 shuffled with a fixed seed) are asked about the passage that answers them: once with the passage read afresh, once with its
-state from a store in a temporary folder, in a context of 16-bit floats and in one of q8_0 beside it. Prints a line a passage, then:
+state from a store in a temporary folder, in a context of 16-bit floats and in one of q8_0 beside it. Prints a line a passage,
+then:
 kilobytes a token at rest and in memory; seconds to read and to load; the largest difference of the judge's log-odds, and how
 many greedy answers are the same, of stored against fresh and of q8_0 against 16 bits.
 """
