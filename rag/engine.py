@@ -145,8 +145,8 @@ class Engine:
             receipt=replace(self._receipt(opened), seconds=seconds),
         ):
             if isinstance(event, Answer):
-                counts = {"stored": self.store.hits - hits, "read": self.store.misses - misses}
-                yield replace(event, receipt=replace(event.receipt, **counts))
+                stored, read = self.store.hits - hits, self.store.misses - misses
+                yield replace(event, receipt=replace(event.receipt, stored=stored, read=read))
             else:
                 yield event
 

@@ -222,8 +222,10 @@ class LlamaReader:
         """Prefix and passage into an empty sequence: from the store, else by reading, and then the store has it."""
         name = self._key(tokens)
         state = self._store.get(name)
-        if state is not None and self._restore(sequence, state, len(tokens)):
-            return
+        if state is not None:
+            if self._restore(sequence, state, len(tokens)):
+                return
+            self._store.reject(name)
         C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
         self._read(sequence, len(self._prefix), tokens)
         self._store.put(name, self._state(sequence))
@@ -236,7 +238,8 @@ class LlamaReader:
         C.llama_memory_seq_cp(self._memory, sequence, _SCRATCH, len(self._prefix), -1)
         try:
             buffer = (ctypes.c_uint8 * C.llama_state_seq_get_size(self._context, _SCRATCH))()
-            return bytes(buffer)[: C.llama_state_seq_get_data(self._context, buffer, len(buffer), _SCRATCH)]
+            length = C.llama_state_seq_get_data(self._context, buffer, len(buffer), _SCRATCH)
+            return bytes(buffer)[:length]
         finally:
             C.llama_memory_seq_rm(self._memory, _SCRATCH, -1, -1)
 

@@ -79,6 +79,12 @@ class PassageStore:
         self.misses += state is None
         return state
 
+    def reject(self, name: str) -> None:
+        """What `get` gave under this key is of no use: it is removed, and was a miss."""
+        self.hits, self.misses = self.hits - 1, self.misses + 1
+        with suppress(OSError):
+            self._path(name).unlink()
+
     def put(self, name: str, state: bytes) -> None:
         """Store a state soon, in the background. What cannot be stored is left out, which is told once, as a warning."""
         self._waiting = [writing for writing in self._waiting if not writing.done()]

@@ -76,6 +76,7 @@ def test_the_logits_after_a_stored_state_are_those_after_reading_afresh(
     forget(reader)
     fresh = logits_of(reader, PASSAGE)
     state = reader._state(reader._held[PASSAGE].sequence)
+    assert len(set(state)) > 200, "it holds no numbers"
     store.settle()
     forget(reader)
     stored = logits_of(reader, PASSAGE)
@@ -123,6 +124,10 @@ def test_a_state_that_is_none_of_the_passage_is_not_used(
     forget(reader)
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
     assert reader._used() == len(reader._prefix) + len(tokens)
+    store.settle()
+    forget(reader)
+    assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
+    assert (store.hits, store.misses) == (1, 3), "what was read took the place of what was of no use"
 
 
 def test_restored_passages_share_the_prefix_and_leave_when_the_context_needs_room(
@@ -154,13 +159,14 @@ def test_the_key_names_all_that_changes_a_state() -> None:
     assert llama.numbers(llama._context_parameters(1, 4096, 1)) == llama.numbers(plain)
 
 
-def test_the_key_changes_with_weights_build_context_prefix_and_passage(reader: LlamaReader) -> None:
+def test_the_key_changes_with_weights_build_context_prefix_and_passage(
+    reader: LlamaReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made_by, tokens = reader._made_by, [1, 2, 3]
     names = {reader._key(tokens), reader._key([1, 2, 4]), reader._key([1, 2])}
     for place in range(len(made_by)):
-        reader._made_by = (*made_by[:place], made_by[place] + b".", *made_by[place + 1 :])
+        monkeypatch.setattr(reader, "_made_by", (*made_by[:place], made_by[place] + b".", *made_by[place + 1 :]))
         names.add(reader._key(tokens))
-    reader._made_by = made_by
     assert (len(made_by), len(names)) == (4, 7)
 
 

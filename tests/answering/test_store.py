@@ -132,6 +132,15 @@ def test_an_entry_under_another_name_is_a_miss(folder: Path) -> None:
     assert opened.get(other) is None
 
 
+def test_what_was_of_no_use_is_a_miss_after_all_and_is_removed(folder: Path) -> None:
+    (name,) = names(1)
+    opened = stored(folder, name)
+    assert opened.get(name)
+    opened.reject(name)
+    assert (opened.hits, opened.misses) == (0, 1)
+    assert opened.get(name) is None
+
+
 def test_a_folder_where_an_entry_should_be_is_a_miss(folder: Path) -> None:
     (name,) = names(1)
     (folder / f"{name}.state").mkdir(parents=True)

@@ -63,8 +63,8 @@ def test_chunks_come_from_the_newest_document_on_and_in_its_order(tmp_path: Path
         "😀 enam",
         "tujuh ",
         "delapan",
-        "satu dua\r",
-        "\ntiga empat",
+        "satu dua\r\n",
+        "tiga empat",
     ]
 
 
