@@ -4,7 +4,7 @@ usage: .venv/bin/python benchmarks/instant_answer.py CORPUS QUESTIONS HOME [COUN
 
 CORPUS and QUESTIONS are files as `rag eval retrieval` reads them; HOME keeps their index. COUNT answerable questions (30) are
 asked with six passages and everything loaded: of our own judge, and beside it in the plain way, in which the language model
-judges each passage itself. They take turns, and no passage of a question before is kept. Prints medians and quartiles of the
+judges each passage itself. They take turns, and no passage is stored. Prints medians and quartiles of the
 seconds from the question to the marked words, and to the first word written, and how many times longer the plain way takes.
 """
 
@@ -37,7 +37,9 @@ def timed(engine: Engine, question: str) -> tuple[float, float]:
 
 
 def opened(home: Path, judge: str) -> Engine:
-    chosen: Settings = replace(settings.load(os.environ, {}), home=home, judge=judge, passages=6, min_confidence=0.0)
+    chosen: Settings = replace(
+        settings.load(os.environ, {}), home=home, judge=judge, passages=6, min_confidence=0.0, store_mb=0
+    )
     return Engine(chosen)
 
 

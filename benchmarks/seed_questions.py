@@ -39,7 +39,7 @@ def cites(answer: Answer, sentence: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--llm", default=LLM)
-    chosen = replace(settings.load(os.environ, {}), llm=parser.parse_args().llm)
+    chosen = replace(settings.load(os.environ, {}), llm=parser.parse_args().llm, store_mb=0)
     engine = Engine(chosen)
     rows = [json.loads(line) for line in QUESTIONS.read_text("utf-8").splitlines()]
     tally: dict[str, list[bool]] = {"cited": [], "gold": [], "refused": [], "language": [], "verified": []}

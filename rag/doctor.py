@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.answering import prompt
+from rag.answering import prompt, store
 from rag.embedding import backend
 from rag.errors import RagError
 from rag.indexing import history, snapshot, unfinished
@@ -39,6 +39,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += [_weights(name, cache) for name in settings.models]
     findings += [_judge(settings)]
     findings += [_arithmetic(settings)]
+    findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
     findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
@@ -97,6 +98,13 @@ def _arithmetic(settings: Settings) -> Finding:
     model = CATALOGUE.get(settings.embedder)
     choice = backend.remembered(model.sha256, settings.cache) if model else None
     return Finding("embedding", well=True, state=str(choice) if choice else "the fastest way is chosen when it is first needed")
+
+
+def _store(settings: Settings) -> Finding:
+    """What is kept of read passages. All of it may be removed at any time."""
+    used = store.usage(settings.store)
+    state = f"{used.entries} passages, {used.size / 1e6:.0f} of {settings.store_mb} MB in {settings.store}"
+    return Finding("store", well=True, state=state if settings.store_mb else f"off; {state}")
 
 
 def _index_state(settings: Settings) -> str:

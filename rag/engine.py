@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from rag import __version__, language
 from rag.answering import answer as answering
-from rag.answering import prompt
+from rag.answering import prompt, warming
+from rag.answering.store import PassageStore
 from rag.answering.tools import Tools
+from rag.answering.warming import Warmed
 from rag.errors import IndexDamaged, IndexMismatch, QuestionError
 from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
@@ -133,7 +135,8 @@ class Engine:
         loaded = time.perf_counter()
         passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
-        yield from answering.answer(
+        hits, misses = self.store.hits, self.store.misses
+        for event in answering.answer(
             question,
             spoken,
             passages,
@@ -142,7 +145,20 @@ class Engine:
             least_confidence=self.settings.min_confidence,
             flagging=self.settings.unsupported == FLAG,
             receipt=replace(self.receipt(opened.manifest.id, where), seconds=seconds),
-        )
+        ):
+            if isinstance(event, Answer):
+                stored, read = self.store.hits - hits, self.store.misses - misses
+                yield replace(event, receipt=replace(event.receipt, stored=stored, read=read))
+            else:
+                yield event
+
+    def warm(self, told: Callable[[int, int], None]) -> Warmed:
+        """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
+
+        Raises StorageError where the disk does not take what was read, and what `ask` raises.
+        """
+        opened = self.snapshot()
+        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, self.reader, self.store, told)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -201,7 +217,7 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice, and the same prompts."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder, other.prompts = self.embedder, self.prompts
-        for name in {"small_judge", "judge", "reader"} & vars(self).keys():
+        for name in {"small_judge", "judge", "reader", "store"} & vars(self).keys():
             setattr(other, name, getattr(self, name))
         return other
 
@@ -274,12 +290,18 @@ class Engine:
         return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
 
     @cached_property
-    def _llm_source(self) -> sources.Source:
+    def llm_source(self) -> sources.Source:
+        """The language model's weights on this disk. Raises WeightsError."""
         return sources.llm(self.settings.llm, self.weights)
 
     @property
     def _llm_digest(self) -> str:
-        return self._llm_source.digest
+        return self.llm_source.digest
+
+    @cached_property
+    def store(self) -> PassageStore:
+        """The store of passages' states, which may be of no size."""
+        return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
 
     @cached_property
     def reader(self) -> "LlamaReader":
@@ -287,8 +309,9 @@ class Engine:
         from rag.answering.llama import LlamaReader
 
         return LlamaReader(
-            self._llm_source.path,
+            self.llm_source,
             self.prompts,
+            store=self.store,
             threads=self.settings.threads,
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,

@@ -32,7 +32,9 @@ class Settings:
     home: Path = field(
         default_factory=Path.cwd, metadata={"about": "folder with seeds/, index/ and prompts/ (else the working one)"}
     )
-    cache: Path = field(default_factory=_cache, metadata={"about": "folder of the weights, shared by all homes of a user"})
+    cache: Path = field(
+        default_factory=_cache, metadata={"about": "folder of weights and read passages, shared by all homes of a user"}
+    )
     embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
     llm: str = _setting(LLM, "a catalogue name, a GGUF file, or repo:file of a hub")
     judge: str = _setting(
@@ -43,6 +45,7 @@ class Settings:
     min_confidence: float = _setting(0.35, "refuse to answer below this probability that a passage answers, 0 to 1")
     unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
     context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
+    store_mb: int = _setting(1000, "megabytes of read passages kept on disk, so that none is read twice; 0 keeps none")
     answer_tokens: int = _setting(160, "tokens of an answer, at most")
     host: str = _setting("127.0.0.1", "address that `rag serve` listens on")
     port: int = _setting(8000, "port that `rag serve` listens on")
@@ -57,6 +60,7 @@ class Settings:
         _require_in("threads", self.threads, 1, 1024)
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)
         _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
+        _require_in("store_mb", self.store_mb, 0, 10_000_000)
         _require_in("port", self.port, 0, 65_535)
 
     @property
@@ -64,6 +68,11 @@ class Settings:
         """The names of the models that an answer needs, each once."""
         base = (SHIPPED.base,) if self.judge == SHIPPED.name else ()
         return tuple(dict.fromkeys((self.embedder, *base, self.llm)))
+
+    @property
+    def store(self) -> Path:
+        """The folder of the passages' states. In the cache: it can be made anew, and homes with the same documents share it."""
+        return self.cache / "passages"
 
     @property
     def seeds(self) -> Path:

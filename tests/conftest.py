@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag import settings
+from rag.answering.store import PassageStore
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.weights.catalogue import JUDGE, SMALL_LLM
@@ -58,5 +59,7 @@ def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def real_engine(real_settings: Settings) -> Engine:
     """The engine on real weights over the first seed, which is indexed."""
     opened = Engine(real_settings)
+    # The user's own store would say what an earlier test read, and would keep what this one reads.
+    opened.store = PassageStore(real_settings.home / "passages", 10**9)
     opened.rebuild(SilentObserver())
     return opened

@@ -62,7 +62,19 @@ class OverlapJudge:
 
 
 class OverlapReader:
-    """Judges by the share of the question's longer words that the passage has; answers with the sentence that has most."""
+    """Judges by the share of the question's longer words that the passage has; answers with the sentence that has most.
+
+    Keeps no states, but remembers which passages it was to read ahead.
+    """
+
+    def __init__(self) -> None:
+        self.warmed: list[str] = []
+
+    def is_stored(self, passage: str) -> bool:
+        return passage in self.warmed
+
+    def warm(self, passage: str) -> None:
+        self.warmed.append(passage)
 
     def judge(self, question: str, passage: str) -> float:
         return 8 * _share(question, passage) - 3

@@ -93,6 +93,7 @@ def test_standard_input_is_a_document(home: Path) -> None:
         (["index", "-", "--name", "../x.txt"], 3, ["is no file name"]),
         (["index", "--verify"], 4, ["there is no index", "run `rag index`"]),
         (["index", "--verify", "a.txt"], 2, ["--verify changes nothing", "leave one of the two out"]),
+        (["index", "--warm", "--store-mb", "0"], 2, ["nothing that is read is kept", "set RAG_STORE_MB"]),
         (["index", "--name", "x.txt"], 2, ["--name is for standard input", "add - to the paths"]),
         (["snapshots", "rollback"], 2, ["rollback needs the snapshot"]),
         (["snapshots", "rollback", "x"], 4, ["there is no snapshot x", "rag snapshots list"]),
@@ -115,6 +116,7 @@ def test_a_bad_argument_is_one_line_and_changes_nothing(home: Path, arguments: l
     [
         ["index", "--watch", "--rebuild"],
         ["index", "--verify", "--watch"],
+        ["index", "--verify", "--warm"],
         ["snapshots", "undo"],
         ["snapshots", "prune", "--keep", "many"],
         ["search", "beras", "--count", "many"],
@@ -125,6 +127,14 @@ def test_arguments_that_no_command_takes_show_its_usage(home: Path, arguments: l
     result = rag(home, *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("usage: rag ")
+
+
+def test_warming_builds_and_reads_what_is_indexed(home: Path) -> None:
+    first = rag(home, "index", "--warm")
+    assert first.returncode == 0
+    assert first.stderr.splitlines()[0].startswith("indexed: 1 added")
+    assert first.stderr.splitlines()[-1] == "warmed: 1 passages read, 0 stored already"
+    assert json.loads(rag(home, "index", "--warm", "--json").stdout) == {"read": 1, "stored": 0, "left": 0}
 
 
 def test_verify_reads_the_whole_index(home: Path) -> None:

@@ -1,8 +1,10 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rag.answering.store import PassageStore, key
 from rag.doctor import examine
 from rag.engine import Engine
 from rag.weights import shipped
@@ -41,3 +43,11 @@ def test_a_judge_that_is_not_the_shipped_one_is_found(engine: Engine, tmp_path: 
     assert (ill.well, ill.mend) == (False, "install rag again")
     (well,) = [f for f in examine(replace(engine.settings, judge="llm")) if f.subject == "judge"]
     assert (well.well, well.state) == (True, "llm instead of our own")
+
+
+def test_what_is_kept_of_read_passages_is_told_beside_its_bound(engine: Engine) -> None:
+    PassageStore(engine.settings.store, 10**9).write(key(b"a"), os.urandom(2_900_000))
+    (finding,) = [f for f in examine(replace(engine.settings, store_mb=7)) if f.subject == "store"]
+    assert (finding.well, finding.state) == (True, f"1 passages, 3 of 7 MB in {engine.settings.cache / 'passages'}")
+    (off,) = [f for f in examine(replace(engine.settings, store_mb=0)) if f.subject == "store"]
+    assert off.state.startswith("off; 1 passages")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.answering.citations import verifies
+from rag.answering.store import key
+from rag.answering.warming import Warmed
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
 from rag.errors import IndexMismatch, IndexMissing, QuestionError, WeightsError
 from rag.judging import hub
@@ -243,3 +245,27 @@ def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
     assert judge.judged == [passage.text for passage in before]
     assert after[0] == replace(before[7], confidence=1 - 1e-6)
     assert engine.search("Gajah Lampung", 3) == before[:3]
+
+
+def test_warming_reads_every_chunk_once(engine: Engine) -> None:
+    engine.reader = reader = OverlapReader()  # type: ignore[assignment]
+    told: list[tuple[int, int]] = []
+    assert engine.warm(lambda *now: told.append(now)) == Warmed(3, 0, 0)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert reader.warmed == list(engine.snapshot().chunk_texts())
+    assert engine.warm(lambda *_: None) == Warmed(0, 3, 0)
+
+
+def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: Engine) -> None:
+    """The reader of this test asks the store for the passage it answers from, and finds one of two."""
+    names = iter([key(b"stored"), key(b"unknown")])
+
+    class AskingReader(OverlapReader):
+        def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+            engine.store.get(next(names))
+            return super().answer(question, passage, instruction)
+
+    engine.reader = AskingReader()  # type: ignore[assignment]
+    engine.store.write(key(b"stored"), b"state")
+    receipts = [whole(engine.ask(QUESTION)).receipt for _ in range(2)]
+    assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]

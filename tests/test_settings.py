@@ -38,6 +38,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
         ("RAG_PASSAGES", "many"),
         ("RAG_PASSAGES", "0"),
         ("RAG_PORT", "70000"),
+        ("RAG_STORE_MB", "-1"),
         ("RAG_MIN_CONFIDENCE", "1.5"),
         ("RAG_MIN_CONFIDENCE", "nan"),
         ("RAG_THREADS", "-1"),

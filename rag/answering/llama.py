@@ -2,7 +2,8 @@
 
 Every passage is read by itself, right after one fixed prefix, in a sequence of its own of one context. Judging and answering
 append to that sequence and are taken off again, so a passage is read once however often it is asked about, also by later
-questions, until the context needs its room. Positions never move, so the numbers are those of reading afresh.
+questions, until the context needs its room; then, and in other processes, the store gives its state back, byte for byte.
+Positions never move, so the numbers are those of reading afresh.
 """
 
 import codecs
@@ -10,8 +11,8 @@ import ctypes
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import RLock
+from typing import ClassVar
 
 import llama_cpp
 import numpy as np
@@ -20,8 +21,10 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 from numpy.typing import NDArray
 
 from rag.answering.prompt import Piece, Prompts
+from rag.answering.store import PassageStore, key
 from rag.errors import QuestionError, WeightsError
 from rag.text import normalise
+from rag.weights.sources import Source
 
 # Tokens read at a time: between two batches an interruption is heard (about two seconds on two slow cores).
 _BATCH = 128
@@ -29,6 +32,10 @@ _BATCH = 128
 _LEAST_PASSAGE = 64
 # Passages kept in the context at once, beside the prefix in sequence 0.
 _SEQUENCES = 32
+# A sequence for the moment in which a passage's cells are copied without those of the prefix, which all share.
+_SCRATCH = _SEQUENCES
+# What of a context's parameters changes no number of a passage's state: how large it is, and how many work on it.
+_NEUTRAL = frozenset({"n_ctx", "n_seq_max", "n_threads", "n_threads_batch", "no_perf"})
 _MEND = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
 # Stands where a passage and a task go while the model's own chat template is filled.
 _PASSAGE_MARK, _TASK_MARK = "\ue000", "\ue001"
@@ -55,18 +62,24 @@ class _Held:
 class LlamaReader:
     """A `Reader`. One question at a time: calls from several threads wait for each other."""
 
-    def __init__(self, path: Path, prompts: Prompts, *, threads: int, context_tokens: int, answer_tokens: int) -> None:
+    # Of keys and values in the context. q8_0 takes half the room: benchmarks/passage_store.py says what it changes.
+    cache_type: ClassVar[int] = C.GGML_TYPE_F16
+
+    def __init__(
+        self, source: Source, prompts: Prompts, *, store: PassageStore, threads: int, context_tokens: int, answer_tokens: int
+    ) -> None:
         """Load the model. Raises WeightsError where llama.cpp cannot."""
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p())
         C.llama_backend_init()
         self._lock = RLock()
-        self._prompts, self._answer_tokens, self._room = prompts, answer_tokens, context_tokens
-        self._model = C.llama_model_load_from_file(str(path).encode(), C.llama_model_default_params())
+        self._prompts, self._answer_tokens, self._room, self._store = prompts, answer_tokens, context_tokens, store
+        self._model = C.llama_model_load_from_file(str(source.path).encode(), C.llama_model_default_params())
         if not self._model:
-            raise WeightsError(f"llama.cpp cannot load {path}", _MEND)
+            raise WeightsError(f"llama.cpp cannot load {source.path}", _MEND)
         self._vocabulary = C.llama_model_get_vocab(self._model)
         self._vocabulary_size: int = C.llama_vocab_n_tokens(self._vocabulary)
-        self._context = C.llama_init_from_model(self._model, _context_parameters(threads, context_tokens))
+        parameters = _context_parameters(threads, context_tokens, self.cache_type)
+        self._context = C.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise WeightsError(
                 f"llama.cpp has no room for a context of {context_tokens} tokens", "set RAG_CONTEXT_TOKENS lower"
@@ -75,6 +88,7 @@ class LlamaReader:
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._before, self._between, self._after = self._frame()
         self._prefix = self._tokens(self._before, beginning=True)
+        self._made_by = (source.digest.encode(), build(), numbers(parameters), _as_bytes(self._prefix))
         self._read(0, 0, self._prefix)
         self._yes, self._no = self._first_tokens("Yes"), self._first_tokens("No")
 
@@ -99,6 +113,21 @@ class LlamaReader:
                 yield from self._write(held.sequence, held.end + len(task), logits)
             finally:
                 self._take_back(held)
+
+    def is_stored(self, passage: str) -> bool:
+        """Whether the passage's state lies in the store."""
+        return self._key(self._passage_tokens(passage, self._answer_tokens)) in self._store
+
+    def warm(self, passage: str) -> None:
+        """Read a passage before anybody asks, and store its state.
+
+        Raises StorageError or OSError where the disk does not take it.
+        """
+        with self._lock:
+            held = self._hold(passage, self._answer_tokens)
+            self._store.settle()
+            if not self.is_stored(passage):
+                self._store.write(self._key(self._passage_tokens(passage, self._answer_tokens)), self._state(held.sequence))
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -163,9 +192,7 @@ class LlamaReader:
 
     def _hold(self, passage: str, more: int) -> _Held:
         """The passage read into a sequence, with room for `more` tokens after it. The least recently used give way."""
-        room = self._room - len(self._prefix) - more
-        if room < _LEAST_PASSAGE:
-            raise QuestionError("the question leaves no room for a passage in the model's context", "ask more briefly")
+        tokens = self._passage_tokens(passage, more)
         held = self._held.get(passage)
         if held and held.end + more <= self._room:
             self._held.move_to_end(passage)
@@ -173,18 +200,59 @@ class LlamaReader:
             return held
         if held:
             self._drop(passage)
-        # A chunk that the embedder's tokens undercount may be longer than the context: its beginning is read.
-        tokens = self._tokens((Piece(normalise(passage), trusted=False),))[:room]
         self._make_room(len(tokens) + more, keeping=passage)
         sequence = min(set(range(1, _SEQUENCES)) - {held.sequence for held in self._held.values()})
-        C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
         try:
-            self._read(sequence, len(self._prefix), tokens)
+            self._fill(sequence, tokens)
         except BaseException:
             C.llama_memory_seq_rm(self._memory, sequence, -1, -1)
             raise
         self._held[passage] = _Held(sequence, len(self._prefix) + len(tokens))
         return self._held[passage]
+
+    def _passage_tokens(self, passage: str, more: int) -> list[int]:
+        """What is read of the passage where `more` tokens are to follow it."""
+        room = self._room - len(self._prefix) - more
+        if room < _LEAST_PASSAGE:
+            raise QuestionError("the question leaves no room for a passage in the model's context", "ask more briefly")
+        # A chunk that the embedder's tokens undercount may be longer than the context: its beginning is read.
+        return self._tokens((Piece(normalise(passage), trusted=False),))[:room]
+
+    def _fill(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Prefix and passage into an empty sequence: from the store, else by reading, and then the store has it."""
+        name = self._key(tokens)
+        state = self._store.get(name)
+        if state is not None:
+            if self._restore(sequence, state, len(tokens)):
+                return
+            self._store.reject(name)
+        C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+        self._read(sequence, len(self._prefix), tokens)
+        self._store.put(name, self._state(sequence))
+
+    def _key(self, tokens: Sequence[int]) -> str:
+        return key(*self._made_by, _as_bytes(tokens))
+
+    def _state(self, sequence: int) -> bytes:
+        """The passage's cells of a sequence: keys, values and positions. The copy takes milliseconds."""
+        C.llama_memory_seq_cp(self._memory, sequence, _SCRATCH, len(self._prefix), -1)
+        try:
+            buffer = (ctypes.c_uint8 * C.llama_state_seq_get_size(self._context, _SCRATCH))()
+            length = C.llama_state_seq_get_data(self._context, buffer, len(buffer), _SCRATCH)
+            return bytes(buffer)[:length]
+        finally:
+            C.llama_memory_seq_rm(self._memory, _SCRATCH, -1, -1)
+
+    def _restore(self, sequence: int, state: bytes, count: int) -> bool:
+        """Whether the state of `count` tokens now stands in the sequence, after the prefix, whose cells it shares."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        C.llama_state_seq_set_data(self._context, buffer, len(buffer), sequence)
+        ends = C.llama_memory_seq_pos_min(self._memory, sequence), C.llama_memory_seq_pos_max(self._memory, sequence)
+        if ends != (len(self._prefix), len(self._prefix) + count - 1):
+            C.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+            return False
+        C.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+        return True
 
     def _make_room(self, needed: int, keeping: str) -> None:
         while self._used() + needed > self._room or len(self._held) >= _SEQUENCES - 1:
@@ -223,11 +291,31 @@ class LlamaReader:
             C.llama_batch_free(batch)
 
 
-def _context_parameters(threads: int, context_tokens: int) -> "C.llama_context_params":
+def build() -> bytes:
+    """What llama.cpp this is, and which of the processor's instructions it computes with."""
+    system: bytes = C.llama_print_system_info()
+    return f"{llama_cpp.__version__} {C.LLAMA_STATE_SEQ_VERSION} ".encode() + system
+
+
+def numbers(parameters: "C.llama_context_params") -> bytes:
+    """All of a context's parameters that may change the numbers it computes: what is new to us is taken to do so."""
+    values = ((name, getattr(parameters, name)) for name, *_ in parameters._fields_ if name not in _NEUTRAL)
+    return repr([(name, value) for name, value in values if isinstance(value, int | float)]).encode()
+
+
+def _as_bytes(tokens: Sequence[int]) -> bytes:
+    return np.array(tokens, dtype="<i4").tobytes()
+
+
+def _context_parameters(threads: int, context_tokens: int, cache_type: int) -> "C.llama_context_params":
     parameters = C.llama_context_default_params()
-    parameters.n_ctx, parameters.n_seq_max = context_tokens, _SEQUENCES
+    parameters.n_ctx, parameters.n_seq_max = context_tokens, _SEQUENCES + 1
     parameters.n_batch = parameters.n_ubatch = _BATCH
     parameters.n_threads = parameters.n_threads_batch = threads
+    parameters.type_k = parameters.type_v = cache_type
+    if cache_type != C.GGML_TYPE_F16:
+        # Values can be quantised only for it.
+        parameters.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_ENABLED
     # One pool of cells for all sequences: a sequence may be as long as there is room, and the prefix is stored once.
     parameters.kv_unified = True
     return parameters

@@ -35,11 +35,14 @@ def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.engine import whole
 
     live = not parsed.json and sys.stdout.isatty()
-    answer = whole(engine_of(chosen).ask(parsed.question, parsed.where), _show_live if live else lambda _: None)
+    engine = engine_of(chosen)
+    answer = whole(engine.ask(parsed.question, parsed.where), _show_live if live else lambda _: None)
     if parsed.json:
         print_json(answer)
     else:
         _print_answer(answer, live=live)
+    sys.stdout.flush()
+    engine.store.settle()
 
 
 def _show_live(event: "Event") -> None:

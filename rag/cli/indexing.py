@@ -22,6 +22,8 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         raise QuestionError("--name is for standard input", "add - to the paths, or leave --name out")
     if parsed.verify and parsed.paths:
         raise QuestionError("--verify changes nothing, and takes no paths", "leave one of the two out")
+    if parsed.warm and not chosen.store_mb:
+        raise QuestionError("nothing that is read is kept", "set RAG_STORE_MB or --store-mb to some megabytes")
     if parsed.verify:
         return _verify(engine, json_wanted=parsed.json)
     if paths := [Path(path) for path in parsed.paths if path != "-"]:
@@ -31,7 +33,21 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     if parsed.watch:
         _watch(engine, json_wanted=parsed.json)
         return 0
+    if parsed.warm:
+        return _warm(engine, json_wanted=parsed.json)
     return _build(engine, anew=parsed.rebuild, json_wanted=parsed.json)
+
+
+def _warm(engine: "Engine", *, json_wanted: bool) -> int:
+    """Build, then read ahead of the questions. Says in JSON only what was read."""
+    code = _build(engine, anew=False, json_wanted=False)
+    warmed = engine.warm(Progress().warmed)
+    if json_wanted:
+        print_json(warmed)
+    else:
+        full = f"; {warmed.left} left: the store is full, set RAG_STORE_MB higher" if warmed.left else ""
+        print(f"warmed: {warmed.read} passages read, {warmed.stored} stored already{full}", file=sys.stderr)
+    return code
 
 
 def _build(engine: "Engine", *, anew: bool, json_wanted: bool) -> int:

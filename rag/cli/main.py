@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     how = index.add_mutually_exclusive_group()
     how.add_argument("--rebuild", action="store_true", help="reuse nothing of the old index")
     how.add_argument("--watch", action="store_true", help="go on, and index what changes in seeds/ until interrupted")
+    how.add_argument("--warm", action="store_true", help="then read every passage, so that no question waits for it")
     how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and say what is wrong with it")
     search = _command(commands, "search", asking.search, "find the passages nearest to a question")
     search.add_argument("question")

@@ -51,6 +51,10 @@ class Progress:
         """So many chunks."""
         self._show(done, total, "embedding", "chunk")
 
+    def warmed(self, done: int, total: int) -> None:
+        """So many passages."""
+        self._show(done, total, "reading", "passage")
+
     def asked(self, done: int, total: int) -> None:
         """So many questions."""
         self._show(done, total, "asking", "question")

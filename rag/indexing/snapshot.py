@@ -158,6 +158,13 @@ class Snapshot:
         found = self.find("id", document_id)
         return found[0].with_text(found[1]) if found else None
 
+    def chunk_texts(self) -> Iterator[str]:
+        """The text of every chunk: of the documents that were added last first, and of each from its beginning."""
+        places = sorted(((s, listed) for s in self.segments for listed in s.listed), key=lambda place: -place[1].number)
+        for segment, listed in places:
+            text = segment.with_text(listed).text
+            yield from (text[piece.start : piece.end] for piece in segment.pieces(listed))
+
     def find(self, column: str, value: str | int) -> tuple[Segment, Listed] | None:
         """The document whose `column` (number, id, path or sha256) has this value, and the segment that holds it."""
         return next(((s, listed) for s in self.segments if (listed := s.find(column, value))), None)

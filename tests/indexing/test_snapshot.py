@@ -56,6 +56,18 @@ def test_languages_are_counted_in_chunks(tmp_path: Path) -> None:
     assert Snapshot.open(tmp_path).languages() == {"id": 6, "en": 2}
 
 
+def test_chunks_come_from_the_newest_document_on_and_in_its_order(tmp_path: Path) -> None:
+    two(tmp_path)
+    assert list(Snapshot.open(tmp_path).chunk_texts()) == [
+        "lima ",
+        "😀 enam",
+        "tujuh ",
+        "delapan",
+        "satu dua\r\n",
+        "tiga empat",
+    ]
+
+
 def test_a_manifest_survives_its_file() -> None:
     entry = snapshot.FileEntry(3, 5, "ab")
     made = Manifest(snapshot.FORMAT, "", "now", MAKER, 1, 2, 3, 4, ("s",), {"é": entry})
