@@ -62,7 +62,7 @@ class _Held:
 class LlamaReader:
     """A `Reader`. One question at a time: calls from several threads wait for each other."""
 
-    # Of keys and values in the context. q8_0 takes half the room: benchmarks/passage_store.py says what it changes.
+    # Of keys and values in the context. q8_0 takes half the room, and changed an answer of five (benchmarks/RESULTS.md).
     cache_type: ClassVar[int] = C.GGML_TYPE_F16
 
     def __init__(
