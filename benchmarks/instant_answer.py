@@ -53,7 +53,7 @@ def main() -> None:
     corpus, questions, home = map(Path, sys.argv[1:4])
     count = int(sys.argv[4]) if len(sys.argv) > 4 else 30
     data = dataset.read(corpus, questions)
-    ours, plain = opened(home, "judge-e5-small-1"), opened(home, "llm")
+    ours, plain = opened(home, "judge-e5-small-2"), opened(home, "llm")
     dataset.write_seeds(data.passages, ours.settings.seeds)
     ours.rebuild(Progress())
     plain.embedder = ours.embedder

@@ -13,7 +13,7 @@ from rag.types import Calibration
 EMBEDDER = "multilingual-e5-small-q4"
 LLM = "qwen2.5-coder-1.5b-instruct-q4_k_m"
 SMALL_LLM = "qwen2.5-coder-0.5b-instruct-q4_k_m"
-JUDGE = "judge-e5-small-1"
+JUDGE = "judge-e5-small-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +194,8 @@ CATALOGUE: dict[str, Model] = {
 
 SHIPPED = Shipped(
     name=JUDGE,
-    file="judge-e5-small-1.safetensors",
-    sha256="ff39c00dfe04db29809c091d601747057c22c240604269bd9beefb67c0fcf8e2",
+    file="judge-e5-small-2.safetensors",
+    sha256="20ad27c4c041ed1c40e102ab64191a5be6bfc1ea724b7ba181254e01646f1a6f",
     base=EMBEDDER,
     licence="CC BY-SA 4.0",
     about="our own judge, on the embedder's layers: whether a passage answers, where, and whether a claim is supported",
