@@ -88,7 +88,7 @@ def _weights(name: str, cache: WeightCache) -> Finding:
 
 
 def _judge(settings: Settings) -> Finding:
-    if settings.judge != SHIPPED.name:
+    if not settings.uses_ours:
         return Finding("judge", well=True, state=f"{settings.judge} instead of our own")
     return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole")
 

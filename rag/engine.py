@@ -22,9 +22,10 @@ from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.ingestion import adding, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
+from rag.judging.second import SecondOpinion
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
-from rag.settings import FLAG, LLM_JUDGE, Settings
+from rag.settings import BOTH_JUDGES, FLAG, LLM_JUDGE, Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
@@ -41,6 +42,8 @@ MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
 # Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
 LEAST_JUDGED = 10
+# What a receipt names a judge by whose weights come with rag.
+_JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
 
 
 class Engine:
@@ -228,7 +231,7 @@ class Engine:
             version=__version__,
             snapshot=snapshot_id,
             embedder=self.maker().embedder_digest,
-            judge=SHIPPED.sha256 if settings.judge == JUDGE else settings.judge,
+            judge=_JUDGES_DIGESTS.get(settings.judge, settings.judge),
             llm=self._llm_digest,
             prompts=self.prompts.digest,
             parameters=Parameters(
@@ -254,18 +257,23 @@ class Engine:
         name = self.settings.judge
         if name == JUDGE:
             return self.small_judge
+        if name == BOTH_JUDGES:
+            return SecondOpinion(self.small_judge, self._llm_judge)
         if name == LLM_JUDGE:
-            from rag.judging.llm import LlmJudge
-
-            return LlmJudge(self.reader, self._calibration())
+            return self._llm_judge()
         from rag.judging import hub
 
         return hub.open_named(name)
 
+    def _llm_judge(self) -> Judge:
+        from rag.judging.llm import LlmJudge
+
+        return LlmJudge(self.reader, self._calibration())
+
     @property
     def support_check(self) -> SupportCheck | None:
         """Our own judge where the settings chose it; no other can say whether evidence supports a claim."""
-        return self.small_judge if self.settings.judge == JUDGE else None
+        return self.small_judge if self.settings.uses_ours else None
 
     @cached_property
     def small_judge(self) -> "SmallJudge":

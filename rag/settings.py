@@ -11,8 +11,8 @@ from rag.errors import QuestionError
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 PREFIX = "RAG_"
-# The judge that is the language model itself.
-LLM_JUDGE = "llm"
+# The judge that is the language model itself, and the one that is ours with the language model's second opinion.
+LLM_JUDGE, BOTH_JUDGES = "llm", "both"
 # What becomes of sentences that nothing supports.
 DROP, FLAG = "drop", "flag"
 
@@ -38,7 +38,7 @@ class Settings:
     embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
     llm: str = _setting(LLM, "a catalogue name, a GGUF file, or repo:file of a hub")
     judge: str = _setting(
-        LLM_JUDGE, f"`llm` for the language model's yes or no, {JUDGE}, or a cross-encoder's folder or hub name"
+        BOTH_JUDGES, f"{JUDGE}, the language model's yes or no (`llm`), ours and then that (`both`), or a cross-encoder's name"
     )
     threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
     passages: int = _setting(4, "passages to judge for an answer, at most")
@@ -64,9 +64,14 @@ class Settings:
         _require_in("port", self.port, 0, 65_535)
 
     @property
+    def uses_ours(self) -> bool:
+        """Whether our own judge reads passages: it marks answers, and checks support."""
+        return self.judge in {JUDGE, BOTH_JUDGES}
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The names of the models that an answer needs, each once."""
-        base = (SHIPPED.base,) if self.judge == SHIPPED.name else ()
+        base = (SHIPPED.base,) if self.uses_ours else ()
         return tuple(dict.fromkeys((self.embedder, *base, self.llm)))
 
     @property

@@ -5,7 +5,7 @@ import pytest
 
 from rag import settings
 from rag.errors import QuestionError
-from rag.settings import LLM_JUDGE, Settings
+from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 
@@ -51,8 +51,8 @@ def test_a_value_without_meaning_is_refused_with_what_to_set(variable: str, valu
         settings.load({variable: value}, {})
 
 
-def test_the_judge_is_the_language_model_unless_another_is_named() -> None:
-    assert settings.load({}, {}).judge == LLM_JUDGE
+def test_the_judge_is_ours_with_a_second_opinion_unless_another_is_named() -> None:
+    assert settings.load({}, {}).judge == BOTH_JUDGES
     assert settings.load({"RAG_JUDGE": JUDGE}, {}).judge == JUDGE
     assert settings.load({"RAG_JUDGE": JUDGE}, {"judge": "BAAI/bge-reranker-v2-m3"}).judge == "BAAI/bge-reranker-v2-m3"
     with pytest.raises(QuestionError, match=r"did you mean RAG_JUDGE\?"):
@@ -62,7 +62,8 @@ def test_the_judge_is_the_language_model_unless_another_is_named() -> None:
 def test_our_own_judge_needs_the_embedder_it_rests_on() -> None:
     assert settings.load({"RAG_JUDGE": JUDGE}, {}).models == (EMBEDDER, LLM)
     assert settings.load({"RAG_EMBEDDER": "another", "RAG_JUDGE": JUDGE}, {}).models == ("another", SHIPPED.base, LLM)
-    assert settings.load({"RAG_EMBEDDER": "another"}, {}).models == ("another", LLM)
+    assert settings.load({"RAG_EMBEDDER": "another"}, {}).models == ("another", SHIPPED.base, LLM)
+    assert settings.load({"RAG_EMBEDDER": "another", "RAG_JUDGE": LLM_JUDGE}, {}).models == ("another", LLM)
 
 
 def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:
