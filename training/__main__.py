@@ -50,7 +50,7 @@ def main() -> None:
     if parsed.start:
         network.take(*weights.read_tensors(parsed.start, model))
     train(network, Data(rows, model.padding), plan, look, run)
-    print(export(run / "best.pt", model, parsed.development, run / SHIPPED.file), flush=True)
+    print(export(run / "best.pt", model, parsed.development, run / SHIPPED.file, parsed.start), flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--development", type=Path, required=True, help="folder of the development questions, to stop by")
     parser.add_argument("--work", type=Path, required=True, help="folder for what is prepared, and for checkpoints")
     parser.add_argument("--tokens", type=int, default=_TOKENS, help="tokens to read in all")
-    parser.add_argument("--start", type=Path, help="the file of an earlier judge to start from, instead of from the embedder")
+    parser.add_argument("--start", type=Path, help="the file of an earlier judge to train on from; the mean of both is written")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 

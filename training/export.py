@@ -23,11 +23,19 @@ _RAW_SUPPORT = SupportCalibration(log_odds=1, words=0, numbers=0, offset=0)
 _RAW = Calibration(verdict=1, span=0, offset=0, support=_RAW_SUPPORT, support_across=_RAW_SUPPORT)
 
 
-def export(checkpoint: Path, base: Model, judged: Path, path: Path) -> Calibration:
-    """Write the judge's file. Its calibration is fitted on the folder `judged`, as the file's own 4-bit weights judge that."""
+def export(checkpoint: Path, base: Model, judged: Path, path: Path, start: Path | None = None) -> Calibration:
+    """Write the judge's file. Its calibration is fitted on the folder `judged`, as the file's own 4-bit weights judge that.
+
+    With `start`, the judge that training began from, the mean of both is written, which forgets less of what that one knew
+    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    """
     best = torch.load(checkpoint, weights_only=True)
     known = {*base.tensors, *weights.HEADS}
     trained = {name: value.numpy() for name, value in _named(best["network"]).items() if name in known}
+    if start:
+        encoder, heads = weights.read_tensors(start, base)
+        before = {**encoder.tensors, **heads}
+        trained = {name: (value + before[name]) / 2 for name, value in trained.items()}
     about = json.dumps({"tokens": best["spent"], "seen": best["seen"]})
     weights.write(path, base, trained, _RAW, about)
     judge = SmallJudge("uncalibrated", "", weights.read(path, base), FLOAT32)

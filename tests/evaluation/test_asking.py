@@ -69,7 +69,7 @@ def test_a_citation_of_other_words_than_the_stored_ones_does_not_verify(
 ) -> None:
     """Whatever the product thinks of its own citations."""
     monkeypatch.setattr("rag.answering.citations.verifies", lambda *_: True)
-    monkeypatch.setattr("rag.answering.answer._cite", _off_by_one)
+    monkeypatch.setattr("rag.answering.citing.cite", _off_by_one)
     outcome = asking.ask(ANSWERED, indexed)
     assert outcome.citations
     assert not any(citation.verified for citation in outcome.citations)
