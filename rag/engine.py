@@ -42,8 +42,8 @@ MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
 # Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
 LEAST_JUDGED = 10
-# What a receipt names a judge by whose weights come with rag.
-_JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
+# What a receipt names the judges by whose weights come with rag.
+JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
 
 
 class Engine:
@@ -231,7 +231,7 @@ class Engine:
             version=__version__,
             snapshot=snapshot_id,
             embedder=self.maker().embedder_digest,
-            judge=_JUDGES_DIGESTS.get(settings.judge, settings.judge),
+            judge=JUDGES_DIGESTS.get(settings.judge, settings.judge),
             llm=self._llm_digest,
             prompts=self.prompts.digest,
             parameters=Parameters(

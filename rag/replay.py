@@ -1,17 +1,17 @@
 """Asks a question again as the receipt of its answer has it, and says whether the answer is the same."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rag import __version__
-from rag.engine import Engine, whole
+from rag.engine import JUDGES_DIGESTS, Engine, whole
 from rag.errors import AnswerChanged, IndexMismatch, IndexMissing, PromptError, QuestionError, RagError, WeightsError
 from rag.settings import Settings
 from rag.types import Answer, Citation, Parameters, Receipt
-from rag.weights.catalogue import CATALOGUE, SHIPPED
+from rag.weights.catalogue import CATALOGUE
 
 # Where a passage's cells lie in the reader's context changes the order of sums, and log-odds by up to 0.15: with the steepest
 # calibration of the catalogue that is 0.07 of a probability.
@@ -156,6 +156,6 @@ def _number(value: object) -> float:
 
 
 def _name(digest: str) -> str:
-    """What the catalogue calls the model of this digest; the digest where it knows none."""
-    known: Mapping[str, str] = {model.sha256: name for name, model in CATALOGUE.items()} | {SHIPPED.sha256: SHIPPED.name}
-    return known.get(digest, digest)
+    """What the catalogue or the settings call the model of this digest; the digest where they know none."""
+    digests = {name: model.sha256 for name, model in CATALOGUE.items()} | JUDGES_DIGESTS
+    return next((name for name, known in digests.items() if known == digest), digest)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rag.files import replacing
 from training.batches import Batch, Row, batches
 from training.network import Network
 
@@ -138,9 +139,8 @@ def _resume(network: Network, optimizer: torch.optim.Optimizer, folder: Path) ->
 
 
 def _save(value: dict[str, Any], path: Path) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(value, partial)
-    partial.rename(path)
+    with replacing(path) as temporary:
+        torch.save(value, temporary)
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rag.engine import Engine
+from rag.files import write_atomically
 from rag.indexing.build import Observer
 from rag.types import Span
 from training.contamination import Measured
@@ -49,9 +50,7 @@ def prepare(shop: Workshop, measured: Measured, seed: int) -> list[Path]:
 
 def _write(path: Path, examples: Callable[[], Iterable[Example]]) -> None:
     if not path.exists():
-        unfinished = path.with_suffix(".partial")
-        unfinished.write_text("".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples()), "utf-8")
-        unfinished.rename(path)
+        write_atomically(path, "".join(json.dumps(_record(e), ensure_ascii=False) + "\n" for e in examples()))
 
 
 def load(paths: Iterable[Path]) -> list[Example]:

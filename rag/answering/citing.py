@@ -22,8 +22,8 @@ def claims(written: str, language: str, none: str) -> list[str]:
     """The sentences that say something, without markers: those are the program's, and a document's `[33]` looks like one."""
     plain = _MARKER.sub("", written)
     spans = texts.sentences(plain, language)
-    claims = [texts.normalise(plain[span.start : span.end]) for span in spans]
-    return [claim for claim in claims if texts.words(claim, language) and not is_refusal(claim, none)]
+    said = [texts.normalise(plain[span.start : span.end]) for span in spans]
+    return [claim for claim in said if texts.words(claim, language) and not is_refusal(claim, none)]
 
 
 def sentences(claimed: Sequence[str], language: str, passage: Passage, tools: Tools) -> list[Sentence]:
@@ -72,8 +72,8 @@ def compose(blank: Answer, written: Sequence[Sentence], phrases: Phrases, *, fla
     cited = tuple(dict.fromkeys(citation for sentence in shown for citation in sentence.citations))
     number = {citation: n for n, citation in enumerate(cited, 1)}
     marked = [" ".join((s.text, *([f"[{number[c]}]" for c in s.citations] or [UNSUPPORTED]))) for s in shown]
-    dropped = tuple(sentence.text for sentence in written if sentence not in shown)
-    flagged = any(not sentence.supported for sentence in shown)
-    note = phrases.dropped if dropped else phrases.flagged if flagged else ""
+    missing = [sentence.text for sentence in written if not sentence.supported]
+    note = "" if not missing else phrases.flagged if flagging else phrases.dropped
+    dropped = () if flagging else tuple(missing)
     whole = " ".join(marked)
     return replace(blank, answered=True, text=whole, sentences=tuple(shown), citations=cited, dropped=dropped, note=note)

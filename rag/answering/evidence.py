@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import text as texts
+from rag.judging import wording
 
 # Added to the cosine for the share of the claim's words that a sentence has: names and numbers count where meanings tie.
 _WORDS_WEIGHT = 0.3
@@ -49,8 +49,7 @@ def select(
 
 def numbers_occur(claim: str, evidence: str) -> bool:
     """Whether every number of the claim stands in the evidence: the one kind of error that is cheap to be sure of."""
-    there = set(texts.numbers(evidence))
-    return all(number in there for number in texts.numbers(claim))
+    return wording.shared_numbers(claim, evidence) == 1
 
 
 def names_occur(claim: str, evidence: str, language: str) -> bool:
