@@ -22,13 +22,13 @@ from rag.judging import ranking
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import LLM_JUDGE, Settings
-from rag.types import Answer, Calibration, Document, Event, Found, Judge, Passage, Receipt, SupportCheck
+from rag.types import Answer, Calibration, Document, Event, Found, Judge, Passage, Reader, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
-    from rag.answering.llama import LlamaReader
+    from rag.answering.remote import RemoteReader
     from rag.embedding.embedder import SentenceEmbedder
     from rag.embedding.openvino import OpenVinoEmbedder
     from rag.judging.small import SmallJudge
@@ -192,7 +192,7 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder = self.embedder
-        for name in {"small_judge", "judge", "reader"} & vars(self).keys():
+        for name in {"small_judge", "judge", "reader", "_remote"} & vars(self).keys():
             setattr(other, name, getattr(self, name))
         return other
 
@@ -201,7 +201,7 @@ class Engine:
         return Receipt(opened.manifest.id, self.embedder.digest, judge, self._llm_digest, self.prompts.digest, {})
 
     def _calibration(self) -> Calibration:
-        """That of the language model; for one that the catalogue does not know, the default model's."""
+        """That of the language model; for one that the catalogue does not know, or at an endpoint, the default model's."""
         known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
         assert known is not None
         return known
@@ -253,11 +253,23 @@ class Engine:
 
     @property
     def _llm_digest(self) -> str:
-        return self._llm_source.digest
+        """What names the language model: the digest of its weights, or at an endpoint its address and name there."""
+        return self._remote.name if self.settings.endpoint else self._llm_source.digest
 
     @cached_property
-    def reader(self) -> "LlamaReader":
-        """The language model of the settings. Raises WeightsError."""
+    def _remote(self) -> "RemoteReader":
+        from rag.answering import remote
+
+        chosen = self.settings
+        assert chosen.endpoint is not None
+        key = chosen.llm_key.reveal()
+        return remote.open_endpoint(chosen.endpoint, self.prompts, key=key, answer_tokens=chosen.answer_tokens)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The language model of the settings. Raises WeightsError, or EndpointError."""
+        if self.settings.endpoint:
+            return self._remote
         from rag.answering.llama import LlamaReader
 
         return LlamaReader(

@@ -12,7 +12,10 @@ RagError                      exit  HTTP   when
 │   ├── WeightsDamaged                     the bytes do not have the digest of the catalogue
 │   └── FetchError                         the package index did not give them
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
-└── StorageError                 7   507   the disk is full, read-only, or not ours
+├── StorageError                 7   507   the disk is full, read-only, or not ours
+└── EndpointError                8   502   the language model's endpoint does not answer as it should
+    ├── EndpointRefused                    it does not take the request itself, or fails at it
+    └── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
 """
 
 
@@ -91,3 +94,20 @@ class StorageError(RagError):
 
     exit_code = 7
     status = 507
+
+
+class EndpointError(RagError):
+    """The language model's endpoint does not answer as it should."""
+
+    exit_code = 8
+    status = 502
+
+
+class EndpointRefused(EndpointError):
+    """The endpoint does not take the request itself, or fails at it."""
+
+
+class EndpointUnavailable(EndpointError):
+    """The endpoint is not reached, silent, or has too much to do."""
+
+    status = 503

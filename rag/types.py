@@ -142,7 +142,8 @@ class Judgement:
 class Receipt:
     """What made an answer: snapshot, digests of the models and of the prompts, and seconds by stage.
 
-    `judge` is a digest too, or where the settings chose another judge than ours what they call it.
+    `judge` is a digest too, or where the settings chose another judge than ours what they call it; `llm` is one, or the
+    address of an endpoint with the model's name there.
     """
 
     snapshot: str
