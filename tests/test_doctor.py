@@ -5,7 +5,9 @@ import pytest
 
 from rag.doctor import examine
 from rag.engine import Engine
+from rag.settings import Secret
 from rag.weights import shipped
+from tests.answering.serving import served
 
 
 def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
@@ -41,3 +43,21 @@ def test_a_judge_that_is_not_the_shipped_one_is_found(engine: Engine, tmp_path: 
     assert (ill.well, ill.mend) == (False, "install rag again")
     (well,) = [f for f in examine(replace(engine.settings, judge="llm")) if f.subject == "judge"]
     assert (well.well, well.state) == (True, "llm instead of our own")
+
+
+def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
+    with served() as endpoint:
+        endpoint.key = "sk-s3cret"
+        chosen = replace(engine.settings, llm=endpoint.url, llm_key=Secret("sk-s3cret"))
+        (well,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+        assert (well.well, well.state) == (True, f"{endpoint.url}#tiny answers, and judges with probabilities")
+        endpoint.probabilities = False
+        (less,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+        assert "by its yes or no, without probabilities" in less.state
+        (ill,) = [f for f in examine(replace(chosen, llm_key=Secret("sk-old"))) if f.subject == "endpoint"]
+        assert (ill.well, ill.mend) == (False, "set RAG_LLM_KEY to a key that it takes")
+        (unknown,) = [f for f in examine(replace(chosen, llm=f"{endpoint.url}#huge")) if f.subject == "endpoint"]
+        assert unknown.mend == "name one in RAG_LLM after `#`, of tiny, large"
+    (gone,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+    assert gone.mend == "start it, or name another in RAG_LLM"
+    assert [f for f in examine(engine.settings) if f.subject == "endpoint"] == []

@@ -5,6 +5,7 @@ Redirects are not followed: documents go where the user said, and nowhere else.
 """
 
 import json
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,6 +41,8 @@ class Connection:
             # A proxy of the environment is a way out of this machine: what stays on it does not go there.
             trust_env=not endpoint.local,
         )
+        # Nobody closes an engine: its connections end with it.
+        self._closing = weakref.finalize(self, self._client.close)
 
     def models(self) -> list[str]:
         """The names of the models that are served. Raises EndpointError."""
@@ -61,7 +64,7 @@ class Connection:
 
     def close(self) -> None:
         """Close what is open."""
-        self._client.close()
+        self._closing()
 
     @contextmanager
     def _replied(self, method: str, path: str, body: Json | None = None) -> Iterator[httpx.Response]:

@@ -9,10 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
-from typing import Any
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any
 
 from tests.fakes import OverlapReader
+
+if TYPE_CHECKING:
+    from llama_cpp import Llama
 
 PATIENCE = 30
 _USER = re.compile(r"Text: (?P<passage>.*?)\n\nQuestion: (?P<question>.*?)\n(?P<rest>.*)", re.DOTALL)
@@ -129,6 +132,28 @@ def heard(body: dict[str, Any]) -> tuple[str, str]:
     found = _USER.fullmatch(body["messages"][1]["content"])
     assert found, body
     return found["question"], found["passage"]
+
+
+def serve_llama(llama: "Llama") -> Callable[[_Handler, dict[str, Any]], None]:
+    """Real weights for a model, as `python -m llama_cpp.server` serves them: what fails is HTTP 500 with the reason."""
+    one_at_a_time = Lock()
+
+    def serve(handler: _Handler, body: dict[str, Any]) -> None:
+        arguments = {name: value for name, value in body.items() if name != "model"}
+        with one_at_a_time:
+            try:
+                reply = llama.create_chat_completion(**arguments)
+            except ValueError as error:
+                return handler.fail(500, {"error": {"message": str(error)}})
+            if not body.get("stream"):
+                return handler.reply(json.loads(json.dumps(reply, default=float)))
+            handler.begin()
+            for chunk in reply:
+                handler.event(chunk)
+            handler.chunk(b"data: [DONE]\n\n")
+            return handler.chunk(b"")
+
+    return serve
 
 
 @contextmanager

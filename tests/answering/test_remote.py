@@ -1,17 +1,21 @@
 """The reader at an endpoint, against a real server on this machine."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_cpp import Llama
 
 from rag.answering import prompt
+from rag.answering.llama import LlamaReader
 from rag.answering.remote import RemoteReader, open_endpoint
 from rag.errors import EndpointError, EndpointUnavailable
+from rag.settings import Settings
+from rag.weights import sources
+from rag.weights.cache import WeightCache
 from rag.weights.endpoint import parse
-from tests.answering.serving import Endpoint, Handler, served
+from tests.answering.serving import Endpoint, Handler, serve_llama, served
 from tests.answering.test_control_tokens import TOKENS
 from tests.fakes import OverlapReader
 
@@ -110,7 +114,8 @@ def test_a_question_that_is_refused_for_another_reason_is_told_and_probabilities
     with pytest.raises(EndpointError, match="too long"):
         reader.judge(QUESTION, PASSAGE)
     endpoint.instead = None
-    assert not math.isclose(abs(reader.judge(QUESTION, PASSAGE)), 3)
+    reader.judge(QUESTION, PASSAGE)
+    assert "logprobs" in endpoint.heard[-1]
 
 
 def test_one_token_that_says_nothing_yet_is_followed_by_more(endpoint: Endpoint, reader: RemoteReader) -> None:
@@ -145,3 +150,53 @@ def test_an_endpoint_that_goes_away_is_told(endpoint: Endpoint, reader: RemoteRe
     endpoint.instead = lambda handler, _: handler.fail(503, {"error": "shutting down"})
     with pytest.raises(EndpointUnavailable, match="shutting down"):
         list(reader.answer(QUESTION, PASSAGE, "Jawab."))
+
+
+@pytest.fixture(scope="module")
+def weights(real_settings: Settings) -> Path:
+    return sources.llm(real_settings.llm, WeightCache(real_settings.cache)).path
+
+
+@pytest.fixture(scope="module")
+def llama(weights: Path) -> Iterator[Llama]:
+    """llama.cpp as its Python server runs it: it keeps the probabilities of all tokens."""
+    opened = Llama(str(weights), n_ctx=512, n_threads=1, logits_all=True, verbose=False)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.real
+def test_a_real_model_says_the_same_here_and_at_an_endpoint(
+    endpoint: Endpoint, reader: RemoteReader, llama: Llama, weights: Path
+) -> None:
+    endpoint.instead = serve_llama(llama)
+    here = LlamaReader(weights, prompt.load(ROOT), threads=1, context_tokens=1024, answer_tokens=64)
+    for passage in (PASSAGE, "Kucing adalah hewan peliharaan yang suka makan ikan."):
+        # The sums of cells in another order, as in test_llama.py.
+        assert reader.judge(QUESTION, passage) == pytest.approx(here.judge(QUESTION, passage), abs=0.3)
+    instruction = prompt.load(ROOT).phrases("id").instruction
+    answers = ["".join(a.answer(QUESTION, PASSAGE, instruction)) for a in (reader, here)]
+    here.close()
+    assert answers[0] == answers[1]
+    assert "Jawa" in answers[0]
+
+
+@pytest.mark.real
+def test_to_a_real_tokeniser_a_poisoned_passage_is_plain_text(endpoint: Endpoint, reader: RemoteReader, llama: Llama) -> None:
+    endpoint.instead = serve_llama(llama)
+    reader.judge(QUESTION, PASSAGE + " ".join(TOKENS))
+    content = endpoint.heard[0]["messages"][1]["content"].encode()
+    assert llama.tokenize(content, add_bos=False, special=True) == llama.tokenize(content, add_bos=False, special=False)
+    intact = " ".join(TOKENS).encode()
+    assert llama.tokenize(intact, add_bos=False, special=True) != llama.tokenize(intact, add_bos=False, special=False)
+
+
+@pytest.mark.real
+def test_a_real_model_that_keeps_no_probabilities_is_taken_at_its_word(
+    endpoint: Endpoint, reader: RemoteReader, weights: Path
+) -> None:
+    plain = Llama(str(weights), n_ctx=512, n_threads=1, verbose=False)
+    endpoint.instead = serve_llama(plain)
+    assert abs(reader.judge(QUESTION, PASSAGE)) in (0, 3)
+    assert "logprobs" not in endpoint.heard[-1]
+    plain.close()
