@@ -133,7 +133,7 @@ def test_over_http_a_failing_endpoint_is_a_bad_gateway_or_one_that_may_come_back
     with TestClient(create(engine)) as client:
         assert client.post("/v1/ask", json={"question": QUESTION}).json()["answered"]
         for status, title, code in ((400, "EndpointRefused", 502), (503, "EndpointUnavailable", 503)):
-            endpoint.instead = lambda handler, _, status=status: handler.fail(status)  # type: ignore[misc]
+            endpoint.instead = lambda handler, _, status=status: handler.fail(status)
             reply = client.post("/v1/ask", json={"question": QUESTION})
             assert (reply.status_code, reply.json()["title"]) == (code, title)
             assert KEY not in reply.text
@@ -175,8 +175,8 @@ def test_the_doctor_and_the_models_tell_of_the_endpoint_and_not_of_the_key(engin
 
 
 if __name__ == "__main__":
-    import rag.engine
+    from rag import engine as served_engine
     from rag.cli.main import main
 
-    rag.engine.Engine = RemoteEngine  # type: ignore[misc]
+    served_engine.Engine = RemoteEngine  # type: ignore[misc]
     sys.exit(main())

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from llama_cpp import Llama
 
 PATIENCE = 30
+# Held while real weights are at work: they must not be freed under a request whose client has gone.
+ONE_AT_A_TIME = Lock()
 _USER = re.compile(r"Text: (?P<passage>.*?)\n\nQuestion: (?P<question>.*?)\n(?P<rest>.*)", re.DOTALL)
 
 
@@ -136,11 +138,10 @@ def heard(body: dict[str, Any]) -> tuple[str, str]:
 
 def serve_llama(llama: "Llama") -> Callable[[_Handler, dict[str, Any]], None]:
     """Real weights for a model, as `python -m llama_cpp.server` serves them: what fails is HTTP 500 with the reason."""
-    one_at_a_time = Lock()
 
     def serve(handler: _Handler, body: dict[str, Any]) -> None:
         arguments = {name: value for name, value in body.items() if name != "model"}
-        with one_at_a_time:
+        with ONE_AT_A_TIME:
             try:
                 reply = llama.create_chat_completion(**arguments)
             except ValueError as error:

@@ -15,7 +15,7 @@ from rag.settings import Settings
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.endpoint import parse
-from tests.answering.serving import Endpoint, Handler, serve_llama, served
+from tests.answering.serving import ONE_AT_A_TIME, Endpoint, Handler, serve_llama, served
 from tests.answering.test_control_tokens import TOKENS
 from tests.fakes import OverlapReader
 
@@ -160,9 +160,14 @@ def weights(real_settings: Settings) -> Path:
 @pytest.fixture(scope="module")
 def llama(weights: Path) -> Iterator[Llama]:
     """llama.cpp as its Python server runs it: it keeps the probabilities of all tokens."""
-    opened = Llama(str(weights), n_ctx=512, n_threads=1, logits_all=True, verbose=False)
+    opened = load(weights, keeping=True)
     yield opened
-    opened.close()
+    with ONE_AT_A_TIME:
+        opened.close()
+
+
+def load(weights: Path, *, keeping: bool) -> Llama:
+    return Llama(str(weights), n_ctx=512, n_threads=1, n_threads_batch=1, logits_all=keeping, verbose=False)
 
 
 @pytest.mark.real
@@ -195,8 +200,9 @@ def test_to_a_real_tokeniser_a_poisoned_passage_is_plain_text(endpoint: Endpoint
 def test_a_real_model_that_keeps_no_probabilities_is_taken_at_its_word(
     endpoint: Endpoint, reader: RemoteReader, weights: Path
 ) -> None:
-    plain = Llama(str(weights), n_ctx=512, n_threads=1, verbose=False)
+    plain = load(weights, keeping=False)
     endpoint.instead = serve_llama(plain)
     assert abs(reader.judge(QUESTION, PASSAGE)) in (0, 3)
     assert "logprobs" not in endpoint.heard[-1]
-    plain.close()
+    with ONE_AT_A_TIME:
+        plain.close()
