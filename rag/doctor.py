@@ -73,8 +73,9 @@ def _disk(folder: Path) -> Finding:
 def _memory(settings: Settings) -> Finding:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     state = f"{total / 1e9:.1f} GB"
-    least = _LEAST_MEMORY_WITHOUT if settings.endpoint else _LEAST_MEMORY
-    return Finding("memory", well=total >= least, state=state, mend="set RAG_LLM to the small model (`rag models`)")
+    if settings.endpoint:
+        return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, mend="use a machine that has 1.5 GB")
+    return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
 
 
 def _weights(name: str, cache: WeightCache) -> Finding:
