@@ -187,13 +187,13 @@ def test_a_real_model_says_the_same_here_and_at_an_endpoint(
 
 
 @pytest.mark.real
-def test_to_a_real_tokeniser_a_poisoned_passage_is_plain_text(endpoint: Endpoint, reader: RemoteReader, llama: Llama) -> None:
-    endpoint.instead = serve_llama(llama)
-    reader.judge(QUESTION, PASSAGE + " ".join(TOKENS[:30]))
-    content = endpoint.heard[0]["messages"][1]["content"].encode()
+def test_to_a_real_tokeniser_a_poisoned_passage_is_plain_text(endpoint: Endpoint, reader: RemoteReader, weights: Path) -> None:
+    reader.judge(QUESTION, PASSAGE + " ".join(TOKENS))
+    content, intact = endpoint.heard[0]["messages"][1]["content"].encode(), " ".join(TOKENS).encode()
+    llama = Llama(str(weights), vocab_only=True, verbose=False)
     assert llama.tokenize(content, add_bos=False, special=True) == llama.tokenize(content, add_bos=False, special=False)
-    intact = " ".join(TOKENS).encode()
     assert llama.tokenize(intact, add_bos=False, special=True) != llama.tokenize(intact, add_bos=False, special=False)
+    llama.close()
 
 
 @pytest.mark.real
