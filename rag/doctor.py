@@ -19,6 +19,8 @@ from rag.weights.catalogue import CATALOGUE, SHIPPED
 # Below this the language model and its context do not fit beside the embedder (1.1 GB of weights, 0.5 GB of
 # embedder, the libraries and the context).
 _LEAST_MEMORY = 3e9
+# And this where the language model is at an endpoint.
+_LEAST_MEMORY_WITHOUT = 1.5e9
 _LEAST_DISK = 1e9
 
 
@@ -35,9 +37,9 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a new user would meet the trouble."""
     cache = WeightCache(settings.cache)
-    findings = [_disk(settings.home), _disk(settings.cache), _memory()]
+    findings = [_disk(settings.home), _disk(settings.cache), _memory(settings)]
     findings += [_weights(name, cache) for name in settings.models]
-    findings += [_judge(settings)]
+    findings += [_judge(settings), *_endpoint(settings)]
     findings += [_arithmetic(settings)]
     findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
@@ -69,9 +71,11 @@ def _disk(folder: Path) -> Finding:
     )
 
 
-def _memory() -> Finding:
+def _memory(settings: Settings) -> Finding:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     state = f"{total / 1e9:.1f} GB"
+    if settings.endpoint:
+        return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, mend="use a machine that has 1.5 GB")
     return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
 
 
@@ -91,6 +95,27 @@ def _judge(settings: Settings) -> Finding:
     if not settings.uses_ours:
         return Finding("judge", well=True, state=f"{settings.judge} instead of our own")
     return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole")
+
+
+def _endpoint(settings: Settings) -> Iterator[Finding]:
+    """One tiny question to the endpoint, where the settings name one: nothing else here leaves the machine."""
+    endpoint = settings.endpoint
+    if endpoint is None:
+        return
+
+    def look() -> str:
+        from rag.answering import remote
+
+        prompts, key = prompt.load(settings.home), settings.llm_key.reveal()
+        reader = remote.open_endpoint(endpoint, prompts, key=key, answer_tokens=settings.answer_tokens)
+        try:
+            verdicts = "with probabilities" if reader.gives_probabilities() else "by its yes or no, without probabilities"
+        finally:
+            reader.close()
+        away = "" if endpoint.local else f"; questions and passages go to {endpoint.host}"
+        return f"{reader.name} answers, and judges {verdicts}{away}"
+
+    yield _tried("endpoint", look)
 
 
 def _arithmetic(settings: Settings) -> Finding:

@@ -26,13 +26,13 @@ from rag.judging.second import SecondOpinion
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import BOTH_JUDGES, FLAG, LLM_JUDGE, Settings
-from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Receipt, SupportCheck
+from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Reader, Receipt, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
-    from rag.answering.llama import LlamaReader
+    from rag.answering.remote import RemoteReader
     from rag.embedding.embedder import SentenceEmbedder
     from rag.embedding.openvino import OpenVinoEmbedder
     from rag.judging.small import SmallJudge
@@ -158,10 +158,13 @@ class Engine:
     def warm(self, told: Callable[[int, int], None]) -> Warmed:
         """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
 
-        Raises StorageError where the disk does not take what was read, and what `ask` raises.
+        Raises QuestionError where the model is at an endpoint, StorageError where the disk does not take what was read, and
+        what `ask` raises.
         """
-        opened = self.snapshot()
-        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, self.reader, self.store, told)
+        opened, reader = self.snapshot(), self.reader
+        if not isinstance(reader, warming.AheadReader):
+            raise QuestionError(f"what the model at {self.settings.llm} reads is not kept here", "leave out --warm")
+        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.store, told)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -220,7 +223,7 @@ class Engine:
         """An engine over another home with the same models, which are not loaded twice, and the same prompts."""
         other = type(self)(replace(self.settings, home=home))
         other.embedder, other.prompts = self.embedder, self.prompts
-        for name in {"small_judge", "judge", "reader", "store"} & vars(self).keys():
+        for name in {"small_judge", "judge", "reader", "_remote", "store"} & vars(self).keys():
             setattr(other, name, getattr(self, name))
         return other
 
@@ -246,7 +249,7 @@ class Engine:
         )
 
     def _calibration(self) -> Calibration:
-        """That of the language model; for one that the catalogue does not know, the default model's."""
+        """That of the language model; for one that the catalogue does not know, or at an endpoint, the default model's."""
         known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
         assert known is not None
         return known
@@ -304,7 +307,8 @@ class Engine:
 
     @property
     def _llm_digest(self) -> str:
-        return self.llm_source.digest
+        """What names the language model: the digest of its weights, or at an endpoint its address and name there."""
+        return self._remote.name if self.settings.endpoint else self.llm_source.digest
 
     @cached_property
     def store(self) -> PassageStore:
@@ -312,8 +316,19 @@ class Engine:
         return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
 
     @cached_property
-    def reader(self) -> "LlamaReader":
-        """The language model of the settings. Raises WeightsError."""
+    def _remote(self) -> "RemoteReader":
+        from rag.answering import remote
+
+        chosen = self.settings
+        assert chosen.endpoint is not None
+        key = chosen.llm_key.reveal()
+        return remote.open_endpoint(chosen.endpoint, self.prompts, key=key, answer_tokens=chosen.answer_tokens)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The language model of the settings. Raises WeightsError, or EndpointError."""
+        if self.settings.endpoint:
+            return self._remote
         from rag.answering.llama import LlamaReader
 
         return LlamaReader(

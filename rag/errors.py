@@ -13,7 +13,10 @@ RagError                      exit  HTTP   when
 │   └── FetchError                         the package index did not give them
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
 ├── StorageError                 7   507   the disk is full, read-only, or not ours
-└── AnswerChanged                8   500   a replayed answer is not the same
+├── AnswerChanged                8   500   a replayed answer is not the same
+└── EndpointError                9   502   the language model's endpoint does not answer as it should
+    ├── EndpointRefused                    it does not take the request itself, or fails at it
+    └── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
 """
 
 
@@ -98,3 +101,20 @@ class AnswerChanged(RagError):
     """What made an answer is all there, and yet another one is made of it."""
 
     exit_code = 8
+
+
+class EndpointError(RagError):
+    """The language model's endpoint does not answer as it should."""
+
+    exit_code = 9
+    status = 502
+
+
+class EndpointRefused(EndpointError):
+    """The endpoint does not take the request itself, or fails at it."""
+
+
+class EndpointUnavailable(EndpointError):
+    """The endpoint is not reached, silent, or has too much to do."""
+
+    status = 503

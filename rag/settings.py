@@ -1,6 +1,7 @@
 """The settings: one frozen table. Each field is a `RAG_*` environment variable and a flag of the command line."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import QuestionError
+from rag.weights import endpoint
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 PREFIX = "RAG_"
@@ -25,6 +27,30 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rag"
 
 
+class Secret:
+    """A text that is never shown: printed, logged or as JSON it only says whether it is set. Only a variable, never a flag."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for those who send it."""
+        return self._text
+
+    def __str__(self) -> str:
+        return "set" if self._text else "not set"
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement."""
@@ -36,7 +62,10 @@ class Settings:
         default_factory=_cache, metadata={"about": "folder of weights and read passages, shared by all homes of a user"}
     )
     embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
-    llm: str = _setting(LLM, "a catalogue name, a GGUF file, or repo:file of a hub")
+    llm: str = _setting(LLM, "a catalogue name, a GGUF file, repo:file of a hub, or URL#MODEL of an OpenAI-compatible endpoint")
+    llm_key: Secret = field(
+        default_factory=Secret, metadata={"about": "the key that the language model's endpoint asks for; only a variable"}
+    )
     judge: str = _setting(
         BOTH_JUDGES, f"{JUDGE}, the language model's yes or no (`llm`), ours and then that (`both`), or a cross-encoder's name"
     )
@@ -52,6 +81,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raises QuestionError for a value without meaning."""
+        _ = self.endpoint
+        if not re.fullmatch(r"[!-~]*", self.llm_key.reveal()):
+            raise QuestionError("llm_key has a sign that no key has", f"set {PREFIX}LLM_KEY to the key alone")
         _require_in("min_confidence", self.min_confidence, 0, 1)
         if self.unsupported not in {DROP, FLAG}:
             mend = f"set {PREFIX}UNSUPPORTED or --unsupported to {DROP} or {FLAG}"
@@ -70,9 +102,15 @@ class Settings:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models that an answer needs, each once."""
+        """The names of the models whose weights an answer needs here, each once."""
         base = (SHIPPED.base,) if self.uses_ours else ()
-        return tuple(dict.fromkeys((self.embedder, *base, self.llm)))
+        llm = () if self.endpoint else (self.llm,)
+        return tuple(dict.fromkeys((self.embedder, *base, *llm)))
+
+    @property
+    def endpoint(self) -> endpoint.Endpoint | None:
+        """Where the language model is served, if elsewhere than in this process."""
+        return endpoint.parse(self.llm)
 
     @property
     def store(self) -> Path:
@@ -131,6 +169,8 @@ def _unknown(variable: str, kinds: Mapping[str, type]) -> QuestionError:
 
 def _typed(name: str, value: object, kind: type) -> object:
     try:
+        if issubclass(kind, Secret):
+            return value if isinstance(value, Secret) else Secret(str(value).strip())
         if issubclass(kind, Path):
             return Path(str(value)).expanduser().absolute()
         return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)

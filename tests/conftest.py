@@ -33,7 +33,7 @@ class FakeEngine(Engine):
 
     embedder = BagEmbedder()  # type: ignore[assignment]
     small_judge = OverlapJudge()  # type: ignore[assignment]
-    reader = OverlapReader()  # type: ignore[assignment]
+    reader = OverlapReader()
     _llm_digest = "overlap-1"
 
 

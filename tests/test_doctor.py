@@ -7,7 +7,9 @@ import pytest
 from rag.answering.store import PassageStore, key
 from rag.doctor import examine
 from rag.engine import Engine
+from rag.settings import Secret
 from rag.weights import shipped
+from tests.answering.serving import served
 
 
 def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
@@ -51,3 +53,21 @@ def test_what_is_kept_of_read_passages_is_told_beside_its_bound(engine: Engine) 
     assert (finding.well, finding.state) == (True, f"1 passages, 3 of 7 MB in {engine.settings.cache / 'passages'}")
     (off,) = [f for f in examine(replace(engine.settings, store_mb=0)) if f.subject == "store"]
     assert off.state.startswith("off; 1 passages")
+
+
+def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
+    with served() as endpoint:
+        endpoint.key = "sk-s3cret"
+        chosen = replace(engine.settings, llm=endpoint.url, llm_key=Secret("sk-s3cret"))
+        (well,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+        assert (well.well, well.state) == (True, f"{endpoint.url}#tiny answers, and judges with probabilities")
+        endpoint.probabilities = False
+        (less,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+        assert "by its yes or no, without probabilities" in less.state
+        (ill,) = [f for f in examine(replace(chosen, llm_key=Secret("sk-old"))) if f.subject == "endpoint"]
+        assert (ill.well, ill.mend) == (False, "set RAG_LLM_KEY to a key that it takes")
+        (unknown,) = [f for f in examine(replace(chosen, llm=f"{endpoint.url}#huge")) if f.subject == "endpoint"]
+        assert unknown.mend == "name one in RAG_LLM after `#`, of tiny, large"
+    (gone,) = [f for f in examine(chosen) if f.subject == "endpoint"]
+    assert gone.mend == "start it, or name another in RAG_LLM"
+    assert [f for f in examine(engine.settings) if f.subject == "endpoint"] == []

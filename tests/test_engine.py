@@ -248,7 +248,7 @@ def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
 
 
 def test_warming_reads_every_chunk_once(engine: Engine) -> None:
-    engine.reader = reader = OverlapReader()  # type: ignore[assignment]
+    engine.reader = reader = OverlapReader()
     told: list[tuple[int, int]] = []
     assert engine.warm(lambda *now: told.append(now)) == Warmed(3, 0, 0)
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -265,7 +265,7 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
             engine.store.get(next(names))
             return super().answer(question, passage, instruction)
 
-    engine.reader = AskingReader()  # type: ignore[assignment]
+    engine.reader = AskingReader()
     engine.store.write(key(b"stored"), b"state")
     receipts = [whole(engine.ask(QUESTION)).receipt for _ in range(2)]
     assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]

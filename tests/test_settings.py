@@ -1,4 +1,5 @@
-from dataclasses import fields
+import json
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,26 @@ def test_our_own_judge_needs_the_embedder_it_rests_on() -> None:
     assert settings.load({"RAG_EMBEDDER": "another", "RAG_JUDGE": JUDGE}, {}).models == ("another", SHIPPED.base, LLM)
     assert settings.load({"RAG_EMBEDDER": "another"}, {}).models == ("another", SHIPPED.base, LLM)
     assert settings.load({"RAG_EMBEDDER": "another", "RAG_JUDGE": LLM_JUDGE}, {}).models == ("another", LLM)
+
+
+def test_an_endpoint_needs_no_weights_here_and_is_checked_when_it_is_named() -> None:
+    chosen = settings.load({"RAG_LLM": "http://127.0.0.1:8080/v1#tiny"}, {})
+    assert (str(chosen.endpoint), chosen.models) == ("http://127.0.0.1:8080/v1#tiny", (EMBEDDER,))
+    assert settings.load({}, {}).endpoint is None
+    with pytest.raises(QuestionError, match="set RAG_LLM to one such as http"):
+        settings.load({"RAG_LLM": "http://"}, {})
+
+
+def test_the_key_is_nowhere_to_be_read() -> None:
+    chosen = settings.load({"RAG_LLM_KEY": " sk-s3cret\n"}, {})
+    assert chosen.llm_key.reveal() == "sk-s3cret"
+    shown = [str(chosen), repr(asdict(chosen)), f"{chosen.llm_key}", json.dumps(asdict(chosen), default=str)]
+    assert all("s3cret" not in text for text in shown)
+    assert (str(chosen.llm_key), str(Settings().llm_key)) == ("set", "not set")
+    assert chosen != Settings(home=chosen.home)
+    with pytest.raises(QuestionError, match="set RAG_LLM_KEY to the key alone") as caught:
+        settings.load({"RAG_LLM_KEY": "sk-s3cret\nX-Header: a"}, {})
+    assert "s3cret" not in str(caught.value)
 
 
 def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:

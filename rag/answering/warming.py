@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rag.answering.store import PassageStore
 
 
+@runtime_checkable
 class AheadReader(Protocol):
     """A reader that keeps what it reads in a store."""
 

@@ -123,6 +123,8 @@ def _command(commands: Any, name: str, run: Any, about: str) -> argparse.Argumen
     parser.add_argument("--json", action="store_true", help="print one JSON value")
     group = parser.add_argument_group("settings")
     for field in fields(settings.Settings):
+        if field.default_factory is settings.Secret:  # other users of the machine see command lines
+            continue
         flag, variable = field.name.replace("_", "-"), settings.PREFIX + field.name.upper()
         group.add_argument(f"--{flag}", help=f"{field.metadata['about']} [{variable}]".replace("%", "%%"), metavar="X")
     return parser

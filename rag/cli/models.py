@@ -33,6 +33,8 @@ def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         print_json([{**asdict(s), "licence": licences[s.model]} for s in states])
     elif parsed.action != "fetch":
         _print_states(listed, states)
+        if chosen.endpoint and not parsed.names:
+            print(f"{chosen.endpoint}: the endpoint that RAG_LLM names; its weights lie there")
     bad = {"damaged"} if parsed.action == "list" else {"damaged", "partial"}
     damaged = [state for state in states if state.state in bad]
     for state in damaged:

@@ -50,7 +50,8 @@ def _from_hub(name: str) -> Path:
     known = ", ".join(model.name for model in CATALOGUE.values() if model.kind == "llm")
     if not separator or repository.count("/") != 1:
         raise WeightsMissing(
-            f"there is no language model {name}", f"set RAG_LLM to a GGUF file, repo:file of a hub, or {known}"
+            f"there is no language model {name}",
+            f"set RAG_LLM to a GGUF file, repo:file of a hub, an endpoint's URL, or {known}",
         )
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError

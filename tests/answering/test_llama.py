@@ -25,6 +25,7 @@ ROUNDING = 0.3
 
 @pytest.fixture(scope="module")
 def reader(real_engine: Engine) -> LlamaReader:
+    assert isinstance(real_engine.reader, LlamaReader)
     return real_engine.reader
 
 

@@ -59,7 +59,7 @@ def test_a_refusal_says_and_cites_nothing(indexed: IndexedCorpus) -> None:
 
 
 def test_sentences_that_nothing_supports_are_counted(indexed: IndexedCorpus) -> None:
-    indexed.engine.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras naik 77 kali."])  # type: ignore[assignment]
+    indexed.engine.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras naik 77 kali."])
     outcome = asking.ask(ANSWERED, indexed)
     assert (outcome.written, outcome.dropped, outcome.text) == (2, 1, "Harga beras naik tajam pada 2020.")
 

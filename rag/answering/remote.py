@@ -1,0 +1,100 @@
+"""The reader at an OpenAI-compatible endpoint (llama-server, vLLM, Ollama, LM Studio, OpenAI): the same protocol as `llama.py`.
+
+It puts the same templates as two turns. What the endpoint keeps of a passage between two requests is the endpoint's affair.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from rag.answering import completions, verdicts
+from rag.answering.completions import Json
+from rag.answering.connection import Connection
+from rag.answering.prompt import Piece, Prompts
+from rag.errors import EndpointError, EndpointRefused
+from rag.text import normalise
+from rag.weights.endpoint import Endpoint
+
+# A model that says neither yes nor no: with the default calibration .18, which is a refusal.
+_NEITHER = 0.0
+_BETWEEN = Piece("\n\n", trusted=True)
+
+
+class RemoteReader:
+    """A `Reader`. Safe to use from several threads: how many questions it takes at once, the endpoint decides."""
+
+    def __init__(self, connection: Connection, model: str, prompts: Prompts, *, answer_tokens: int) -> None:
+        """Nobody is asked yet. `model` is the name by which the endpoint knows it."""
+        self._connection, self._model = connection, model
+        self._prompts, self._answer_tokens = prompts, answer_tokens
+        self._asks_probabilities = True
+
+    @property
+    def name(self) -> str:
+        """The endpoint's address and the model's name there."""
+        return f"{self._connection.endpoint.url}#{self._model}"
+
+    def judge(self, question: str, passage: str) -> float:
+        """Log-odds that the passage answers: of the first token, else what stands for a yes or no. Raises EndpointError."""
+        turns = self._turns(passage, self._prompts.judge.fill(question=normalise(question)))
+        reply = self._verdict(turns)
+        for read in (verdicts.by_probabilities, verdicts.by_words):
+            if (log_odds := read(reply)) is not None:
+                return log_odds
+        return self._in_words(turns)
+
+    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+        """The most likely answer, as it is written. Leave the iterator early and the model stops. Raises EndpointError."""
+        turns = self._turns(passage, self._prompts.answer.fill(question=normalise(question), instruction=instruction))
+        yield from self._connection.write(completions.answer(self._model, turns, self._answer_tokens), self._answer_tokens)
+
+    def gives_probabilities(self) -> bool:
+        """Whether verdicts come with probabilities: asks one tiny question. Raises EndpointError where none is answered."""
+        turns = self._turns("It is day.", self._prompts.judge.fill(question="Is it day?"))
+        return verdicts.by_probabilities(self._verdict(turns)) is not None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def _turns(self, passage: str, task: Sequence[Piece]) -> list[Json]:
+        text = self._prompts.passage.fill(passage=normalise(passage))
+        return completions.messages(self._prompts.system.text, (*text, _BETWEEN, *task))
+
+    def _in_words(self, turns: list[Json]) -> float:
+        """Where one token was not enough: a bold "Yes", or "The answer is no"."""
+        reply = self._connection.complete(completions.verdict_in_words(self._model, turns))
+        if not completions.words(reply).strip():
+            raise completions.empty()
+        log_odds = verdicts.by_words(reply)
+        return _NEITHER if log_odds is None else log_odds
+
+    def _verdict(self, turns: list[Json]) -> Json:
+        """A yes or no, with probabilities unless the endpoint was seen to refuse a question for the sake of them."""
+        if self._asks_probabilities:
+            try:
+                return self._connection.complete(completions.verdict(self._model, turns))
+            except EndpointRefused:
+                reply = self._connection.complete(completions.verdict_in_words(self._model, turns))
+                self._asks_probabilities = False
+                return reply
+        return self._connection.complete(completions.verdict_in_words(self._model, turns))
+
+
+def open_endpoint(endpoint: Endpoint, prompts: Prompts, *, key: str, answer_tokens: int) -> RemoteReader:
+    """The reader at this endpoint. Asked is only an endpoint without a model's name: for the first that it has.
+
+    Raises EndpointError.
+    """
+    connection = Connection(endpoint, key)
+    try:
+        model = endpoint.model or _first(connection)
+    except EndpointError:
+        connection.close()
+        raise
+    return RemoteReader(connection, model, prompts, answer_tokens=answer_tokens)
+
+
+def _first(connection: Connection) -> str:
+    names = connection.models()
+    if not names:
+        raise EndpointError(f"{connection.endpoint.url} has no model", "load one there, or name one in RAG_LLM after `#`")
+    return names[0]
