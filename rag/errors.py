@@ -2,6 +2,11 @@
 
 RagError                      exit  HTTP   when
 ├── QuestionError                2   400   the question is empty, too long, or a setting has no meaning
+│   ├── NotFound                     404   there is no such document, snapshot or job
+│   ├── DocumentChanged              409   the file is not the one that was indexed
+│   ├── IndexBusy                    409   a build is at work on the index
+│   ├── TooLarge                     413   a file, or their number, is over the limit
+│   └── TooManyQuestions             429   as many are asked as can wait
 ├── SeedError                    3   422   a document cannot be read; the others are indexed
 ├── SnapshotError                 4   503   the index cannot serve
 │   ├── IndexMissing                       there is none yet
@@ -13,7 +18,8 @@ RagError                      exit  HTTP   when
 │   └── FetchError                         the package index did not give them
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
 ├── StorageError                 7   507   the disk is full, read-only, or not ours
-└── AnswerChanged                8   500   a replayed answer is not the same
+├── AnswerChanged                8   500   a replayed answer is not the same
+└── JobFailed                    1   500   a rebuild of the service ended before it was done
 """
 
 
@@ -34,6 +40,40 @@ class QuestionError(RagError):
 
     exit_code = 2
     status = 400
+
+
+class NotFound(QuestionError):
+    """There is nothing under the name that was given."""
+
+    status = 404
+
+
+class DocumentChanged(QuestionError):
+    """The file in the seeds is not the one that was indexed."""
+
+    status = 409
+
+
+class IndexBusy(QuestionError):
+    """A build is at work on the index."""
+
+    status = 409
+
+
+class TooLarge(QuestionError):
+    """More was sent, or asked for, than is taken at once."""
+
+    status = 413
+
+
+class TooManyQuestions(QuestionError):
+    """As many questions are asked at once as can wait; after `retry_after` seconds there may be room."""
+
+    status = 429
+
+    def __init__(self, problem: str, mend: str, retry_after: int) -> None:
+        super().__init__(problem, mend)
+        self.retry_after = retry_after
 
 
 class SeedError(RagError):
@@ -98,3 +138,7 @@ class AnswerChanged(RagError):
     """What made an answer is all there, and yet another one is made of it."""
 
     exit_code = 8
+
+
+class JobFailed(RagError):
+    """A rebuild that the service started ended before it was done."""

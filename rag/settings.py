@@ -103,6 +103,11 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Setting
     return Settings(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})  # type: ignore[arg-type]  # each was made the field's type
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The `RAG_*` variables from which `load` makes these settings again, for a process that is to have the same."""
+    return {PREFIX + f.name.upper(): str(getattr(settings, f.name)) for f in fields(settings)}
+
+
 def _default(setting: Any) -> Any:
     return setting.default_factory() if callable(setting.default_factory) else setting.default
 

@@ -35,6 +35,9 @@ class FakeEngine(Engine):
     reader = OverlapReader()  # type: ignore[assignment]
     _llm_digest = "overlap-1"
 
+    def require_weights(self) -> None:
+        """It needs none."""
+
 
 @pytest.fixture
 def engine(home: Path, tmp_path: Path) -> Engine:

@@ -20,6 +20,11 @@ def test_a_variable_is_read_and_a_flag_wins(tmp_path: Path) -> None:
     assert (chosen.home, chosen.passages, chosen.port, chosen.host) == (tmp_path, 7, 2, "127.0.0.1")
 
 
+def test_the_variables_of_settings_make_the_same_settings(tmp_path: Path) -> None:
+    chosen = Settings(home=tmp_path / "a b=c", cache=tmp_path, passages=7, min_confidence=0.1 + 0.2, judge=JUDGE, port=1)
+    assert settings.load(settings.environment(chosen), {}) == chosen
+
+
 def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/somewhere")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import Progress, complain, engine_of, print_json
+from rag.cli.terminal import Progress, ProgressLines, complain, engine_of, print_json, print_line
 from rag.errors import IndexDamaged, QuestionError, SeedError, StorageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,16 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     if parsed.watch:
         _watch(engine, json_wanted=parsed.json)
         return 0
+    if parsed.progress:
+        return _build_telling(engine, anew=parsed.rebuild)
     return _build(engine, anew=parsed.rebuild, json_wanted=parsed.json)
+
+
+def _build_telling(engine: "Engine", *, anew: bool) -> int:
+    """A build whose steps and report are lines of JSON."""
+    report = engine.rebuild(ProgressLines(), anew=anew)
+    print_line({"report": report})
+    return SeedError.exit_code if report.failures else 0
 
 
 def _build(engine: "Engine", *, anew: bool, json_wanted: bool) -> int:

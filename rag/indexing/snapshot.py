@@ -158,6 +158,12 @@ class Snapshot:
         found = self.find("id", document_id)
         return found[0].with_text(found[1]) if found else None
 
+    def characters(self, listed: Listed) -> int:
+        """The length of a document's text; it is read for it, and not kept."""
+        found = self.find("number", listed.number)
+        assert found
+        return found[0].characters(found[1])
+
     def find(self, column: str, value: str | int) -> tuple[Segment, Listed] | None:
         """The document whose `column` (number, id, path or sha256) has this value, and the segment that holds it."""
         return next(((s, listed) for s in self.segments if (listed := s.find(column, value))), None)
