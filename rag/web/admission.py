@@ -42,7 +42,11 @@ class Admission:
                 waiting = f"{len(self._line)} questions are before this one, as many as can wait"
                 raise TooManyQuestions(waiting, f"ask again in {RETRY_AFTER} seconds", RETRY_AFTER)
             self._line.append(asking)
-        asking.thread.start()
+        try:
+            asking.thread.start()
+        except RuntimeError:  # the system has no thread to give; the place in the line is not to be lost over it
+            self.leave(asking)
+            raise
         return asking
 
     def close(self) -> None:

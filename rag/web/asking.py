@@ -132,8 +132,8 @@ def _require_short(history: tuple[Turn, ...]) -> None:
 
 async def _last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
     """The last event; None where the asker has hung up before."""
-    gone = asyncio.ensure_future(_gone(request))
-    whole = asyncio.ensure_future(_drained(asking))
+    gone = asyncio.create_task(_gone(request))
+    whole = asyncio.create_task(_drained(asking))
     try:
         await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
         return whole.result() if whole.done() else None
@@ -150,7 +150,7 @@ async def _gone(request: Request[Any, Any, Any]) -> None:
 
 
 async def _drained(asking: Asking[T]) -> T | None:
-    last = None
+    last: T | None = None
     async for event in asking:
         last = event
     return last
@@ -161,7 +161,7 @@ def _to_nobody() -> Response[Any]:
     return Response(None, status_code=204)
 
 
-async def _streamed(asking: Asking[Event]) -> ServerSentEvent:
+async def _streamed(asking: Asking[Event]) -> Response[Any]:
     """The events, once there is a first: what goes wrong before it is a plain problem with its own status."""
     try:
         first = await anext(asking)

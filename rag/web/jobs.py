@@ -94,8 +94,12 @@ async def one(job_id: FromPath[str], request: Request[Any, Any, Any], rebuilds: 
     """The job; with `Accept: text/event-stream` each change of it."""
     job = _known(rebuilds, job_id)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
-        return ServerSentEvent(_changes(job, rebuilds))
+        return _streamed(job, rebuilds)
     return Response(shown(job))
+
+
+def _streamed(job: rebuilding.Job, rebuilds: Rebuilds) -> Response[Any]:
+    return ServerSentEvent(_changes(job, rebuilds))
 
 
 async def _changes(job: rebuilding.Job, rebuilds: Rebuilds) -> AsyncIterator[ServerSentEventMessage]:

@@ -171,7 +171,7 @@ def _told(job: Job, line: str) -> Job:
     """The job after a line of its process: a step, or the report."""
     value: dict[str, Any] = json.loads(line)
     if report := value.get("report"):
-        fields = {name: tuple(item) if isinstance(item, list) else item for name, item in report.items()}
+        fields: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in report.items()}
         return replace(job, report=BuildReport(**fields))
     return replace(job, stage=value["stage"], done=value["done"], total=value["total"])
 

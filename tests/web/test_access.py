@@ -14,12 +14,12 @@ def test_whoever_asks_may_do_everything(client: TestClient[Any]) -> None:
 
 
 def scopes(app: Litestar) -> dict[tuple[str, str], object]:
-    found = {}
+    found: dict[tuple[str, str], object] = {}
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(handler, HTTPRouteHandler)
             found |= {(method, route.path): handler.opt.get("scope", "none") for method in handler.http_methods}
-    return found
+    return {place: scope for place, scope in found.items() if place[0] != "OPTIONS"}
 
 
 def test_each_route_names_the_scope_it_needs(engine: Engine) -> None:
@@ -27,7 +27,7 @@ def test_each_route_names_the_scope_it_needs(engine: Engine) -> None:
     ours = {place: scope for place, scope in named.items() if place[1].startswith("/v1")}
     assert set(ours.values()) == {READ, INGEST, ADMIN}
     writes = {place for place, scope in ours.items() if scope != READ}
-    assert {(method, path) for method, path in writes if method != "OPTIONS"} == {
+    assert writes == {
         ("POST", "/v1/documents"),
         ("DELETE", "/v1/documents/{document_id:str}"),
         ("POST", "/v1/index"),

@@ -238,13 +238,15 @@ def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served
         httpx.Client(timeout=PATIENCE) as client,
         client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
     ):
-        assert next(reply.iter_lines()) == "event: evidence"
+        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        assert next(lines) == "event: evidence"
         # The second waits for the model; it sees the evidence all the same, and leaves its place when it hangs up.
         for _ in range(2):
             hang_up_after(served.url, "evidence")
             until(lambda: askers() == 1)
         with client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as second:
-            assert next(second.iter_lines()) == "event: evidence"
+            more = second.iter_lines()
+            assert next(more) == "event: evidence"
             for headers in ({}, STREAM):
                 third = httpx.post(served.url + ASK, json={"question": QUESTION}, headers=headers, timeout=PATIENCE)
                 assert_problem(third, 429, "2 questions are before this one")
@@ -261,7 +263,9 @@ def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReade
         httpx.Client(timeout=PATIENCE) as client,
         client.stream("POST", made.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
     ):
-        assert next(reply.iter_lines()) == "event: evidence"
+        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        assert next(lines) == "event: evidence"
+        until(lambda: slow.written)
         made.close()
     assert slow.left.wait(PATIENCE)
     until(lambda: not askers())

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from litestar.exceptions import HTTPException
 
@@ -35,7 +37,8 @@ def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
 def test_each_status_can_be_documented_with_an_example(status: int) -> None:
     documented = problems.documented(status)
     assert set(documented) == {status, 500}
-    (example,) = documented[status].examples or ()
+    examples: Any = documented[status].examples
+    (example,) = examples
     assert example.value["status"] == status
     known = {kind.__name__ for kind in _tree(errors.RagError)} | {"InternalError"}
     assert example.value["title"] in known
