@@ -149,8 +149,8 @@ async def _gone(request: Request[Any, Any, Any]) -> None:
         pass
 
 
-async def _drained(asking: Asking[T]) -> T | None:
-    last: T | None = None
+async def _drained(asking: Asking[Any]) -> Any:
+    last = None
     async for event in asking:
         last = event
     return last
