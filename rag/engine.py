@@ -15,11 +15,12 @@ from rag.answering import prompt, warming
 from rag.answering.store import PassageStore
 from rag.answering.tools import Tools
 from rag.answering.warming import Warmed
-from rag.errors import IndexDamaged, IndexMismatch, QuestionError
+from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError, WeightsMissing
 from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
+from rag.indexing.segment import Listed
 from rag.indexing.snapshot import Maker, Manifest, Snapshot
-from rag.ingestion import adding, watching
+from rag.ingestion import adding, documents, removing, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
 from rag.judging.second import SecondOpinion
@@ -28,7 +29,7 @@ from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import BOTH_JUDGES, FLAG, LLM_JUDGE, Settings
 from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Reader, Receipt, SupportCheck
 from rag.weights import sources
-from rag.weights.cache import WeightCache
+from rag.weights.cache import WeightCache, fetch_command
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
@@ -81,6 +82,21 @@ class Engine:
         """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
         return adding.add_bytes(self.settings.seeds, raw, name)
 
+    def remove(self, path: str) -> None:
+        """Remove one document from the seeds; the next build drops it from the index. Raises SeedError or StorageError."""
+        removing.remove(self.settings.seeds, path)
+
+    def original(self, document: Listed) -> bytes:
+        """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""
+        mend = "run `rag index` or POST /v1/index, then open the document anew"
+        try:
+            seed = documents.read(self.settings.seeds, document.path)
+        except SeedError as error:
+            raise DocumentChanged(error.problem, mend) from error
+        if seed.sha256 != document.sha256:
+            raise DocumentChanged(f"{document.path} was changed since it was indexed", mend)
+        return seed.raw
+
     def verify(self) -> list[str]:
         """Everything that is wrong with the index that serves, found by reading all of it. Raises SnapshotError."""
         return list(snapshot.verify(self.settings.index))
@@ -93,9 +109,12 @@ class Engine:
         """The snapshots that can be gone back to, newest first."""
         return history.stored(self.settings.index)
 
-    def rollback(self, name: str) -> Manifest:
-        """Make an older snapshot serve again. Raises SnapshotError or StorageError."""
-        with build.only_builder(self.settings.index):
+    def rollback(self, name: str, waiting: Callable[[], None] = lambda: None) -> Manifest:
+        """Make an older snapshot serve again; `waiting` is told of a build that has to end first, and may raise.
+
+        Raises SnapshotError or StorageError.
+        """
+        with build.only_builder(self.settings.index, waiting):
             return history.rollback(self.settings.index, name)
 
     def prune(self, keep: int) -> list[str]:
@@ -203,6 +222,12 @@ class Engine:
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
             mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
+
+    def require_weights(self) -> None:
+        """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
+        for name in self.settings.models:
+            if (model := CATALOGUE.get(name)) and not self.weights.is_present(model):
+                raise WeightsMissing(f"the weights of {name} are not in {self.weights.root}", fetch_command(model))
 
     def maker(self) -> Maker:
         """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""

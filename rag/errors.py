@@ -2,6 +2,11 @@
 
 RagError                      exit  HTTP   when
 ├── QuestionError                2   400   the question is empty, too long, or a setting has no meaning
+│   ├── NotFound                     404   there is no such document, snapshot or job
+│   ├── DocumentChanged              409   the file is not the one that was indexed
+│   ├── IndexBusy                    409   a build is at work on the index
+│   ├── TooLarge                     413   a file, or their number, is over the limit
+│   └── TooManyQuestions             429   as many are asked as can wait
 ├── SeedError                    3   422   a document cannot be read; the others are indexed
 ├── SnapshotError                 4   503   the index cannot serve
 │   ├── IndexMissing                       there is none yet
@@ -14,9 +19,10 @@ RagError                      exit  HTTP   when
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
 ├── StorageError                 7   507   the disk is full, read-only, or not ours
 ├── AnswerChanged                8   500   a replayed answer is not the same
-└── EndpointError                9   502   the language model's endpoint does not answer as it should
-    ├── EndpointRefused                    it does not take the request itself, or fails at it
-    └── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
+├── EndpointError                9   502   the language model's endpoint does not answer as it should
+│   ├── EndpointRefused                    it does not take the request itself, or fails at it
+    ├── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
+└── JobFailed                    1   500   a rebuild of the service ended before it was done
 """
 
 
@@ -37,6 +43,40 @@ class QuestionError(RagError):
 
     exit_code = 2
     status = 400
+
+
+class NotFound(QuestionError):
+    """There is nothing under the name that was given."""
+
+    status = 404
+
+
+class DocumentChanged(QuestionError):
+    """The file in the seeds is not the one that was indexed."""
+
+    status = 409
+
+
+class IndexBusy(QuestionError):
+    """A build is at work on the index."""
+
+    status = 409
+
+
+class TooLarge(QuestionError):
+    """More was sent, or asked for, than is taken at once."""
+
+    status = 413
+
+
+class TooManyQuestions(QuestionError):
+    """As many questions are asked at once as can wait; after `retry_after` seconds there may be room."""
+
+    status = 429
+
+    def __init__(self, problem: str, mend: str, retry_after: int) -> None:
+        super().__init__(problem, mend)
+        self.retry_after = retry_after
 
 
 class SeedError(RagError):
@@ -118,3 +158,7 @@ class EndpointUnavailable(EndpointError):
     """The endpoint is not reached, silent, or has too much to do."""
 
     status = 503
+
+
+class JobFailed(RagError):
+    """A rebuild that the service started ended before it was done."""

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old content or the new, also after a crash. Raises OSError.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Two threads may write the same file at once.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident():x}.new")
     try:
         yield temporary
         sync(temporary)

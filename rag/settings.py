@@ -155,6 +155,13 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Setting
     return Settings(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})  # type: ignore[arg-type]  # each was made the field's type
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The `RAG_*` variables from which `load` makes these settings again, for a process that is to have the same."""
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    plain = {name: value.reveal() if isinstance(value, Secret) else str(value) for name, value in values.items()}
+    return {PREFIX + name.upper(): value for name, value in plain.items()}
+
+
 def _default(setting: Any) -> Any:
     return setting.default_factory() if callable(setting.default_factory) else setting.default
 

@@ -36,6 +36,9 @@ class FakeEngine(Engine):
     reader = OverlapReader()
     _llm_digest = "overlap-1"
 
+    def require_weights(self) -> None:
+        """It needs none."""
+
 
 @pytest.fixture
 def engine(home: Path, tmp_path: Path) -> Engine:

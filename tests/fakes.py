@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -82,6 +84,26 @@ class OverlapReader:
     def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
         best = _best_sentence(question, passage)
         yield from re.findall(r"\S+\s*", passage[best.start : best.end])
+
+
+class SlowReader(OverlapReader):
+    """Writes on and on, a piece every so often, under a lock that only the thread which took it can give back."""
+
+    most = 100_000
+
+    def __init__(self, pause: float = 0.01) -> None:
+        self.pause, self.written, self.left = pause, 0, threading.Event()
+        self._lock = threading.RLock()
+
+    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+        with self._lock:
+            try:
+                while self.written < self.most:
+                    self.written += 1
+                    yield "kata "
+                    time.sleep(self.pause)
+            finally:
+                self.left.set()
 
 
 class ScriptedJudge:

@@ -74,6 +74,19 @@ def test_files_and_folders_are_copied_and_indexed(home: Path, tmp_path: Path) ->
     assert rag(home, "index").stderr == "index is up to date: 3 documents, 3 chunks\n"
 
 
+def test_a_program_is_told_each_step_and_the_report(home: Path) -> None:
+    (home / "seeds" / "empty.txt").write_text("")
+    result = rag(home, "index", "--progress")
+    assert result.returncode == 3
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    stages = [line["stage"] for line in told[:-1]]
+    assert stages == sorted(stages, reverse=True)
+    assert (told[0]["stage"], told[-2]) == ("reading", {"stage": "embedding", "done": 1, "total": 1})
+    assert told[-1]["report"]["added"] == ["a.txt"]
+    assert "empty.txt" in told[-1]["report"]["failures"][0]
+    assert result.stderr == ""
+
+
 def test_standard_input_is_a_document(home: Path) -> None:
     assert rag(home, "index", "-", "--name", "notes.md", given="Harga beras naik.\n").returncode == 0
     assert (home / "seeds" / "notes.md").read_text() == "Harga beras naik.\n"

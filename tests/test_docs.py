@@ -1,12 +1,15 @@
 """The documentation names every command, setting, route and error that the code has."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from litestar.handlers import HTTPRouteHandler
 
 from rag import errors
 from rag.settings import PREFIX, Settings
+from rag.web.app import ROUTES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -27,9 +30,15 @@ def test_every_setting_is_in_the_readme(field: str) -> None:
     assert f"`{PREFIX}{field.upper()}`" in README
 
 
-@pytest.mark.parametrize("route", ["POST /v1/ask", "POST /v1/search", "GET /health", "GET /schema"])
-def test_every_route_is_in_the_readme(route: str) -> None:
-    assert route in README
+@pytest.mark.parametrize("handler", ROUTES, ids=lambda handler: handler.name or str(handler))
+def test_every_route_is_in_the_readme(handler: HTTPRouteHandler) -> None:
+    for method in handler.http_methods:
+        for path in handler.paths:
+            assert f"`{method} {re.sub(r'{[a-z_]+:str}', '{id}', path)}`" in README
+
+
+def test_the_schema_is_in_the_readme() -> None:
+    assert "`GET /schema`" in README
 
 
 def _tree(error: type[errors.RagError]) -> list[type[errors.RagError]]:

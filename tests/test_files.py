@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import StorageError
-from rag.files import sha256_file, storage_errors, write_atomically
+from rag.files import replacing, sha256_file, storage_errors, write_atomically
 
 
 def test_write_atomically_replaces_the_whole_content_and_leaves_nothing_beside(tmp_path):
@@ -25,6 +26,28 @@ def test_a_text_that_cannot_be_written_leaves_the_old_file_and_nothing_beside(tm
         write_atomically(file, "baru \ud800")
     assert file.read_text("utf-8") == "lama"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_threads_may_write_the_same_file_at_once(tmp_path):
+    path, both = tmp_path / "a.txt", threading.Barrier(2)
+    failures = []
+
+    def write(text):
+        try:
+            with replacing(path) as new:
+                new.write_text(text)
+                both.wait(60)
+        except OSError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(text,)) for text in ("satu", "dua")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert path.read_text() in {"satu", "dua"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_open_reader_keeps_the_old_content(tmp_path):

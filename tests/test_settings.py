@@ -6,7 +6,7 @@ import pytest
 
 from rag import settings
 from rag.errors import QuestionError
-from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
+from rag.settings import BOTH_JUDGES, LLM_JUDGE, Secret, Settings
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
 
 
@@ -19,6 +19,19 @@ def test_without_anything_the_home_is_the_working_directory(tmp_path: Path, monk
 def test_a_variable_is_read_and_a_flag_wins(tmp_path: Path) -> None:
     chosen = settings.load({"RAG_HOME": str(tmp_path), "RAG_PASSAGES": "7", "RAG_PORT": "1"}, {"port": "2", "host": None})
     assert (chosen.home, chosen.passages, chosen.port, chosen.host) == (tmp_path, 7, 2, "127.0.0.1")
+
+
+def test_the_variables_of_settings_make_the_same_settings(tmp_path: Path) -> None:
+    chosen = Settings(
+        home=tmp_path / "a b=c",
+        cache=tmp_path,
+        passages=7,
+        min_confidence=0.1 + 0.2,
+        judge=JUDGE,
+        llm_key=Secret("sk-1"),
+        port=1,
+    )
+    assert settings.load(settings.environment(chosen), {}) == chosen
 
 
 def test_a_relative_home_and_a_tilde_become_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -106,6 +106,6 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
-    from rag.web.app import serve
+    from rag.web.serving import serve
 
     serve(engine_of(chosen))

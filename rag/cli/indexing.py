@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import Progress, complain, engine_of, print_json
+from rag.cli.terminal import Progress, ProgressLines, complain, engine_of, print_json, print_line
 from rag.errors import IndexDamaged, QuestionError, SeedError, StorageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     if parsed.warm:
         return _warm(engine, json_wanted=parsed.json)
+    if parsed.progress:
+        return _build_telling(engine, anew=parsed.rebuild)
     return _build(engine, anew=parsed.rebuild, json_wanted=parsed.json)
 
 
@@ -48,6 +50,13 @@ def _warm(engine: "Engine", *, json_wanted: bool) -> int:
         full = f"; {warmed.left} left: the store is full, set RAG_STORE_MB higher" if warmed.left else ""
         print(f"warmed: {warmed.read} passages read, {warmed.stored} stored already{full}", file=sys.stderr)
     return code
+
+
+def _build_telling(engine: "Engine", *, anew: bool) -> int:
+    """A build whose steps and report are lines of JSON."""
+    report = engine.rebuild(ProgressLines(), anew=anew)
+    print_line({"report": report})
+    return SeedError.exit_code if report.failures else 0
 
 
 def _build(engine: "Engine", *, anew: bool, json_wanted: bool) -> int:

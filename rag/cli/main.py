@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--watch", action="store_true", help="go on, and index what changes in seeds/ until interrupted")
     how.add_argument("--warm", action="store_true", help="then read every passage, so that no question waits for it")
     how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and say what is wrong with it")
+    index.add_argument("--progress", action="store_true", help="tell each step, and the report, as a line of JSON")
     search = _command(commands, "search", asking.search, "find the passages nearest to a question")
     search.add_argument("question")
     search.add_argument("--count", type=int, default=5, help="passages to show (5)")

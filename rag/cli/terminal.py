@@ -22,6 +22,11 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=1, default=_plain))
 
 
+def print_line(value: object) -> None:
+    """One JSON value on a line of standard output, at once."""
+    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
+
+
 def _plain(value: object) -> object:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
@@ -72,6 +77,22 @@ class Progress:
         if done == total:
             self._bar.close()
             self._bar = None
+
+
+class ProgressLines:
+    """Tells a program of a build's progress: a line of JSON on standard output for each step."""
+
+    def waiting(self) -> None:
+        """Another process builds."""
+        print_line({"stage": "waiting", "done": 0, "total": 0})
+
+    def read(self, done: int, total: int) -> None:
+        """So many documents."""
+        print_line({"stage": "reading", "done": done, "total": total})
+
+    def embedded(self, done: int, total: int) -> None:
+        """So many chunks."""
+        print_line({"stage": "embedding", "done": done, "total": total})
 
 
 def place(passage: "Passage") -> str:

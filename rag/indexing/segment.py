@@ -168,6 +168,10 @@ class Segment:
         text = self._text(li.number)
         return Document(li.id, li.path, li.sha256, li.media_type, li.language, li.date, text, li.pages)
 
+    def characters(self, listed: Listed) -> int:
+        """The length of the document's text."""
+        return len(_read_text(self._corpus, listed.number))
+
     def pieces(self, listed: Listed) -> list[Piece]:
         """The document's chunks, in order."""
         query = "select start, stop, digest from chunks where number >= ? and number < ? order by number"

@@ -165,6 +165,12 @@ class Snapshot:
             text = segment.with_text(listed).text
             yield from (text[piece.start : piece.end] for piece in segment.pieces(listed))
 
+    def characters(self, listed: Listed) -> int:
+        """The length of a document's text; it is read for it, and not kept."""
+        found = self.find("number", listed.number)
+        assert found
+        return found[0].characters(found[1])
+
     def find(self, column: str, value: str | int) -> tuple[Segment, Listed] | None:
         """The document whose `column` (number, id, path or sha256) has this value, and the segment that holds it."""
         return next(((s, listed) for s in self.segments if (listed := s.find(column, value))), None)

@@ -10,6 +10,9 @@ from rag.errors import SeedError
 from rag.files import replacing, storage_errors
 from rag.ingestion import documents
 
+# Most file systems take 255; the hidden file that is written first has a longer name than the document.
+_MOST_NAME_BYTES = 200
+
 
 def add(seeds: Path, sources: Sequence[Path]) -> list[str]:
     """Copy files, and the documents of folders, into `seeds`; one of the same name is replaced. Returns their paths there.
@@ -33,14 +36,21 @@ def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
     name = name or f"stdin-{hashlib.sha256(raw).hexdigest()[:12]}.txt"
     if not raw:
         raise SeedError("standard input is empty", "pipe a document into `rag index -`")
-    if Path(name).name != name or name.startswith(".") or not name.isprintable():
-        raise SeedError(f"{name} is no file name", "give one without folders, as in: --name notes.txt")
-    _require_known(Path(name))
+    require_name(name)
     with storage_errors(seeds):
         seeds.mkdir(parents=True, exist_ok=True)
         with replacing(seeds / name) as new:
             new.write_bytes(raw)
     return name
+
+
+def require_name(name: str) -> None:
+    """That a document of the seeds may have this name, which then is no path. Raises SeedError."""
+    if Path(name).name != name or name.startswith(".") or not name.isprintable():
+        raise SeedError(f"{name!a} is no file name", "give one without folders, as in: --name notes.txt")
+    if len(name.encode()) > _MOST_NAME_BYTES:
+        raise SeedError(f"the name {name[:40]}… is too long", f"give one of at most {_MOST_NAME_BYTES} bytes in UTF-8")
+    _require_known(Path(name))
 
 
 def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:

@@ -167,7 +167,21 @@ def test_bytes_without_a_name_are_called_by_what_they_are(seeds: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b.txt", "../a.txt", "/a.txt", ".a.txt", "..", "a.exe", "a", "a.txt/", "a\0.txt", "a\n.txt"]
+    "name",
+    [
+        "a/b.txt",
+        "../a.txt",
+        "/a.txt",
+        ".a.txt",
+        "..",
+        "a.exe",
+        "a",
+        "a.txt/",
+        "a\0.txt",
+        "a\n.txt",
+        "\udcff.txt",
+        "é" * 101 + ".txt",
+    ],
 )
 def test_a_name_that_is_none_is_refused(seeds: Path, name: str) -> None:
     with pytest.raises(SeedError) as caught:

@@ -1,0 +1,123 @@
+"""Lets questions to the model: few at a time, a bounded number wait in line, and one whose asker has gone leaves it.
+
+Each question runs in a thread of its own from its first step to its last, for a generator that holds a lock across its steps
+must be closed by the thread that began it. Knows nothing of HTTP.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, suppress
+from threading import Condition, Thread
+from typing import Any, Generic, TypeVar, cast
+
+from rag.errors import TooManyQuestions
+
+# The model reads for one question at a time: a second one in it would wait for a lock, and could not be stopped there.
+AT_ONCE = 1
+# Behind so many an asker waits for minutes on two slow cores, and does better to come back.
+MOST_WAITING = 15
+# Seconds: about what one answer takes.
+RETRY_AFTER = 10
+
+T = TypeVar("T")
+_END = object()
+
+
+class Admission:
+    """The line before the model: the first `at_once` questions of it are in the model, the others wait."""
+
+    def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
+        self._at_once, self._most = at_once, at_once + most_waiting
+        self._line: list[Asking[Any]] = []
+        self._moved = Condition()
+
+    def admit(self, steps: Callable[[], Iterator[T]]) -> "Asking[T]":
+        """Start a question, within a running event loop. `steps` gives its events; its first needs no model, and comes at once.
+
+        The caller sees to it that the asking is stopped in the end. Raises TooManyQuestions.
+        """
+        asking = Asking(self, steps, asyncio.get_running_loop())
+        with self._moved:
+            if len(self._line) >= self._most:
+                waiting = f"{len(self._line)} questions are before this one, as many as can wait"
+                raise TooManyQuestions(waiting, f"ask again in {RETRY_AFTER} seconds", RETRY_AFTER)
+            self._line.append(asking)
+        try:
+            asking.thread.start()
+        except RuntimeError:  # the system has no thread to give; the place in the line is not to be lost over it
+            self.leave(asking)
+            raise
+        return asking
+
+    def close(self) -> None:
+        """Stop all questions."""
+        with self._moved:
+            line = list(self._line)
+        for asking in line:
+            asking.stop()
+
+    def wait_for_model(self, asking: "Asking[Any]") -> None:
+        """Wait until the question is among those that may use the model, or is stopped."""
+        with self._moved:
+            self._moved.wait_for(lambda: asking.stopped or self._line.index(asking) < self._at_once)
+
+    def leave(self, asking: "Asking[Any]") -> None:
+        """The question has ended."""
+        with self._moved:
+            self._line.remove(asking)
+            self._moved.notify_all()
+
+    def stop(self, asking: "Asking[Any]") -> None:
+        """Mark the question as stopped, and wake it where it waits."""
+        with self._moved:
+            asking.stopped = True
+            self._moved.notify_all()
+
+
+class Asking(Generic[T]):
+    """One question under way: an asynchronous iterator over its events, which raises what asking raised."""
+
+    def __init__(self, admission: Admission, steps: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop) -> None:
+        self.stopped = False
+        # A daemon: a service that is stopped does not wait for the model.
+        self.thread = Thread(target=self._run, name="asking", daemon=True)
+        self._admission, self._steps, self._loop = admission, steps, loop
+        self._told: asyncio.Queue[object] = asyncio.Queue()
+
+    def stop(self) -> None:
+        """Let the model go no further than the piece it is at. May be called from any thread, and more than once."""
+        self._admission.stop(self)
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        told = await self._told.get()
+        if told is _END:
+            raise StopAsyncIteration
+        if isinstance(told, Exception):
+            raise told
+        return cast("T", told)
+
+    def _run(self) -> None:
+        try:
+            self._take_steps()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the asker is told
+            self._tell(error)
+        finally:
+            self._admission.leave(self)
+            self._tell(_END)
+
+    def _take_steps(self) -> None:
+        steps = self._steps()
+        with closing(cast("Any", steps)):
+            for number, step in enumerate(steps):
+                self._tell(step)
+                if number == 0:
+                    self._admission.wait_for_model(self)
+                if self.stopped:
+                    return
+
+    def _tell(self, value: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._told.put_nowait, value)

@@ -1,0 +1,205 @@
+"""Asking and searching. An answer is one JSON value, or events while it is made; who hangs up stops the model."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated, Any, TypeVar
+
+from litestar import Request, Response, post
+from litestar.background_tasks import BackgroundTask
+from litestar.concurrency import sync_to_thread
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.serialization import encode_json
+from msgspec import Struct
+
+from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
+from rag.errors import QuestionError
+from rag.types import Answer, Event, Found, Marked, Passage, Token
+from rag.web import problems
+from rag.web.access import READ
+from rag.web.admission import Admission, Asking
+from rag.web.described import EVENTS, EventStreamToo
+
+# Turns of a conversation that a follow-up may come with, and the characters of an answer in it.
+_MOST_TURNS, _MOST_ANSWER_CHARACTERS = 20, 10_000
+
+
+class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question of the conversation before this one, and what was answered."""
+
+    question: str
+    answer: str
+
+
+class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question to the documents; `where` is a filter, as in `language=id and folder=news and date>=2026-01`.
+
+    `history` is the conversation before, oldest first. It is not used yet: ask a question that can be understood alone.
+    """
+
+    question: str
+    where: str = ""
+    history: tuple[Turn, ...] = ()
+
+
+class SearchRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """A question, how many passages to return, a filter as for asking, and whether the judge puts them in order."""
+
+    question: str
+    count: int = 5
+    where: str = ""
+    judged: bool = False
+
+
+class SearchResponse(Struct, frozen=True):
+    """The passages nearest to the question, best first."""
+
+    question: str
+    passages: list[Passage]
+
+
+T = TypeVar("T")
+
+_QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?", "where": "language=id"}
+
+
+@post(
+    "/v1/ask",
+    status_code=200,
+    summary="Answer a question from the documents, with citations",
+    opt={"scope": READ},
+    operation_class=EventStreamToo,
+    response_description=EVENTS,
+    responses=problems.documented(400, 413, 429, 502, 503),
+)
+async def ask(
+    data: Annotated[AskRequest, BodyKwarg(examples=[Example(summary="A question", value=_QUESTION)])],
+    request: Request[Any, Any, Any],
+    engine: NamedDependency[Engine],
+    admission: NamedDependency[Admission],
+) -> Response[Answer]:
+    """The answer, or an honest refusal (`answered` is false). With `Accept: text/event-stream`, events as it is made.
+
+    Closing the connection stops the model.
+    """
+    _require_short(data.history)
+    asking = admission.admit(lambda: engine.ask(data.question, data.where))
+    if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
+        return await _streamed(asking)
+    answer = await _last(asking, request)
+    assert answer is None or isinstance(answer, Answer)
+    return Response(answer) if answer else _to_nobody()
+
+
+@post(
+    "/v1/search",
+    status_code=200,
+    summary="Find the passages nearest to a question",
+    opt={"scope": READ},
+    responses=problems.documented(400, 413, 429, 502, 503),
+)
+async def search(
+    data: Annotated[SearchRequest, BodyKwarg(examples=[Example(summary="A search", value={**_QUESTION, "count": 3})])],
+    request: Request[Any, Any, Any],
+    engine: NamedDependency[Engine],
+    admission: NamedDependency[Admission],
+) -> Response[SearchResponse]:
+    """Passages with their place in the document, and what each side of the search thought of them."""
+    if data.judged:
+        found = await _last(admission.admit(lambda: _judged(engine, data)), request)
+    else:
+        found = await sync_to_thread(engine.search, data.question, data.count, data.where)
+    return Response(SearchResponse(data.question, found)) if found is not None else _to_nobody()
+
+
+def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
+    """The judge may be the language model: its turn is waited for after the first step."""
+    checked(data.question)
+    yield []
+    yield engine.search(data.question, data.count, data.where, judged=True)
+
+
+def _require_short(history: tuple[Turn, ...]) -> None:
+    if len(history) > _MOST_TURNS:
+        raise QuestionError(f"the history has {len(history)} turns", f"send the last {_MOST_TURNS}")
+    for turn in history:
+        if len(turn.question) > MOST_QUESTION_CHARACTERS or len(turn.answer) > _MOST_ANSWER_CHARACTERS:
+            most = f"{MOST_QUESTION_CHARACTERS} characters of question and {_MOST_ANSWER_CHARACTERS} of answer"
+            raise QuestionError("a turn of the history is too long", f"send at most {most}")
+
+
+async def _last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
+    """The last event; None where the asker has hung up before."""
+    gone = asyncio.create_task(_gone(request))
+    whole = asyncio.create_task(_drained(asking))
+    try:
+        await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
+        return whole.result() if whole.done() else None
+    finally:
+        asking.stop()
+        gone.cancel()
+        whole.cancel()
+
+
+async def _gone(request: Request[Any, Any, Any]) -> None:
+    """Returns when the connection is closed. The body has been read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _drained(asking: Asking[Any]) -> Any:
+    last = None
+    async for event in asking:
+        last = event
+    return last
+
+
+def _to_nobody() -> Response[Any]:
+    """The asker has gone; nothing of this is sent."""
+    return Response(None, status_code=204)
+
+
+async def _streamed(asking: Asking[Event]) -> Response[Any]:
+    """The events, once there is a first: what goes wrong before it is a plain problem with its own status."""
+    try:
+        first = await anext(asking)
+    except BaseException:
+        asking.stop()
+        raise
+    # Stopped where the stream is left, and once more where it was never begun.
+    return ServerSentEvent(_messages(asking, first), background=BackgroundTask(asking.stop))
+
+
+async def _messages(asking: Asking[Event], first: Event) -> AsyncIterator[ServerSentEventMessage]:
+    try:
+        for message in _said(first):
+            yield message
+        async for event in asking:
+            for message in _said(event):
+                yield message
+    except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
+        problems.log_if_unforeseen(error, "POST /v1/ask")
+        yield _message("error", problems.of(error))
+    finally:
+        asking.stop()
+
+
+def _said(event: Event) -> Iterator[ServerSentEventMessage]:
+    """What an event of the engine is to the asker."""
+    match event:
+        case Found(passages):
+            yield _message("evidence", {"passages": passages})
+        case Marked(citation, confidence):
+            yield _message("verdict", {"citation": citation, "confidence": confidence})
+        case Token(text):
+            yield _message("token", {"text": text})
+        case Answer():
+            for number, citation in enumerate(event.citations, 1):
+                yield _message("citation", {"number": number, "citation": citation})
+            yield _message("done", event)
+
+
+def _message(kind: str, value: object) -> ServerSentEventMessage:
+    return ServerSentEventMessage(event=kind, data=encode_json(value))

@@ -1,0 +1,188 @@
+"""The documents: which there are, what they say, their files as they are, and changing them, which starts a rebuild."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import quote
+
+from litestar import Response, delete, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
+
+from rag.engine import Engine
+from rag.errors import NotFound, QuestionError
+from rag.indexing.segment import Listed
+from rag.indexing.snapshot import Snapshot
+from rag.web import jobs, problems
+from rag.web.access import INGEST, READ
+from rag.web.described import Original
+from rag.web.rebuilding import Rebuilds
+
+# Documents in one reply, and characters of a document's text in one.
+MOST_LISTED = 200
+MOST_CHARACTERS = 200_000
+
+_PLACE = QueryParameter(ge=0, le=10**9)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A document. `characters` is the length of its text, `pages` how many it has, 0 where it has none."""
+
+    id: str
+    path: str
+    language: str
+    media_type: str
+    date: str
+    characters: int
+    pages: int
+    url: str
+
+
+class Documents(Struct, frozen=True):
+    """Documents by their paths, from `offset` on, at most `limit` of `total`."""
+
+    items: list[Item]
+    total: int
+    offset: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, and where in the text it begins."""
+
+    number: int
+    start: int
+
+
+class Text(Struct, frozen=True):
+    """A range of a document's text, of `length` characters in all; `pages` are all that it has."""
+
+    id: str
+    path: str
+    start: int
+    end: int
+    length: int
+    text: str
+    pages: list[Page]
+
+
+class Removed(Struct, frozen=True):
+    """What was removed from the seeds, and the rebuild that removes it from the index."""
+
+    removed: str
+    job: jobs.Job
+
+
+@get(
+    "/v1/documents",
+    sync_to_thread=True,
+    summary="The documents of the index",
+    opt={"scope": READ},
+    responses=problems.documented(400, 503),
+)
+def listed(
+    engine: NamedDependency[Engine],
+    offset: Annotated[int, _PLACE] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
+    contains: Annotated[str, QueryParameter(max_length=1000, description="what the path has in it, in any case")] = "",
+    language: Annotated[str, QueryParameter(max_length=20, description="as `id`")] = "",
+) -> Documents:
+    """Those that meet both filters, by their paths."""
+    opened = engine.snapshot()
+    part = contains.casefold()
+    found = [d for d in opened.listed() if part in d.path.casefold() and language in {"", d.language}]
+    found.sort(key=lambda document: document.path)
+    return Documents([_item(d, opened) for d in found[offset : offset + limit]], len(found), offset, limit)
+
+
+@get(
+    "/v1/documents/{document_id:str}",
+    sync_to_thread=True,
+    summary="One document",
+    opt={"scope": READ},
+    responses=problems.documented(400, 404, 503),
+)
+def one(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Item:
+    """What is known of it, and where its file is."""
+    opened = engine.snapshot()
+    return _item(_known(opened, document_id), opened)
+
+
+@get(
+    "/v1/documents/{document_id:str}/text",
+    sync_to_thread=True,
+    summary="A document's text, to which the offsets of citations belong",
+    opt={"scope": READ},
+    responses=problems.documented(400, 404, 503),
+)
+def text(
+    document_id: FromPath[str],
+    engine: NamedDependency[Engine],
+    start: Annotated[int, _PLACE] = 0,
+    end: Annotated[int | None, _PLACE] = None,
+) -> Text:
+    """The characters from `start` to `end`; without an end as many as there are, 200,000 at most."""
+    found = engine.snapshot().document(document_id)
+    if found is None:
+        raise _unknown(document_id)
+    length = len(found.text)
+    last = min(length, start + MOST_CHARACTERS) if end is None else end
+    if not start <= last <= length:
+        raise QuestionError(f"{start} to {last} is no range of {length} characters", f"ask for one from 0 to {length}")
+    if last - start > MOST_CHARACTERS:
+        raise QuestionError(f"{last - start} characters are too many", f"ask for at most {MOST_CHARACTERS} at once")
+    pages = [Page(number, begins) for number, begins in enumerate(found.pages, 1)]
+    return Text(found.id, found.path, start, last, length, found.text[start:last], pages)
+
+
+@get(
+    "/v1/documents/{document_id:str}/original",
+    sync_to_thread=True,
+    summary="A document's file",
+    opt={"scope": READ},
+    operation_class=Original,
+    media_type="application/octet-stream",
+    responses=problems.documented(400, 404, 409, 503),
+)
+def original(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Response[bytes]:
+    """Its bytes, to be saved and never shown: a page of a stranger must not run in the name of this service."""
+    document = _known(engine.snapshot(), document_id)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.path.rpartition('/')[2], safe='')}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(engine.original(document), media_type="application/octet-stream", headers=headers)
+
+
+@delete(
+    "/v1/documents/{document_id:str}",
+    status_code=202,
+    sync_to_thread=True,
+    summary="Remove a document",
+    opt={"scope": INGEST},
+    responses=problems.documented(400, 404, 422, 503, 507),
+)
+def remove(document_id: FromPath[str], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
+    """Removes its file from the seeds. It is found until the job is done."""
+    path = _known(engine.snapshot(), document_id).path
+    engine.remove(path)
+    return Removed(path, jobs.shown(rebuilds.start()))
+
+
+def _known(opened: Snapshot, document_id: str) -> Listed:
+    found = opened.find("id", document_id)
+    if found is None:
+        raise _unknown(document_id)
+    return found[1]
+
+
+def _unknown(document_id: str) -> NotFound:
+    return NotFound(f"there is no document {document_id[:40]}", "choose one of GET /v1/documents")
+
+
+def _item(document: Listed, opened: Snapshot) -> Item:
+    d = document
+    length, url = opened.characters(d), f"/v1/documents/{d.id}/original"
+    return Item(d.id, d.path, d.language, d.media_type, d.date, length, len(d.pages), url)

@@ -1,0 +1,198 @@
+"""Rebuilds in a process of their own, which gives way to questions: one at a time, and one waits. Knows nothing of HTTP."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from threading import Lock, Thread
+from typing import IO, Any
+
+from rag import settings as configuration
+from rag.errors import JobFailed, RagError
+from rag.indexing.build import BuildReport
+from rag.settings import Settings
+
+# How much a rebuild gives way to the threads that answer: with this, about a tenth of a processor that both want.
+_NICE = 10
+# Jobs that can still be asked about.
+_KEPT = 100
+# Seconds that a rebuild gets to end when the service stops, before it is killed.
+_GRACE = 5
+# Characters of what a process said last that may hold its error.
+_LAST_WORDS = 10_000
+_AGAIN = "start it again: what was embedded is kept"
+COMMAND = (sys.executable, "-m", "rag")
+
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A rebuild. `stage` is waiting, reading or embedding, of which `done` of `total` are done; `error` is why it failed."""
+
+    id: str
+    anew: bool
+    state: str
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    report: BuildReport | None = None
+    error: RagError | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.state in {DONE, FAILED}
+
+
+class Rebuilds:
+    """The rebuilds of one home. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
+        """`command` is what `rag` is, for tests."""
+        self._command = tuple(command)
+        self._environment = {**os.environ, **configuration.environment(settings)}
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._lock = Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def start(self, *, anew: bool = False) -> Job:
+        """The job that will see the seeds as they are now: one that waits, if there is one, else a new one."""
+        with self._lock:
+            waiting = next((job for job in self._jobs.values() if job.state == WAITING), None)
+            if waiting:
+                return self._keep(replace(waiting, anew=waiting.anew or anew))
+            job = self._keep(Job(secrets.token_hex(6), anew, WAITING))
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="rebuilds", daemon=True)
+                self._thread.start()
+            return job
+
+    def get(self, job_id: str) -> Job | None:
+        """The job of this id; None where there is none."""
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def recent(self) -> list[Job]:
+        """The jobs that can still be asked about, newest first."""
+        with self._lock:
+            return list(reversed(self._jobs.values()))
+
+    def close(self) -> None:
+        """Stop the rebuild that runs, and start none any more. What it has embedded is kept for the next."""
+        with self._lock:
+            self._closed = True
+            process, thread = self._process, self._thread
+        if process:
+            _end(process)
+        if thread:
+            thread.join()
+
+    def _keep(self, job: Job) -> Job:
+        self._jobs[job.id] = job
+        while len(self._jobs) > _KEPT:
+            self._jobs.popitem(last=False)
+        return job
+
+    def _change(self, job: Job) -> Job:
+        with self._lock:
+            return self._keep(job)
+
+    def _work(self) -> None:
+        """One waiting job after the other, until there is none."""
+        while job := self._next():
+            try:
+                self._change(self._ran(job))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed of it, and the next may run
+                self._change(replace(job, state=FAILED, error=JobFailed(f"the rebuild could not be run ({error})", _AGAIN)))
+
+    def _next(self) -> Job | None:
+        with self._lock:
+            waiting = next((job for job in self._jobs.values() if job.state == WAITING), None)
+            if waiting is None or self._closed:
+                self._thread = None
+                return None
+            return self._keep(replace(waiting, state=RUNNING))
+
+    def _ran(self, job: Job) -> Job:
+        """The job as it is when its process has ended."""
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+            process = self._started(job, said)
+            try:
+                job = self._followed(job, process)
+                code = process.wait()
+            except BaseException:
+                _end(process)
+                raise
+            finally:
+                with self._lock:
+                    self._process = None
+            return replace(job, state=DONE) if job.report else replace(job, state=FAILED, error=_error(code, said))
+
+    def _followed(self, job: Job, process: subprocess.Popen[str]) -> Job:
+        """The job as it is when its process has no more to say."""
+        assert process.stdout
+        with process.stdout:
+            for line in process.stdout:
+                job = self._change(_told(job, line))
+        return job
+
+    def _started(self, job: Job, said: IO[str]) -> subprocess.Popen[str]:
+        arguments = ("index", "--progress", *(("--rebuild",) if job.anew else ()))
+        with self._lock:
+            if self._closed:
+                raise JobFailed("the service is stopping", "start it again")
+            process = self._process = subprocess.Popen(
+                (*self._command, *arguments),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                encoding="utf-8",
+                errors="replace",
+                # A group of its own: it ends together with the processes that read documents for it.
+                start_new_session=True,
+            )
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, min(19, os.getpriority(os.PRIO_PROCESS, 0) + _NICE))
+        return process
+
+
+def _told(job: Job, line: str) -> Job:
+    """The job after a line of its process: a step, or the report."""
+    value: dict[str, Any] = json.loads(line)
+    if report := value.get("report"):
+        fields: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in report.items()}
+        return replace(job, report=BuildReport(**fields))
+    return replace(job, stage=value["stage"], done=value["done"], total=value["total"])
+
+
+def _error(code: int, said: IO[str]) -> RagError:
+    """Why the process failed: the error of ours whose exit code it is, with the line that it said last."""
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+        return JobFailed(f"the rebuild was ended by {name}", _AGAIN)
+    said.seek(0)
+    lines = [line for line in said.read()[-_LAST_WORDS:].splitlines() if line.startswith("rag: ")]
+    kind = next((kind for kind in RagError.__subclasses__() if kind.exit_code == code), JobFailed)
+    problem, _, mend = lines[-1].removeprefix("rag: ").rpartition("; ") if lines else ("", "", "")
+    return kind(problem or f"the rebuild ended with {code}", mend or _AGAIN)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process with those that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)

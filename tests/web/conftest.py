@@ -1,0 +1,98 @@
+"""A client of the application over the fakes, and a server that listens, for what only a real connection shows."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from rag.engine import Engine
+from rag.web.app import create
+from rag.web.rebuilding import Rebuilds
+from tests.conftest import ROOT
+
+# Seconds after which a test that waits has failed. A machine that is busy needs many.
+PATIENCE = 120
+FAKE_RAG = (sys.executable, "-W", "error", "-m", "tests.fake_rag")
+QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
+
+
+@pytest.fixture
+def rebuilds(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rebuilds]:
+    """Rebuilds in real processes, with the fakes for models."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.chdir(ROOT)
+    made = Rebuilds(engine.settings, FAKE_RAG)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(engine: Engine, rebuilds: Rebuilds) -> Iterator[TestClient[Any]]:
+    with TestClient(create(engine, rebuilds=rebuilds)) as opened:
+        yield opened
+
+
+def script(path: Path, text: str) -> tuple[str, ...]:
+    """A command that does what the Python text says, in the place of `rag`."""
+    path.write_text("import json, os, sys, time\ndef tell(**said): print(json.dumps(said), flush=True)\n" + text)
+    return (sys.executable, str(path))
+
+
+def until(met: Callable[[], object]) -> None:
+    """Wait for it."""
+    waiting = threading.Event()
+    for _ in range(PATIENCE * 50):
+        if met():
+            return
+        waiting.wait(0.02)
+    raise AssertionError("it did not happen")
+
+
+def assert_problem(reply: httpx.Response, status: int, *words: str) -> None:
+    """The reply is a problem of this status, whose detail says this and what mends it."""
+    assert reply.status_code == status, reply.text
+    assert reply.headers["content-type"].startswith("application/problem+json")
+    problem = reply.json()
+    assert set(problem) == {"type", "title", "status", "detail"}
+    assert (problem["status"], problem["type"]) == (status, f"urn:rag:{problem['title']}")
+    assert "; " in problem["detail"]
+    for word in words:
+        assert word in problem["detail"]
+
+
+class Served:
+    """The application, listening on a port of this machine."""
+
+    def __init__(self, app: Litestar) -> None:
+        self.server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+        self._thread = threading.Thread(target=self.server.run)
+        self._thread.start()
+        until(lambda: self.server.started)
+        self.host, self.port = self.server.servers[0].sockets[0].getsockname()
+        self.url = f"http://{self.host}:{self.port}"
+
+    def close(self) -> None:
+        self.server.should_exit = True
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+
+def askers() -> int:
+    """Threads in which questions are asked."""
+    return sum(thread.name == "asking" for thread in threading.enumerate())
+
+
+def events(text: str) -> list[tuple[str, str]]:
+    """The events of a stream, each with its data."""
+    found = []
+    for block in text.replace("\r\n", "\n").strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        found.append((fields["event"], fields["data"]))
+    return found

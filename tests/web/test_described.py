@@ -1,0 +1,76 @@
+import json
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+ROUTES = {
+    "/v1/ask": {"post"},
+    "/v1/search": {"post"},
+    "/v1/documents": {"get", "post"},
+    "/v1/documents/{document_id}": {"get", "delete"},
+    "/v1/documents/{document_id}/text": {"get"},
+    "/v1/documents/{document_id}/original": {"get"},
+    "/v1/index": {"post"},
+    "/v1/jobs": {"get"},
+    "/v1/jobs/{job_id}": {"get"},
+    "/v1/snapshots": {"get"},
+    "/v1/snapshots/{snapshot_id}/activate": {"post"},
+    "/v1/me": {"get"},
+    "/health": {"get"},
+    "/health/live": {"get"},
+    "/health/ready": {"get"},
+}
+
+
+@pytest.fixture
+def schema(client: TestClient[Any]) -> Any:
+    return client.get("/schema").json()
+
+
+def test_the_schema_names_every_route(schema: Any) -> None:
+    assert schema["openapi"].startswith("3.1")
+    assert {path: set(methods) for path, methods in schema["paths"].items()} == ROUTES
+
+
+def test_every_error_in_it_is_a_problem_with_an_example(schema: Any) -> None:
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            failures = {status: reply for status, reply in operation["responses"].items() if status >= "400"}
+            assert "500" in failures
+            for status, reply in failures.items():
+                (media_type, content), *others = reply["content"].items()
+                assert (media_type, others) == ("application/problem+json", []), (path, method, status)
+                assert content["schema"]["$ref"].endswith("Problem")
+                (example,) = content["examples"].values()
+                assert example["value"]["status"] == int(status)
+
+
+def test_every_body_has_an_example_or_is_files(schema: Any) -> None:
+    bodies = [o["requestBody"] for methods in schema["paths"].values() for o in methods.values() if "requestBody" in o]
+    assert len(bodies) == 4
+    for body in bodies:
+        for media_type, content in body["content"].items():
+            assert media_type == "multipart/form-data" or "example" in json.dumps(content)
+
+
+def test_streams_and_files_are_described(schema: Any) -> None:
+    def success(path: str, method: str, status: str = "200") -> set[str]:
+        return set(schema["paths"][path][method]["responses"][status]["content"])
+
+    assert success("/v1/ask", "post") == {"application/json", "text/event-stream"}
+    assert success("/v1/jobs/{job_id}", "get") == {"application/json", "text/event-stream"}
+    assert success("/v1/documents/{document_id}/original", "get") == {"application/octet-stream"}
+    assert set(schema["paths"]["/v1/documents"]["post"]["requestBody"]["content"]) == {"multipart/form-data"}
+
+
+def test_every_reference_in_it_leads_somewhere(schema: Any) -> None:
+    def references(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+            return own.union(*(references(item) for item in value.values()))
+        return set().union(*(references(item) for item in value)) if isinstance(value, list) else set()
+
+    found = references(schema)
+    assert found
+    assert {name.rpartition("/")[2] for name in found} <= set(schema["components"]["schemas"])

@@ -1,0 +1,44 @@
+from typing import Any
+
+import pytest
+from litestar.exceptions import HTTPException
+
+from rag import errors
+from rag.errors import RagError, TooManyQuestions
+from rag.web import problems
+from tests.test_docs import _tree
+
+
+@pytest.mark.parametrize("kind", _tree(RagError))
+def test_each_error_of_ours_is_a_problem_of_its_status(kind: type[RagError]) -> None:
+    more = (3,) if kind is TooManyQuestions else ()
+    problem = problems.of(kind("it is wrong", "mend it", *more))
+    assert (problem.type, problem.status) == (f"urn:rag:{kind.__name__}", kind.status)
+    assert problem.detail == "it is wrong; mend it"
+
+
+def test_an_error_of_the_framework_is_named_by_its_status() -> None:
+    error = HTTPException("no", status_code=413, extra=[{"key": "count", "message": "is too large"}, "x"])
+    assert problems.of(error) == problems.Problem(
+        "urn:rag:RequestEntityTooLarge",
+        "RequestEntityTooLarge",
+        413,
+        "no; count: is too large; see /schema for what is expected",
+    )
+
+
+def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
+    problem = problems.of(ValueError("secret"))
+    assert problem.status == 500
+    assert "secret" not in problem.detail
+
+
+@pytest.mark.parametrize("status", sorted({kind.status for kind in _tree(RagError)}))
+def test_each_status_can_be_documented_with_an_example(status: int) -> None:
+    documented = problems.documented(status)
+    assert set(documented) == {status, 500}
+    examples: Any = documented[status].examples
+    (example,) = examples
+    assert example.value["status"] == status
+    known = {kind.__name__ for kind in _tree(errors.RagError)} | {"InternalError"}
+    assert example.value["title"] in known
