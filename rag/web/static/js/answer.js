@@ -1,0 +1,107 @@
+// One turn on the page: the question, the instant answer, the answer as it is written, and then the answer that stands.
+import { asMarkdown } from "./markdown.js";
+import { band, percent } from "./confidence.js";
+import { copy } from "./clipboard.js";
+import { announce, bar, el, icon, redraw } from "./dom.js";
+import { evidence, whereabouts } from "./evidence.js";
+import { language, t } from "./i18n.js";
+import { isOver, key, sentences } from "./turn.js";
+
+const sure = (probability) => t(band(probability), { share: percent(probability, language()) });
+
+/** The words of the document that answer, before the model writes, and beside what it has written. */
+function instant(turn, open) {
+  const citation = turn.answer ? turn.answer.marked : turn.verdict?.citation;
+  if (!citation || (turn.answer && !turn.answer.answered)) return null;
+  const press = { type: "button", class: "source", "data-key": "instant", click: () => open([citation], 0) };
+  return el(
+    "figure",
+    { class: "instant" },
+    el("figcaption", {}, t("instant.title")),
+    el("blockquote", { dir: "auto" }, citation.text),
+    el("button", press, whereabouts(citation)),
+  );
+}
+
+const PROGRESS = { searching: "status.searching", reading: "status.reading", starting: "status.starting", writing: "status.writing" };
+
+function progress(turn) {
+  if (isOver(turn)) return turn.status === "stopped" ? el("p", { class: "aside" }, t("status.stopped")) : null;
+  return el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t(PROGRESS[turn.status]));
+}
+
+function citation(number, answer, open) {
+  const cited = answer.citations[number - 1];
+  const label = t("citation.open", { number, place: whereabouts(cited) });
+  const press = () => open(answer.citations, number - 1);
+  const attributes = { type: "button", class: "citation", "aria-label": label, title: label, "data-place": key(cited), "data-key": `citation-${number}` };
+  return el("button", { ...attributes, click: press }, String(number));
+}
+
+function sentence({ text, supported, numbers }, answer, open) {
+  const flag = el("span", { class: "flag", role: "note" }, t("sentence.unsupported"));
+  const marks = supported ? numbers.map((number) => citation(number, answer, open)) : flag;
+  return el("span", { class: supported ? "sentence" : "sentence unsupported" }, text, "\u00a0", marks, " ");
+}
+
+function finished(answer, open) {
+  if (!answer.answered) return [el("p", { class: "refusal", dir: "auto", lang: answer.language }, answer.text), el("p", { class: "aside" }, t("refusal.why"))];
+  const body = sentences(answer).map((each) => sentence(each, answer, open));
+  return [el("p", { class: "words", dir: "auto", lang: answer.language }, body), answer.note && el("p", { class: "aside", lang: answer.language }, answer.note)];
+}
+
+const phrases = (answer) => ({
+  sources: t("copy.sources"),
+  confidence: sure(answer.confidence),
+  page: (page) => t("copy.page", { page }),
+  range: ({ start, end }) => t("copy.range", { start, end }),
+});
+
+function foot(turn) {
+  const { answer } = turn;
+  const label = el("span", {}, t("copy.button"));
+  const press = async () => {
+    const done = await copy(asMarkdown(answer, phrases(answer)));
+    label.textContent = t(done ? "copy.done" : "copy.failed");
+    announce(label.textContent);
+  };
+  return el(
+    "footer",
+    { class: "turn-foot" },
+    el("p", { class: "confidence", title: t("confidence.what") }, bar(answer.confidence), sure(answer.confidence)),
+    el("button", { type: "button", class: "quiet", "data-key": "copy", click: press }, icon("copy"), label),
+  );
+}
+
+const failure = (problem) => el("p", { class: "failure", role: "alert" }, icon("warning"), problem.status === 0 ? t("problem.unreachable") : problem.message);
+
+/** The view of a turn: its `node`, and `show(turn)`, which draws what has changed. `open(places, index)` opens the reader. */
+export function turnView(open) {
+  const question = el("h2", { class: "question", dir: "auto" });
+  const filter = el("p", { class: "aside" });
+  const written = document.createTextNode("");
+  const [above, body, below] = [el("div"), el("div", { class: "answer" }), el("div")];
+  const node = el("article", { class: "turn" }, question, filter, above, body, below);
+
+  const show = (turn) => {
+    question.textContent = turn.question;
+    filter.textContent = turn.where && t("turn.filtered", { where: turn.where });
+    filter.hidden = !turn.where;
+    redraw(above, instant(turn, open));
+    drawBody(turn);
+    redraw(below, turn.answer && foot(turn), evidence(turn, open));
+    node.setAttribute("aria-busy", String(!isOver(turn)));
+  };
+
+  function drawBody(turn) {
+    if (turn.answer) return redraw(body, finished(turn.answer, open));
+    written.data = turn.written;
+    return redraw(body, progress(turn), turn.written && el("p", { class: "words draft", dir: "auto" }, written), turn.problem && failure(turn.problem));
+  }
+
+  /** A piece more of the text: nothing else has changed, so nothing else is drawn. */
+  const grow = (turn) => {
+    written.data = turn.written;
+  };
+  return { node, show, grow };
+}

@@ -1,0 +1,63 @@
+// Which documents a question is asked of: language, folder and dates, chosen from what there is.
+import * as api from "./api.js";
+import { el } from "./dom.js";
+import { day, languageName, onLanguage, t } from "./i18n.js";
+import { condition, folders } from "./where.js";
+
+// Choices are made of the first documents; a folder can be typed all the same.
+const MOST_PAGES = 20;
+
+async function known() {
+  const items = [];
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const { items: more, total } = await api.documents({ offset: items.length });
+    items.push(...more);
+    if (!more.length || items.length >= total) break;
+  }
+  return items;
+}
+
+/** `panel` is the details element with a form in it. Gives the condition, and forgets what it knew with `stale`. */
+export function filters(panel) {
+  const fields = panel.querySelector("form").elements;
+  const [summary, list] = [panel.querySelector(".chosen"), panel.querySelector("datalist")];
+  let items = null;
+
+  const chosen = () => Object.fromEntries(["language", "folder", "from", "to"].map((name) => [name, fields[name].value]));
+
+  function show() {
+    const { language, folder, from, to } = chosen();
+    const parts = [
+      language && languageName(language),
+      folder.trim(),
+      from && t("filter.since", { day: day(from) }),
+      to && t("filter.until", { day: day(to) }),
+    ];
+    summary.textContent = parts.filter(Boolean).join(" · ") || t("filter.none");
+    panel.dataset.active = parts.some(Boolean) ? "yes" : "no";
+  }
+
+  function offer() {
+    const select = fields.language;
+    const codes = [...new Set([...(items ?? []).map((item) => item.language), select.value])].filter(Boolean).sort();
+    const selected = select.value;
+    select.replaceChildren(el("option", { value: "" }, t("filter.any")), ...codes.map((code) => el("option", { value: code }, languageName(code))));
+    select.value = selected;
+    list.replaceChildren(...folders((items ?? []).map((item) => item.path)).map((path) => el("option", { value: path })));
+    show();
+  }
+
+  panel.addEventListener("toggle", async () => {
+    if (!panel.open || items) return;
+    items = await known().catch(() => null); // without suggestions the filter still serves
+    offer();
+  });
+  panel.addEventListener("input", show);
+  panel.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+  panel.querySelector("form").addEventListener("reset", () => setTimeout(show)); // the fields are emptied after this event
+  onLanguage(offer);
+  const stale = () => {
+    items = null;
+  };
+  return { condition: () => condition(chosen()), stale };
+}
