@@ -1,4 +1,4 @@
-"""The page: the files of static/ as they lie, each with its type, a tag to keep it by, and headers that keep the page to itself."""
+"""The page: the files of static/ as they lie, each with its type, a tag to keep it by, and headers that let nothing else in."""
 
 import hashlib
 from dataclasses import dataclass

@@ -90,7 +90,8 @@ def test_what_has_changed_is_sent(client: TestClient[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["nothing.js", "../page.py", "%2e%2e/page.py", "js/../../page.py", "..%2f..%2fengine.py", "//etc/passwd", "js", "", "%00"]
+    "path",
+    ["nothing.js", "../page.py", "%2e%2e/page.py", "js/../../page.py", "..%2f..%2fengine.py", "//etc/passwd", "js", "", "%00"],
 )
 def test_no_path_leads_out_of_the_page(client: TestClient[Any], path: str) -> None:
     assert client.get(f"/static/{path}").status_code == 404
@@ -107,7 +108,9 @@ def test_all_that_the_page_names_is_served(client: TestClient[Any]) -> None:
     named = [attributes.get("href") or attributes.get("src") or "" for _, attributes in Tags(INDEX).tags]
     files = [name for name in named if name and not name.startswith("#")]
     assert len(files) > 5
-    imported = {f"static/js/{name}" for script in SCRIPTS for name in re.findall(r'from "\./([^"]+)"', script.read_text("utf-8"))}
+    imported = {
+        f"static/js/{name}" for script in SCRIPTS for name in re.findall(r'from "\./([^"]+)"', script.read_text("utf-8"))
+    }
     for name in {*files, *imported}:
         assert client.get(f"/{name}").status_code == 200, name
 

@@ -10,7 +10,6 @@ test("a job says what it is at, also where it is at something new", () => {
   assert.equal(words({ stage: null }), "job.running");
   assert.equal(words({ state: "waiting" }), "job.waiting");
   assert.equal(words({ state: "failed", problem: { detail: "disk full; make room" } }), "disk full; make room");
-  assert.equal(words({ state: "failed", problem: "no room" }), "no room");
   assert.equal(words({ state: "failed", problem: null }), "job.failed");
 });
 

@@ -5,6 +5,7 @@ import { copy } from "./clipboard.js";
 import { announce, bar, el, icon, redraw } from "./dom.js";
 import { evidence, whereabouts } from "./evidence.js";
 import { language, t } from "./i18n.js";
+import { failure, words } from "./problem.js";
 import { isOver, key, sentences } from "./turn.js";
 
 const sure = (probability) => t(band(probability), { share: percent(probability, language()) });
@@ -17,13 +18,18 @@ function instant(turn, open) {
   return el(
     "figure",
     { class: "instant" },
-    el("figcaption", {}, t("instant.title")),
+    el("figcaption", {}, [t("instant.title"), turn.answer ? "" : sure(turn.verdict.confidence)].filter(Boolean).join(" · ")),
     el("blockquote", { dir: "auto" }, citation.text),
     el("button", press, whereabouts(citation)),
   );
 }
 
-const PROGRESS = { searching: "status.searching", reading: "status.reading", starting: "status.starting", writing: "status.writing" };
+const PROGRESS = {
+  searching: "status.searching",
+  reading: "status.reading",
+  starting: "status.starting",
+  writing: "status.writing",
+};
 
 function progress(turn) {
   if (isOver(turn)) return turn.status === "stopped" ? el("p", { class: "aside" }, t("status.stopped")) : null;
@@ -34,20 +40,22 @@ function citation(number, answer, open) {
   const cited = answer.citations[number - 1];
   const label = t("citation.open", { number, place: whereabouts(cited) });
   const press = () => open(answer.citations, number - 1);
-  const attributes = { type: "button", class: "citation", "aria-label": label, title: label, "data-place": key(cited), "data-key": `citation-${number}` };
-  return el("button", { ...attributes, click: press }, String(number));
+  const names = { "aria-label": label, title: label, "data-place": key(cited), "data-key": `citation-${number}` };
+  return el("button", { type: "button", class: "citation", ...names, click: press }, String(number));
 }
 
 function sentence({ text, supported, numbers }, answer, open) {
-  const flag = el("span", { class: "flag", role: "note" }, t("sentence.unsupported"));
+  const flag = el("span", { class: "flag" }, "⚠\u00a0", t("sentence.unsupported"));
   const marks = supported ? numbers.map((number) => citation(number, answer, open)) : flag;
   return el("span", { class: supported ? "sentence" : "sentence unsupported" }, text, "\u00a0", marks, " ");
 }
 
 function finished(answer, open) {
-  if (!answer.answered) return [el("p", { class: "refusal", dir: "auto", lang: answer.language }, answer.text), el("p", { class: "aside" }, t("refusal.why"))];
+  const spoken = { dir: "auto", lang: answer.language };
+  const why = el("p", { class: "aside" }, t("refusal.why"));
+  if (!answer.answered) return [el("p", { class: "refusal", ...spoken }, answer.text), why];
   const body = sentences(answer).map((each) => sentence(each, answer, open));
-  return [el("p", { class: "words", dir: "auto", lang: answer.language }, body), answer.note && el("p", { class: "aside", lang: answer.language }, answer.note)];
+  return [el("p", { class: "words", ...spoken }, body), answer.note && el("p", { class: "aside", ...spoken }, answer.note)];
 }
 
 const phrases = (answer) => ({
@@ -73,8 +81,6 @@ function foot(turn) {
   );
 }
 
-const failure = (problem) => el("p", { class: "failure", role: "alert" }, icon("warning"), problem.status === 0 ? t("problem.unreachable") : problem.message);
-
 /** The view of a turn: its `node`, and `show(turn)`, which draws what has changed. `open(places, index)` opens the reader. */
 export function turnView(open) {
   const question = el("h2", { class: "question", dir: "auto" });
@@ -96,7 +102,8 @@ export function turnView(open) {
   function drawBody(turn) {
     if (turn.answer) return redraw(body, finished(turn.answer, open));
     written.data = turn.written;
-    return redraw(body, progress(turn), turn.written && el("p", { class: "words draft", dir: "auto" }, written), turn.problem && failure(turn.problem));
+    const draft = turn.written && el("p", { class: "words draft", dir: "auto" }, written);
+    return redraw(body, progress(turn), draft, turn.problem && failure(words(turn.problem)));
   }
 
   /** A piece more of the text: nothing else has changed, so nothing else is drawn. */

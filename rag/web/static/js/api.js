@@ -3,12 +3,11 @@ import { events } from "./sse.js";
 
 const STREAM = "text/event-stream";
 
-/** What the service says is wrong: `detail` ends with what mends it. `status` is 0 where no service answered. */
+/** What the service says is wrong: `detail` ends with what mends it. Where no service answered there is a `phrase` of ours. */
 export class Problem extends Error {
-  constructor({ title = "", status = 0, detail = "" }) {
+  constructor({ title = "", status = 0, detail = "", phrase = "" }) {
     super(detail || title);
-    this.title = title;
-    this.status = status;
+    Object.assign(this, { title, status, detail, phrase });
   }
 }
 
@@ -31,7 +30,7 @@ async function send(path, { method = "GET", body, accept = "application/json", s
   if (method !== "GET") headers["X-CSRF-Token"] = cookie("rag_csrf", document.cookie);
   const payload = body && !(body instanceof FormData) ? JSON.stringify(body) : body;
   const reply = await fetch(path, { method, headers, body: payload, signal }).catch((error) => {
-    throw error.name === "AbortError" ? error : new Problem({ title: "unreachable" });
+    throw error.name === "AbortError" ? error : new Problem({ phrase: "problem.unreachable" });
   });
   if (!reply.ok) throw await problemOf(reply);
   return reply;
@@ -46,7 +45,11 @@ const documentPath = (id) => `v1/documents/${encodeURIComponent(id)}`;
 
 async function* stream(path, options) {
   const reply = await send(path, { ...options, accept: STREAM });
-  for await (const { event, data } of events(reply.body)) yield { kind: event, data: JSON.parse(data) };
+  try {
+    for await (const { event, data } of events(reply.body)) yield { kind: event, data: JSON.parse(data) };
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Problem({ phrase: "problem.cut" });
+  }
 }
 
 /** What comes of a question, event by event. Only what is given is sent. */
@@ -56,7 +59,7 @@ export function ask(question, { where, history, signal }) {
 }
 
 /** {items, total, offset, limit} of the documents whose path contains a text. */
-export const documents = ({ offset = 0, limit = "", contains = "" } = {}) => json(`v1/documents${query({ offset, limit, contains })}`);
+export const documents = ({ offset = 0, limit, contains }) => json(`v1/documents${query({ offset, limit, contains })}`);
 
 /** A part of a document's text: {start, end, length, text, pages}. */
 export const text = (id, start, end, signal) => json(`${documentPath(id)}/text${query({ start, end })}`, { signal });

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { turnView } from "./answer.js";
 import { announce } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
+import { ours } from "./problem.js";
 import { advance, begin, fail, history, isOver, stop } from "./turn.js";
 
 /** What is said to a screen reader when a turn comes into a state; pieces of the text are not. */
@@ -40,11 +41,12 @@ export function conversation({ form, list, filter, open, refused }) {
     const options = { where, history: history(before), signal: connection.signal };
     try {
       for await (const { kind, data } of api.ask(question, options)) change(entry, advance(entry.turn, kind, data));
-      if (!isOver(entry.turn)) change(entry, fail(entry.turn, { message: t("problem.cut") }));
+      return isOver(entry.turn) || change(entry, fail(entry.turn, ours("problem.cut")));
     } catch (error) {
       if (error.name === "AbortError") return change(entry, stop(entry.turn));
+      if (isOver(entry.turn)) return undefined; // the answer is there whole; how its connection ended matters no more
       change(entry, fail(entry.turn, error));
-      refused(error);
+      return refused(error);
     }
   }
 

@@ -1,6 +1,7 @@
 // The documents: a list that is searched by path, read, downloaded and deleted from.
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
+import { failure, words } from "./problem.js";
 import { day, languageName, onLanguage, t } from "./i18n.js";
 
 // Milliseconds without a key until the list is searched.
@@ -15,14 +16,16 @@ const facts = ({ language, date, pages, characters }) =>
 
 function row(item, { open, remove }) {
   const reading = () => open([{ document_id: item.id, path: item.path, page: null, start: 0, end: 0 }], 0);
-  const original = t("documents.original", { path: item.path });
-  const removal = t("documents.delete", { path: item.path });
+  const label = (phrase) => t(phrase, { path: item.path });
+  const named = (phrase) => ({ class: "tool", "aria-label": label(phrase), title: label(phrase) });
+  const text = [el("span", { class: "document-path" }, item.path), el("span", { class: "document-facts" }, facts(item))];
+  const press = (key, click) => ({ type: "button", "data-key": `${key}-${item.id}`, click });
   return el(
     "li",
     { class: "document" },
-    el("button", { type: "button", class: "document-open", "data-key": `open-${item.id}`, click: reading }, el("span", { class: "document-path" }, item.path), el("span", { class: "document-facts" }, facts(item))),
-    el("a", { class: "tool", href: api.original(item.id), download: "", "aria-label": original, title: original }, icon("original")),
-    el("button", { type: "button", class: "tool", "aria-label": removal, title: removal, "data-key": `delete-${item.id}`, click: () => remove(item) }, icon("delete")),
+    el("button", { class: "document-open", ...press("open", reading) }, text),
+    el("a", { ...named("documents.original"), href: api.original(item.id), download: "" }, icon("original")),
+    el("button", { ...named("documents.delete"), ...press("delete", () => remove(item)) }, icon("delete")),
   );
 }
 
@@ -38,7 +41,8 @@ function confirmed(dialog, path) {
 
 /** `view` has the search field, the list and the button for more; `begun` is told of the job that a deletion begins. */
 export function documents(view, { dialog, open, begun, refused }) {
-  const [search, list, count, more] = ["input[type=search]", ".documents", ".documents-count", ".more"].map((name) => view.querySelector(name));
+  const parts = ["input[type=search]", ".documents", ".documents-count", ".more"];
+  const [search, list, count, more] = parts.map((name) => view.querySelector(name));
   let state = null; // {items, total, problem}
   let timer = 0;
   let asked = 0;
@@ -62,9 +66,9 @@ export function documents(view, { dialog, open, begun, refused }) {
   function draw() {
     if (!state) return;
     const { items, total, problem } = state;
-    const message = problem && (problem.status === 0 ? t("problem.unreachable") : problem.message);
-    redraw(list, message && el("li", { class: "failure", role: "alert" }, icon("warning"), message), items.map((item) => row(item, { open, remove })));
-    count.textContent = items.length || problem ? t("documents.count", { count: total }) : t(search.value ? "documents.none" : "documents.empty");
+    redraw(list, problem && el("li", {}, failure(words(problem))), items.map((item) => row(item, { open, remove })));
+    const none = search.value ? "documents.none" : "documents.empty";
+    count.textContent = items.length || problem ? t("documents.count", { count: total }) : t(none);
     more.hidden = items.length >= total;
   }
 

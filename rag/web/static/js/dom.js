@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element. Functions are listeners, true and false are attributes there or not; children are nodes and strings, or nothing. */
+/** An element. Functions are listeners, true and false are attributes there or not; children are nodes, strings or nothing. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

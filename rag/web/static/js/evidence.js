@@ -12,10 +12,12 @@ function card(passage, index, open) {
   const { before, lit, after } = excerpt(passage);
   const facts = [languageName(passage.language)];
   if (passage.confidence != null) facts.push(t("evidence.answers", { share: percent(passage.confidence, language()) }));
-  const words = el("span", { class: "card-words", lang: passage.language, dir: "auto" }, before, lit && el("mark", {}, lit), after);
-  const head = el("span", { class: "card-head" }, el("span", { class: "card-path" }, whereabouts(passage)), el("span", {}, facts.join(" · ")));
-  const press = { type: "button", class: "card", "data-place": key(place(passage)), "data-key": `card-${index}`, click: () => open(index) };
-  return el("li", {}, el("button", press, head, words));
+  const spoken = { class: "card-words", lang: passage.language, dir: "auto" };
+  const words = el("span", spoken, before, lit && el("mark", {}, lit), after);
+  const title = [el("span", { class: "card-path" }, whereabouts(passage)), el("span", {}, facts.join(" · "))];
+  const keys = { "data-place": key(place(passage)), "data-key": `card-${index}` };
+  const press = { type: "button", class: "card", ...keys, click: () => open(index) };
+  return el("li", {}, el("button", press, el("span", { class: "card-head" }, title), words));
 }
 
 /** The list of a turn's passages, folded away once an answer stands on them. `open` is called with places and an index. */

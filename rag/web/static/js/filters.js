@@ -5,12 +5,13 @@ import { day, languageName, onLanguage, t } from "./i18n.js";
 import { condition, folders } from "./where.js";
 
 // Choices are made of the first documents; a folder can be typed all the same.
-const MOST_PAGES = 20;
+const MOST_PAGES = 5;
+const PAGE = 200;
 
 async function known() {
   const items = [];
   for (let page = 0; page < MOST_PAGES; page += 1) {
-    const { items: more, total } = await api.documents({ offset: items.length });
+    const { items: more, total } = await api.documents({ offset: items.length, limit: PAGE });
     items.push(...more);
     if (!more.length || items.length >= total) break;
   }
@@ -39,9 +40,10 @@ export function filters(panel) {
 
   function offer() {
     const select = fields.language;
-    const codes = [...new Set([...(items ?? []).map((item) => item.language), select.value])].filter(Boolean).sort();
     const selected = select.value;
-    select.replaceChildren(el("option", { value: "" }, t("filter.any")), ...codes.map((code) => el("option", { value: code }, languageName(code))));
+    const codes = [...new Set([...(items ?? []).map((item) => item.language), selected])].filter(Boolean).sort();
+    const option = (code) => el("option", { value: code }, code ? languageName(code) : t("filter.any"));
+    select.replaceChildren(...["", ...codes].map(option));
     select.value = selected;
     list.replaceChildren(...folders((items ?? []).map((item) => item.path)).map((path) => el("option", { value: path })));
     show();

@@ -16,11 +16,12 @@ export function pick(stored, preferred) {
 /** A phrase of a table with its values; one with a `count` may have a form for each plural category. */
 export function phrase(language, key, values = {}) {
   const entry = TABLES[language][key];
-  const form = typeof entry === "object" ? entry[new Intl.PluralRules(language).select(values.count)] ?? entry.other : entry;
+  const form = typeof entry === "object" ? entry[new Intl.PluralRules(language).select(values.count)] : entry;
   return (form ?? key).replace(/\{(\w+)\}/g, (_, name) => written(language, values[name]));
 }
 
-const written = (language, value) => (typeof value === "number" ? new Intl.NumberFormat(language).format(value) : String(value));
+const written = (language, value) =>
+  typeof value === "number" ? new Intl.NumberFormat(language).format(value) : String(value);
 
 /** The phrase in the language that serves. */
 export const t = (key, values) => phrase(chosen, key, values);
@@ -41,14 +42,16 @@ export function languageName(code) {
 
 export function day(iso) {
   const date = new Date(`${iso}T00:00:00Z`);
-  return Number.isNaN(date.valueOf()) ? iso : new Intl.DateTimeFormat(chosen, { dateStyle: "medium", timeZone: "UTC" }).format(date);
+  if (Number.isNaN(date.valueOf())) return iso;
+  return new Intl.DateTimeFormat(chosen, { dateStyle: "medium", timeZone: "UTC" }).format(date);
 }
 
 /** Put the phrases where index.html names them: as text, or as the attribute after `data-t-`. */
 function translate(root) {
   for (const node of root.querySelectorAll("[data-t]")) node.textContent = t(node.dataset.t);
   for (const name of ["aria-label", "placeholder", "title"]) {
-    for (const node of root.querySelectorAll(`[data-t-${name}]`)) node.setAttribute(name, t(node.getAttribute(`data-t-${name}`)));
+    const from = `data-t-${name}`;
+    for (const node of root.querySelectorAll(`[${from}]`)) node.setAttribute(name, t(node.getAttribute(from)));
   }
 }
 

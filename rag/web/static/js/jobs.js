@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { t } from "./i18n.js";
+import { failure } from "./problem.js";
 
 // Milliseconds until a job is asked for again where its stream was cut.
 const PAUSE = 1000;
@@ -11,27 +12,26 @@ export const hasEnded = (job) => ["done", "failed"].includes(job.state);
 /** What a job is at, in words. Stages that we have no words for are shown as the service calls them. */
 export function stageWords(job, phrase) {
   if (job.state === "waiting" || job.state === "done") return phrase(`job.${job.state}`);
-  if (job.state === "failed") return problemOf(job) || phrase("job.failed");
+  if (job.state === "failed") return job.problem?.detail || phrase("job.failed");
   const known = ["read", "embed"].find((stage) => job.stage?.startsWith(stage));
   return known ? phrase(`job.${known}`) : job.stage || phrase("job.running");
 }
 
-/** A job's problem is a line, or a problem document. */
-const problemOf = ({ problem }) => (typeof problem === "object" ? problem?.detail : problem) ?? "";
 
 /** The documents that a finished job had to leave out, a line each. */
 export const failures = (job) => job.report?.failures ?? [];
 
 function line(job) {
   const counted = job.state === "running" && job.total > 0;
-  const words = [stageWords(job, t), counted ? t("job.count", { done: job.done, total: job.total }) : ""].filter(Boolean).join(" · ");
+  const count = counted && t("job.count", { done: job.done, total: job.total });
+  const words = [stageWords(job, t), count].filter(Boolean).join(" · ");
   const size = counted ? { max: job.total, value: job.done } : {};
   return el(
     "li",
     { class: "job", "data-state": job.state },
     el("p", {}, job.state === "failed" ? icon("warning") : null, words),
     hasEnded(job) ? null : el("progress", { ...size, "aria-label": words }),
-    failures(job).map((failure) => el("p", { class: "failure" }, icon("warning"), failure)),
+    failures(job).map((text) => failure(text)),
   );
 }
 
@@ -65,7 +65,7 @@ export function jobs(list, ended) {
         draw();
       }
     } catch (error) {
-      following.set(job.id, { ...job, state: "failed", problem: error.message });
+      following.set(job.id, { ...job, state: "failed", problem: error });
       draw();
     }
     const last = following.get(job.id);

@@ -1,6 +1,6 @@
 // The key, where the service wants one: exchanged for a cookie that no script can read.
 import * as api from "./api.js";
-import { t } from "./i18n.js";
+import { words } from "./problem.js";
 
 /** What the person may do shows on the page: whether documents can be added, and whether there is a key to give back. */
 export async function identify(leave) {
@@ -24,7 +24,7 @@ export function login(dialog, entered) {
       dialog.close();
       entered();
     } catch (error) {
-      said.textContent = error.status === 0 ? t("problem.unreachable") : error.message;
+      said.textContent = words(error);
     }
   }
 

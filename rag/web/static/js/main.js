@@ -7,6 +7,7 @@ import { languageSwitch, onLanguage, t } from "./i18n.js";
 import { jobs } from "./jobs.js";
 import { listen } from "./keyboard.js";
 import { identify, login } from "./login.js";
+import { words } from "./problem.js";
 import { reader } from "./reader.js";
 import { key } from "./turn.js";
 import { themeSwitch } from "./theme.js";
@@ -72,7 +73,7 @@ async function welcome() {
     await api.ready();
     notice.hidden = true;
   } catch (error) {
-    notice.textContent = error.status === 0 ? t("problem.unreachable") : error.message;
+    notice.textContent = words(error);
     notice.hidden = error.status === 401;
     refused(error);
   }

@@ -19,7 +19,7 @@ const source = (citation, number, words) => {
   return `${number}. ${where.filter(Boolean).join(", ")}\n   > ${escape(citation.text)}`;
 };
 
-/** The question, the answer, what is to be known of it, and each source with its words. `words` are phrases, already in a language. */
+/** The question, the answer, what is to be known of it, and each source with its words. `words` are phrases of a language. */
 export function asMarkdown(answer, words) {
   const body = answer.answered ? sentences(answer).map(sentence).join(" ") : escape(plain(answer));
   const list = answer.citations.map((citation, i) => source(citation, i + 1, words));

@@ -44,7 +44,7 @@ export function pieces(text, offset, marks, pages = []) {
   return shown;
 }
 
-/** A passage cut to what stands around its highlight, at words: {before, lit, after}. `around` counts code points on each side. */
+/** A passage cut to what stands around its highlight, at words: {before, lit, after}. `around` is code points on each side. */
 export function excerpt(passage, around = 180) {
   const { text, start, highlight } = passage;
   const from = highlight ? Math.max(0, highlight.start - start) : 0;

@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
+import { failure, words } from "./problem.js";
 import { pieces, slice } from "./ranges.js";
 
 // Code points around a place that are fetched at first, and with each wish for more: some pages of a book.
@@ -12,7 +13,8 @@ function marks(places, index) {
   const here = places[index];
   const same = places.filter((place) => place !== here && place.document_id === here.document_id);
   const others = same.map(({ start, end }) => ({ start, end, kind: "also" }));
-  return [{ start: here.start, end: here.end, kind: "here" }, ...others, ...(here.around ? [{ ...here.around, kind: "around" }] : [])];
+  const around = here.around ? [{ ...here.around, kind: "around" }] : [];
+  return [{ start: here.start, end: here.end, kind: "here" }, ...others, ...around];
 }
 
 /** Whether the words that were cited do not stand there any more. A place without words cannot say. */
@@ -23,7 +25,7 @@ export function hasChanged(place, { start, text }) {
 function paper(shown, places, index) {
   const marked = pieces(shown.text, shown.start, marks(places, index), shown.pages);
   return marked.map(({ text, kind, page }) => {
-    if (page != null) return el("span", { class: "page", role: "separator", "aria-label": t("reader.page", { page }) }, t("reader.page", { page }));
+    if (page != null) return el("span", { class: "page" }, t("reader.page", { page }));
     return kind ? el("mark", { class: kind, tabindex: kind === "here" ? "-1" : false }, text) : text;
   });
 }
@@ -34,17 +36,21 @@ export function reader(node, shown) {
   let request = null;
   let opener = null;
 
-  const button = (name, label, press, disabled = false) =>
-    el("button", { type: "button", class: "tool", "aria-label": label, title: label, "data-key": name, disabled, click: press }, icon(name));
+  const button = (name, label, click, disabled = false) => {
+    const names = { "aria-label": label, title: label, "data-key": name };
+    return el("button", { type: "button", class: "tool", ...names, disabled, click }, icon(name));
+  };
 
   function head() {
     const { places, index } = state;
     const { path, document_id, page } = places[index];
-    const link = { class: "tool", href: api.original(document_id), download: "", "aria-label": t("reader.original"), title: t("reader.original") };
+    const what = t("reader.original");
+    const link = { class: "tool", href: api.original(document_id), download: "", "aria-label": what, title: what };
+    const title = el("h2", { id: "reader-title", tabindex: "-1" }, path);
     return el(
       "header",
       { class: "reader-head" },
-      el("div", { class: "reader-title" }, el("h2", { id: "reader-title", tabindex: "-1" }, path), page != null && el("p", {}, t("reader.page", { page }))),
+      el("div", { class: "reader-title" }, title, page != null && el("p", {}, t("reader.page", { page }))),
       places.length > 1 && el("span", { class: "count" }, t("reader.count", { number: index + 1, count: places.length })),
       places.length > 1 && button("previous", t("reader.previous"), () => move(-1), index === 0),
       places.length > 1 && button("next", t("reader.next"), () => move(1), index === places.length - 1),
@@ -59,10 +65,10 @@ export function reader(node, shown) {
 
   function body() {
     const { window: part, places, index, problem } = state;
-    if (problem) return el("p", { class: "failure", role: "alert" }, icon("warning"), problem.message || t("problem.unreachable"));
+    if (problem) return failure(words(problem));
     if (!part) return el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t("reader.loading"));
     return [
-      hasChanged(places[index], part) && el("p", { class: "failure", role: "alert" }, icon("warning"), t("reader.changed")),
+      hasChanged(places[index], part) && failure(t("reader.changed")),
       part.start > 0 && more("reader.earlier", Math.max(0, part.start - AROUND), part.end),
       el("div", { class: "paper", dir: "auto" }, paper(part, places, index)),
       part.end < part.length && more("reader.later", part.start, Math.min(part.length, part.end + AROUND)),
