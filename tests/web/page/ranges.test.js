@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { excerpt, indices, length, pieces, slice } from "../../../rag/web/static/js/ranges.js";
-import { hasChanged } from "../../../rag/web/static/js/reader.js";
 
 const TEXT = "Iran 🇮🇷 siap 👩‍🔬 𝒙 selesai";
 const POINTS = [...TEXT];
@@ -60,11 +59,4 @@ test("an excerpt is cut at words around the highlight, and says where it was cut
 
 test("a passage without a highlight is shown from its beginning", () => {
   assert.deepEqual(excerpt({ text: "satu dua tiga", start: 5, highlight: null }, 7), { before: "", lit: "", after: "satu …" });
-});
-
-test("a citation whose words do not stand there any more is known", () => {
-  const shown = { start: 50, text: "😀 siap mengekspor" };
-  assert.equal(hasChanged({ start: 52, end: 56, text: "siap" }, shown), false);
-  assert.equal(hasChanged({ start: 51, end: 55, text: "siap" }, shown), true);
-  assert.equal(hasChanged({ start: 51, end: 55 }, shown), false);
 });

@@ -88,16 +88,25 @@ export function turnView(open) {
   const written = document.createTextNode("");
   const [above, body, below] = [el("div"), el("div", { class: "answer" }), el("div")];
   const node = el("article", { class: "turn" }, question, filter, above, body, below);
+  let drawn = []; // what the part below was made of
 
   const show = (turn) => {
     question.textContent = turn.question;
-    filter.textContent = turn.where && t("turn.filtered", { where: turn.where });
-    filter.hidden = !turn.where;
+    filter.textContent = turn.scope && t("turn.filtered", { scope: turn.scope });
+    filter.hidden = !turn.scope;
     redraw(above, instant(turn, open));
     drawBody(turn);
-    redraw(below, turn.answer && foot(turn), evidence(turn, open));
+    drawBelow(turn);
     node.setAttribute("aria-busy", String(!isOver(turn)));
   };
+
+  /** The cards are drawn when they change: what a person has folded or is reading stays as it is. */
+  function drawBelow(turn) {
+    const made = [turn.passages, turn.answer, language()];
+    if (made.every((part, i) => part === drawn[i])) return;
+    drawn = made;
+    redraw(below, turn.answer && foot(turn), evidence(turn, open));
+  }
 
   function drawBody(turn) {
     if (turn.answer) return redraw(body, finished(turn.answer, open));

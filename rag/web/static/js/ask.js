@@ -19,8 +19,8 @@ function say(turn) {
 }
 
 /**
- * `form` has the question and the two buttons, `list` takes the turns. `filter()` is the condition to search within, `open` opens
- * the reader, `refused` is told of problems that concern the whole page.
+ * `form` has the question and the two buttons, `list` takes the turns. `filter` has the condition to search within, `open`
+ * opens the reader, `refused` is told of problems that concern the whole page.
  */
 export function conversation({ form, list, filter, open, refused }) {
   const [field, send, halt] = ["question", "send", "stop"].map((name) => form.elements[name]);
@@ -60,7 +60,7 @@ export function conversation({ form, list, filter, open, refused }) {
     const question = field.value.trim();
     if (!question || connection) return;
     const before = entries.map(({ turn }) => turn);
-    const turn = begin(question, filter());
+    const turn = begin(question, filter.condition(), filter.words());
     const entry = { turn, view: turnView(open) };
     entries.push(entry);
     entry.view.show(turn);

@@ -7,7 +7,8 @@ export const en = {
   "nav.ask": "Ask",
   "nav.documents": "Documents",
   "welcome.title": "Ask your documents",
-  "welcome.words": "Every sentence of an answer opens the exact words it rests on. Where the documents do not answer, you are told so.",
+  "welcome.words":
+    "Every sentence of an answer opens the exact words it rests on. Where the documents do not answer, you are told so.",
   "welcome.count": { one: "{count} document is ready", other: "{count} documents are ready" },
   "welcome.empty": "There are no documents yet: add some under Documents",
   "ask.label": "Your question",
@@ -15,7 +16,7 @@ export const en = {
   "ask.send": "Ask",
   "ask.stop": "Stop",
   "ask.anew": "New conversation",
-  "turn.filtered": "Only in: {where}",
+  "turn.filtered": "Searched: {scope}",
   "filter.label": "Documents to search:",
   "filter.none": "All documents",
   "filter.any": "All languages",

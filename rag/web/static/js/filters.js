@@ -18,7 +18,7 @@ async function known() {
   return items;
 }
 
-/** `panel` is the details element with a form in it. Gives the condition, and forgets what it knew with `stale`. */
+/** `panel` is the details element with a form in it. Gives what is chosen; `stale` makes it look anew. */
 export function filters(panel) {
   const fields = panel.querySelector("form").elements;
   const [summary, list] = [panel.querySelector(".chosen"), panel.querySelector("datalist")];
@@ -26,7 +26,8 @@ export function filters(panel) {
 
   const chosen = () => Object.fromEntries(["language", "folder", "from", "to"].map((name) => [name, fields[name].value]));
 
-  function show() {
+  /** What is chosen, in words; empty where nothing is. */
+  function words() {
     const { language, folder, from, to } = chosen();
     const parts = [
       language && languageName(language),
@@ -34,8 +35,12 @@ export function filters(panel) {
       from && t("filter.since", { day: day(from) }),
       to && t("filter.until", { day: day(to) }),
     ];
-    summary.textContent = parts.filter(Boolean).join(" · ") || t("filter.none");
-    panel.dataset.active = parts.some(Boolean) ? "yes" : "no";
+    return parts.filter(Boolean).join(" · ");
+  }
+
+  function show() {
+    summary.textContent = words() || t("filter.none");
+    panel.dataset.active = words() ? "yes" : "no";
   }
 
   function offer() {
@@ -61,5 +66,5 @@ export function filters(panel) {
   const stale = () => {
     items = null;
   };
-  return { condition: () => condition(chosen()), stale };
+  return { condition: () => condition(chosen()), words, stale };
 }

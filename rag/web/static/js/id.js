@@ -7,7 +7,8 @@ export const id = {
   "nav.ask": "Tanya",
   "nav.documents": "Dokumen",
   "welcome.title": "Tanyakan pada dokumen Anda",
-  "welcome.words": "Setiap kalimat jawaban membuka kata-kata persis yang mendasarinya. Bila dokumen tidak menjawab, Anda diberi tahu.",
+  "welcome.words":
+    "Setiap kalimat jawaban membuka kata-kata persis yang mendasarinya. Bila dokumen tidak menjawab, Anda diberi tahu.",
   "welcome.count": { other: "{count} dokumen siap ditanyai" },
   "welcome.empty": "Belum ada dokumen: tambahkan di Dokumen",
   "ask.label": "Pertanyaan Anda",
@@ -15,7 +16,7 @@ export const id = {
   "ask.send": "Tanyakan",
   "ask.stop": "Hentikan",
   "ask.anew": "Percakapan baru",
-  "turn.filtered": "Hanya dalam: {where}",
+  "turn.filtered": "Dicari di: {scope}",
   "filter.label": "Dokumen yang dicari:",
   "filter.none": "Semua dokumen",
   "filter.any": "Semua bahasa",

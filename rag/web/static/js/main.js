@@ -38,7 +38,7 @@ const dialog = login(at("login"), () => start());
 const refused = (error) => error.status === 401 && dialog.ask();
 const read = reader(at("reader"), showOpen);
 const filter = filters(at("filters"));
-const talk = conversation({ form: at("ask-form"), list: at("turns"), filter: filter.condition, open: read.open, refused });
+const talk = conversation({ form: at("ask-form"), list: at("turns"), filter, open: read.open, refused });
 const builds = jobs(at("jobs"), () => {
   filter.stale();
   list.load();

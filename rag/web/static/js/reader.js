@@ -7,6 +7,19 @@ import { pieces, slice } from "./ranges.js";
 
 // Code points around a place that are fetched at first, and with each wish for more: some pages of a book.
 const AROUND = 3000;
+// And at most at once: what is read on and on moves out at the other side.
+const MOST = 100_000;
+
+/** The windows that begin before and end after a part, each with as much of the part as there is room for. */
+export function earlier(part) {
+  const start = Math.max(0, part.start - AROUND);
+  return { start, end: Math.min(part.end, start + MOST) };
+}
+
+export function later(part) {
+  const end = Math.min(part.length, part.end + AROUND);
+  return { start: Math.max(part.start, end - MOST), end };
+}
 
 /** The ranges to mark in a window, the place itself first. */
 function marks(places, index) {
@@ -35,6 +48,9 @@ export function reader(node, shown) {
   let state = null; // {places, index, window, problem}
   let request = null;
   let opener = null;
+  const bar = el("header", { class: "reader-head" });
+  const sheet = el("div", { class: "reader-body", tabindex: "0" });
+  node.replaceChildren(bar, sheet);
 
   const button = (name, label, click, disabled = false) => {
     const names = { "aria-label": label, title: label, "data-key": name };
@@ -47,35 +63,46 @@ export function reader(node, shown) {
     const what = t("reader.original");
     const link = { class: "tool", href: api.original(document_id), download: "", "aria-label": what, title: what };
     const title = el("h2", { id: "reader-title", tabindex: "-1" }, path);
-    return el(
-      "header",
-      { class: "reader-head" },
+    return [
       el("div", { class: "reader-title" }, title, page != null && el("p", {}, t("reader.page", { page }))),
       places.length > 1 && el("span", { class: "count" }, t("reader.count", { number: index + 1, count: places.length })),
       places.length > 1 && button("previous", t("reader.previous"), () => move(-1), index === 0),
       places.length > 1 && button("next", t("reader.next"), () => move(1), index === places.length - 1),
       el("a", link, icon("original")),
       button("close", t("reader.close"), close),
-    );
+    ];
   }
 
-  function more(label, start, end) {
-    return el("button", { type: "button", class: "more", "data-key": label, click: () => load(start, end) }, t(label));
+  /** The text around what is read stays where it is on the screen when more is put before it. */
+  async function grow({ start, end }) {
+    const below = sheet.scrollHeight - sheet.scrollTop;
+    const before = start < state.window.start;
+    await load(start, end);
+    if (before) sheet.scrollTop = sheet.scrollHeight - below;
   }
+
+  const more = (label, part) =>
+    el("button", { type: "button", class: "more", "data-key": label, click: () => grow(part) }, t(label));
+
+  const waiting = () => el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t("reader.loading"));
 
   function body() {
     const { window: part, places, index, problem } = state;
     if (problem) return failure(words(problem));
-    if (!part) return el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t("reader.loading"));
+    if (!part) return waiting();
     return [
       hasChanged(places[index], part) && failure(t("reader.changed")),
-      part.start > 0 && more("reader.earlier", Math.max(0, part.start - AROUND), part.end),
+      part.start > 0 && more("reader.earlier", earlier(part)),
       el("div", { class: "paper", dir: "auto" }, paper(part, places, index)),
-      part.end < part.length && more("reader.later", part.start, Math.min(part.length, part.end + AROUND)),
+      part.end < part.length && more("reader.later", later(part)),
     ];
   }
 
-  const draw = () => state && redraw(node, head(), el("div", { class: "reader-body" }, body()));
+  function draw() {
+    if (!state) return;
+    redraw(bar, head());
+    redraw(sheet, body());
+  }
 
   async function load(start, end) {
     request?.abort();
@@ -94,13 +121,15 @@ export function reader(node, shown) {
   async function open(places, index) {
     const place = places[index];
     if (!state) opener = document.activeElement;
-    state = { places, index, window: null, problem: null };
+    const mine = { places, index, window: null, problem: null };
+    state = mine;
     node.hidden = false;
     document.body.dataset.reading = "yes";
     draw();
     shown(place);
     announce(t("reader.opened", { path: place.path }));
     await load(Math.max(0, place.start - AROUND), place.end + AROUND);
+    if (state !== mine) return; // closed, or another place was opened meanwhile
     const lit = node.querySelector("mark.here") ?? node.querySelector("#reader-title");
     lit?.scrollIntoView({ block: "center" });
     lit?.focus({ preventScroll: true });
@@ -120,7 +149,6 @@ export function reader(node, shown) {
     request?.abort();
     state = null;
     node.hidden = true;
-    node.replaceChildren();
     document.body.dataset.reading = "no";
     shown(null);
     opener?.focus();

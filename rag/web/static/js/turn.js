@@ -3,9 +3,10 @@
 // The service reads the history to make a follow-up stand alone; what lies further back only costs it time.
 const MOST_HISTORY = 6;
 
-/** A question that was just sent. */
-export function begin(question, where = "") {
-  return { question, where, status: "searching", passages: [], verdict: null, written: "", answer: null, problem: null };
+/** A question that was just sent, to the documents that meet the condition `where`, which is `scope` in words. */
+export function begin(question, where = "", scope = "") {
+  const nothing = { passages: [], verdict: null, written: "", answer: null, problem: null };
+  return { question, where, scope, status: "searching", ...nothing };
 }
 
 /** The turn after an event of the service. Events of kinds we do not know change nothing. */
