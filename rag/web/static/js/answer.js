@@ -81,43 +81,47 @@ function foot(turn) {
   );
 }
 
-/** The view of a turn: its `node`, and `show(turn)`, which draws what has changed. `open(places, index)` opens the reader. */
-export function turnView(open) {
-  const question = el("h2", { class: "question", dir: "auto" });
-  const filter = el("p", { class: "aside" });
-  const written = document.createTextNode("");
-  const [above, body, below] = [el("div"), el("div", { class: "answer" }), el("div")];
-  const node = el("article", { class: "turn" }, question, filter, above, body, below);
-  let drawn = []; // what the part below was made of
+/** The view of a turn is its `node`. `open(places, index)` opens the reader. */
+export class TurnView {
+  #open;
+  #question = el("h2", { class: "question", dir: "auto" });
+  #scope = el("p", { class: "aside" });
+  #written = document.createTextNode("");
+  #parts = { above: el("div"), body: el("div", { class: "answer" }), below: el("div") };
+  #drawn = []; // what the part below was made of
+  node = el("article", { class: "turn" }, this.#question, this.#scope, Object.values(this.#parts));
 
-  const show = (turn) => {
-    question.textContent = turn.question;
-    filter.textContent = turn.scope && t("turn.filtered", { scope: turn.scope });
-    filter.hidden = !turn.scope;
-    redraw(above, instant(turn, open));
-    drawBody(turn);
-    drawBelow(turn);
-    node.setAttribute("aria-busy", String(!isOver(turn)));
-  };
+  constructor(open) {
+    this.#open = open;
+  }
+
+  /** Draw a turn. */
+  show(turn) {
+    this.#question.textContent = turn.question;
+    this.#scope.textContent = turn.scope && t("turn.filtered", { scope: turn.scope });
+    this.#scope.hidden = !turn.scope;
+    redraw(this.#parts.above, instant(turn, this.#open));
+    redraw(this.#parts.body, turn.answer ? finished(turn.answer, this.#open) : this.#unfinished(turn));
+    this.#showBelow(turn);
+    this.node.setAttribute("aria-busy", String(!isOver(turn)));
+  }
+
+  /** Show a piece more of the text: nothing else has changed, so nothing else is drawn. */
+  grow(turn) {
+    this.#written.data = turn.written;
+  }
+
+  #unfinished(turn) {
+    this.grow(turn);
+    const draft = turn.written && el("p", { class: "words draft", dir: "auto" }, this.#written);
+    return [progress(turn), draft, turn.problem && failure(words(turn.problem))];
+  }
 
   /** The cards are drawn when they change: what a person has folded or is reading stays as it is. */
-  function drawBelow(turn) {
+  #showBelow(turn) {
     const made = [turn.passages, turn.answer, language()];
-    if (made.every((part, i) => part === drawn[i])) return;
-    drawn = made;
-    redraw(below, turn.answer && foot(turn), evidence(turn, open));
+    if (made.every((part, i) => part === this.#drawn[i])) return;
+    this.#drawn = made;
+    redraw(this.#parts.below, turn.answer && foot(turn), evidence(turn, this.#open));
   }
-
-  function drawBody(turn) {
-    if (turn.answer) return redraw(body, finished(turn.answer, open));
-    written.data = turn.written;
-    const draft = turn.written && el("p", { class: "words draft", dir: "auto" }, written);
-    return redraw(body, progress(turn), draft, turn.problem && failure(words(turn.problem)));
-  }
-
-  /** A piece more of the text: nothing else has changed, so nothing else is drawn. */
-  const grow = (turn) => {
-    written.data = turn.written;
-  };
-  return { node, show, grow };
 }

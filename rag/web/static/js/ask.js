@@ -1,6 +1,6 @@
 // The conversation: sends a question, follows its events, and keeps the turns that a follow-up is sent with.
 import * as api from "./api.js";
-import { turnView } from "./answer.js";
+import { TurnView } from "./answer.js";
 import { announce } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
 import { ours } from "./problem.js";
@@ -22,86 +22,94 @@ function say(turn) {
  * `form` has the question and the two buttons, `list` takes the turns. `filter` has the condition to search within, `open`
  * opens the reader, `refused` is told of problems that concern the whole page.
  */
-export function conversation({ form, list, filter, open, refused }) {
-  const [field, send, halt] = ["question", "send", "stop"].map((name) => form.elements[name]);
-  const entries = []; // each {turn, view}
-  let connection = null;
+export class Conversation {
+  #field;
+  #parts;
+  #entries = []; // each {turn, view}
+  #connection = null;
 
-  function change(entry, next) {
-    const growing = entry.turn.status === "writing" && next.status === "writing";
-    const moved = entry.turn.status !== next.status;
-    entry.turn = next;
-    if (growing) return entry.view.grow(next);
-    if (moved) say(next);
-    return entry.view.show(next);
+  constructor({ form, list, filter, open, refused }) {
+    const [field, send, halt] = ["question", "send", "stop"].map((name) => form.elements[name]);
+    this.#field = field;
+    this.#parts = { send, halt, list, filter, open, refused };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    halt.addEventListener("click", () => this.end());
+    field.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#submit();
+    });
+    onLanguage(() => this.#entries.forEach(({ turn, view }) => view.show(turn)));
   }
 
-  async function follow(entry, before) {
-    const { question, where } = entry.turn;
-    const options = { where, history: history(before), signal: connection.signal };
-    try {
-      for await (const { kind, data } of api.ask(question, options)) change(entry, advance(entry.turn, kind, data));
-      return isOver(entry.turn) || change(entry, fail(entry.turn, ours("problem.cut")));
-    } catch (error) {
-      if (error.name === "AbortError") return change(entry, stop(entry.turn));
-      if (isOver(entry.turn)) return undefined; // the answer is there whole; how its connection ended matters no more
-      change(entry, fail(entry.turn, error));
-      return refused(error);
-    }
-  }
-
-  function busy(is) {
-    send.hidden = is;
-    halt.hidden = !is;
-    document.body.dataset.asked = entries.length ? "yes" : "no";
-  }
-
-  async function submit() {
-    const question = field.value.trim();
-    if (!question || connection) return;
-    const before = entries.map(({ turn }) => turn);
-    const turn = begin(question, filter.condition(), filter.words());
-    const entry = { turn, view: turnView(open) };
-    entries.push(entry);
-    entry.view.show(turn);
-    list.append(entry.view.node);
-    field.value = "";
-    connection = new AbortController();
-    busy(true);
-    entry.view.node.scrollIntoView({ block: "start" });
-    await follow(entry, before);
-    connection = null;
-    busy(false);
+  focus() {
+    this.#field.focus();
   }
 
   /** Ends the answer that is being written; false where none is. */
-  function end() {
-    if (!connection) return false;
-    connection.abort();
-    field.focus();
+  end() {
+    if (!this.#connection) return false;
+    this.#connection.abort();
+    this.focus();
     return true;
   }
 
   /** Forget what was said. */
-  function clear() {
-    end();
-    entries.length = 0;
-    list.replaceChildren();
-    busy(false);
-    field.focus();
+  clear() {
+    this.end();
+    this.#entries = [];
+    this.#parts.list.replaceChildren();
+    this.#showBusy();
+    this.focus();
   }
 
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    submit();
-  });
-  halt.addEventListener("click", end);
-  field.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    submit();
-  });
-  onLanguage(() => entries.forEach(({ turn, view }) => view.show(turn)));
-  busy(false);
-  return { end, clear, focus: () => field.focus() };
+  async #submit() {
+    const question = this.#field.value.trim();
+    if (!question || this.#connection) return;
+    const { filter, open, list } = this.#parts;
+    const before = this.#entries.map(({ turn }) => turn);
+    const entry = { turn: begin(question, filter.condition(), filter.words()), view: new TurnView(open) };
+    this.#entries.push(entry);
+    entry.view.show(entry.turn);
+    list.append(entry.view.node);
+    this.#field.value = "";
+    this.#connection = new AbortController();
+    this.#showBusy();
+    entry.view.node.scrollIntoView({ block: "start" });
+    await this.#follow(entry, before);
+    this.#connection = null;
+    this.#showBusy();
+  }
+
+  async #follow(entry, before) {
+    const { question, where } = entry.turn;
+    const options = { where, history: history(before), signal: this.#connection.signal };
+    try {
+      for await (const { kind, data } of api.ask(question, options)) change(entry, advance(entry.turn, kind, data));
+      if (!isOver(entry.turn)) change(entry, fail(entry.turn, ours("problem.cut")));
+    } catch (error) {
+      if (isOver(entry.turn)) return; // the answer is there whole; how its connection ended matters no more
+      change(entry, error.name === "AbortError" ? stop(entry.turn) : fail(entry.turn, error));
+      this.#parts.refused(error);
+    }
+  }
+
+  #showBusy() {
+    const busy = Boolean(this.#connection);
+    this.#parts.send.hidden = busy;
+    this.#parts.halt.hidden = !busy;
+    document.body.dataset.asked = this.#entries.length ? "yes" : "no";
+  }
+}
+
+/** Draws no more than what has changed: a piece more of the text is no reason to draw the rest. */
+function change(entry, next) {
+  const last = entry.turn;
+  entry.turn = next;
+  if (last.status === "writing" && next.status === "writing") return entry.view.grow(next);
+  if (last.status !== next.status) say(next);
+  return entry.view.show(next);
 }

@@ -40,59 +40,68 @@ function confirmed(dialog, path) {
 }
 
 /** `view` has the search field, the list and the button for more; `begun` is told of the job that a deletion begins. */
-export function documents(view, { dialog, open, begun, refused }) {
-  const parts = ["input[type=search]", ".documents", ".documents-count", ".more"];
-  const [search, list, count, more] = parts.map((name) => view.querySelector(name));
-  let state = null; // {items, total, problem}
-  let timer = 0;
-  let asked = 0;
+export class DocumentList {
+  #parts;
+  #state = null; // {items, total, problem}
+  #timer = 0;
+  #asked = 0;
 
-  async function remove(item) {
+  constructor(view, { dialog, open, begun, refused }) {
+    const names = ["input[type=search]", ".documents", ".documents-count", ".more"];
+    const [search, list, count, more] = names.map((name) => view.querySelector(name));
+    this.#parts = { search, list, count, more, dialog, open, begun, refused };
+    search.addEventListener("input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.load(), PAUSE);
+    });
+    more.addEventListener("click", () => this.load({ after: true }));
+    onLanguage(() => this.#draw());
+  }
+
+  /** Fetch from the beginning, or what comes after what is shown. */
+  async load({ after = false } = {}) {
+    const mine = (this.#asked += 1);
+    const shown = after ? this.#state.items : [];
+    const contains = this.#parts.search.value.trim();
+    const found = await api.documents({ offset: shown.length, contains }).catch((problem) => ({ problem }));
+    if (mine !== this.#asked) return; // a later search has been made meanwhile
+    if (found.problem) this.#fail(found.problem);
+    else this.#change({ items: [...shown, ...found.items], total: found.total, problem: null });
+  }
+
+  async #remove(item) {
+    const { dialog, search, begun } = this.#parts;
     if (!(await confirmed(dialog, item.path))) return;
     try {
       const { job } = await api.remove(item.id);
-      state = { ...state, items: state.items.filter((other) => other.id !== item.id), total: state.total - 1 };
-      draw();
+      const { items, total } = this.#state;
+      this.#change({ items: items.filter((other) => other.id !== item.id), total: total - 1, problem: null });
       search.focus(); // the button that was pressed is gone
       announce(t("documents.removed", { path: item.path }));
       begun(job);
     } catch (problem) {
-      state = { ...state, problem };
-      draw();
-      refused(problem);
+      this.#fail(problem);
     }
   }
 
-  function draw() {
-    if (!state) return;
-    const { items, total, problem } = state;
+  #fail(problem) {
+    this.#change({ items: [], total: 0, ...this.#state, problem });
+    this.#parts.refused(problem);
+  }
+
+  #change(state) {
+    this.#state = state;
+    this.#draw();
+  }
+
+  #draw() {
+    if (!this.#state) return;
+    const { items, total, problem } = this.#state;
+    const { search, list, count, more, open } = this.#parts;
+    const remove = (item) => this.#remove(item);
     redraw(list, problem && el("li", {}, failure(words(problem))), items.map((item) => row(item, { open, remove })));
     const none = search.value ? "documents.none" : "documents.empty";
     count.textContent = items.length || problem ? t("documents.count", { count: total }) : t(none);
     more.hidden = items.length >= total;
   }
-
-  /** Fetch from the beginning, or what comes after what is shown. */
-  async function load({ after = false } = {}) {
-    const mine = (asked += 1);
-    const shown = after ? state.items : [];
-    try {
-      const { items, total } = await api.documents({ offset: shown.length, contains: search.value.trim() });
-      if (mine !== asked) return; // a later search has been made meanwhile
-      state = { items: [...shown, ...items], total, problem: null };
-    } catch (problem) {
-      if (mine !== asked) return;
-      state = { items: shown, total: shown.length, problem };
-      refused(problem);
-    }
-    draw();
-  }
-
-  search.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(load, PAUSE);
-  });
-  more.addEventListener("click", () => load({ after: true }));
-  onLanguage(draw);
-  return { load };
 }

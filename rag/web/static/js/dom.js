@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+const there = (children) => children.flat(2).filter((child) => child != null && child !== false && child !== "");
+
 /** An element. Functions are listeners, true and false are attributes there or not; children are nodes, strings or nothing. */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -9,7 +11,7 @@ export function el(tag, attributes = {}, ...children) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child != null && child !== false));
+  node.append(...there(children));
   return node;
 }
 
@@ -44,7 +46,7 @@ export function bar(share) {
 /** New children for a node; what has the focus keeps it where its `data-key` comes again. */
 export function redraw(node, ...children) {
   const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  node.replaceChildren(...children.flat().filter((child) => child != null && child !== false));
+  node.replaceChildren(...there(children));
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 

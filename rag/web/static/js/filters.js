@@ -18,17 +18,30 @@ async function known() {
   return items;
 }
 
-/** `panel` is the details element with a form in it. Gives what is chosen; `stale` makes it look anew. */
-export function filters(panel) {
-  const fields = panel.querySelector("form").elements;
-  const [summary, list] = [panel.querySelector(".chosen"), panel.querySelector("datalist")];
-  let items = null;
+/** `panel` is the details element with a form in it. */
+export class Filters {
+  #panel;
+  #form;
+  #items = null; // what there is, once somebody wants to choose of it
 
-  const chosen = () => Object.fromEntries(["language", "folder", "from", "to"].map((name) => [name, fields[name].value]));
+  constructor(panel) {
+    this.#panel = panel;
+    this.#form = panel.querySelector("form");
+    panel.addEventListener("toggle", () => this.#opened());
+    panel.addEventListener("input", () => this.#show());
+    this.#form.addEventListener("submit", (event) => event.preventDefault());
+    this.#form.addEventListener("reset", () => setTimeout(() => this.#show())); // the fields are emptied after this event
+    onLanguage(() => this.#offer());
+  }
+
+  /** What is chosen, in the language of the service; empty where nothing is. */
+  condition() {
+    return condition(this.#chosen());
+  }
 
   /** What is chosen, in words; empty where nothing is. */
-  function words() {
-    const { language, folder, from, to } = chosen();
+  words() {
+    const { language, folder, from, to } = this.#chosen();
     const parts = [
       language && languageName(language),
       folder.trim(),
@@ -38,33 +51,37 @@ export function filters(panel) {
     return parts.filter(Boolean).join(" · ");
   }
 
-  function show() {
-    summary.textContent = words() || t("filter.none");
-    panel.dataset.active = words() ? "yes" : "no";
+  /** The documents have changed: look anew when somebody wants to choose. */
+  forget() {
+    this.#items = null;
   }
 
-  function offer() {
-    const select = fields.language;
+  #chosen() {
+    const fields = ["language", "folder", "from", "to"];
+    return Object.fromEntries(fields.map((name) => [name, this.#form.elements[name].value]));
+  }
+
+  async #opened() {
+    if (!this.#panel.open || this.#items) return;
+    this.#items = await known().catch(() => null); // without suggestions the filter still serves
+    this.#offer();
+  }
+
+  #offer() {
+    const select = this.#form.elements.language;
     const selected = select.value;
-    const codes = [...new Set([...(items ?? []).map((item) => item.language), selected])].filter(Boolean).sort();
+    const items = this.#items ?? [];
+    const codes = [...new Set([...items.map((item) => item.language), selected])].filter(Boolean).sort();
     const option = (code) => el("option", { value: code }, code ? languageName(code) : t("filter.any"));
     select.replaceChildren(...["", ...codes].map(option));
     select.value = selected;
-    list.replaceChildren(...folders((items ?? []).map((item) => item.path)).map((path) => el("option", { value: path })));
-    show();
+    const known = folders(items.map((item) => item.path)).map((path) => el("option", { value: path }));
+    this.#panel.querySelector("datalist").replaceChildren(...known);
+    this.#show();
   }
 
-  panel.addEventListener("toggle", async () => {
-    if (!panel.open || items) return;
-    items = await known().catch(() => null); // without suggestions the filter still serves
-    offer();
-  });
-  panel.addEventListener("input", show);
-  panel.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-  panel.querySelector("form").addEventListener("reset", () => setTimeout(show)); // the fields are emptied after this event
-  onLanguage(offer);
-  const stale = () => {
-    items = null;
-  };
-  return { condition: () => condition(chosen()), words, stale };
+  #show() {
+    this.#panel.querySelector(".chosen").textContent = this.words() || t("filter.none");
+    this.#panel.dataset.active = this.words() ? "yes" : "no";
+  }
 }

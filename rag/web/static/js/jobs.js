@@ -1,7 +1,7 @@
 // The rebuild of the index, followed until it has ended, with a line and a bar for each.
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
-import { t } from "./i18n.js";
+import { onLanguage, t } from "./i18n.js";
 import { failure } from "./problem.js";
 
 // Milliseconds until a job is asked for again where its stream was cut.
@@ -50,35 +50,45 @@ async function* states(id) {
 }
 
 /** `list` takes a line for each job that is followed; `ended` is told when one has. */
-export function jobs(list, ended) {
-  const following = new Map();
+export class Jobs {
+  #list;
+  #ended;
+  #following = new Map();
 
-  const draw = () => redraw(list, [...following.values()].map(line));
+  constructor(list, ended) {
+    this.#list = list;
+    this.#ended = ended;
+    onLanguage(() => this.#draw());
+  }
 
-  async function follow(job) {
-    if (following.has(job.id)) return;
-    following.set(job.id, job);
-    draw();
+  /** Follow a job until it has ended. One that went well leaves nothing behind. */
+  async follow(job) {
+    if (this.#following.has(job.id)) return;
+    this.#show(job);
     try {
-      for await (const state of states(job.id)) {
-        following.set(job.id, state);
-        draw();
-      }
-    } catch (error) {
-      following.set(job.id, { ...job, state: "failed", problem: error });
-      draw();
+      for await (const state of states(job.id)) this.#show(state);
+    } catch (problem) {
+      this.#show({ ...job, state: "failed", problem });
     }
-    const last = following.get(job.id);
+    const last = this.#following.get(job.id);
     announce(stageWords(last, t));
-    if (last.state === "done" && !failures(last).length) following.delete(job.id);
-    draw();
-    ended(last);
+    if (last.state === "done" && !failures(last).length) this.#following.delete(job.id);
+    this.#draw();
+    this.#ended();
   }
 
   /** Follow what was begun elsewhere. */
-  async function resume() {
+  async resume() {
     const { items } = await api.jobs();
-    items.filter((job) => !hasEnded(job)).forEach(follow);
+    items.filter((job) => !hasEnded(job)).forEach((job) => this.follow(job));
   }
-  return { follow, resume, draw };
+
+  #show(job) {
+    this.#following.set(job.id, job);
+    this.#draw();
+  }
+
+  #draw() {
+    redraw(this.#list, [...this.#following.values()].map(line));
+  }
 }

@@ -1,17 +1,17 @@
 // Joins the parts of the page, and says which of the two views is shown.
 import * as api from "./api.js";
-import { conversation } from "./ask.js";
-import { documents } from "./documents.js";
-import { filters } from "./filters.js";
+import { Conversation } from "./ask.js";
+import { DocumentList } from "./documents.js";
+import { Filters } from "./filters.js";
 import { languageSwitch, onLanguage, t } from "./i18n.js";
-import { jobs } from "./jobs.js";
+import { Jobs } from "./jobs.js";
 import { listen } from "./keyboard.js";
 import { identify, login } from "./login.js";
 import { words } from "./problem.js";
-import { reader } from "./reader.js";
+import { Reader } from "./reader.js";
 import { key } from "./turn.js";
 import { themeSwitch } from "./theme.js";
-import { uploads } from "./upload.js";
+import { Uploads } from "./upload.js";
 
 const at = (id) => document.getElementById(id);
 const [notice, tally] = [at("notice"), at("tally")];
@@ -36,17 +36,18 @@ function step(by) {
 
 const dialog = login(at("login"), () => start());
 const refused = (error) => error.status === 401 && dialog.ask();
-const read = reader(at("reader"), showOpen);
-const filter = filters(at("filters"));
-const talk = conversation({ form: at("ask-form"), list: at("turns"), filter, open: read.open, refused });
-const builds = jobs(at("jobs"), () => {
-  filter.stale();
+const read = new Reader(at("reader"), showOpen);
+const open = (places, index) => read.open(places, index);
+const filter = new Filters(at("filters"));
+const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, refused });
+const builds = new Jobs(at("jobs"), () => {
+  filter.forget();
   list.load();
   welcome();
 });
 const begun = (job) => builds.follow(job);
-const list = documents(at("view-documents"), { dialog: at("confirm"), open: read.open, begun, refused });
-uploads(at("upload"), { begun, refused });
+const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, begun, refused });
+new Uploads(at("upload"), { begun, refused });
 
 function route() {
   const inDocuments = location.hash === "#documents";
@@ -100,12 +101,11 @@ at("logout").addEventListener("click", async () => {
   await api.logout();
   location.reload();
 });
-at("anew").addEventListener("click", talk.clear);
+at("anew").addEventListener("click", () => talk.clear());
 addEventListener("hashchange", route);
 onLanguage(() => {
   route();
   showCount();
-  builds.draw();
 });
 route();
 start();

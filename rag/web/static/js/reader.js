@@ -43,118 +43,133 @@ function paper(shown, places, index) {
   });
 }
 
-/** `node` is the aside. `shown(place)` is told of each place that is opened, and of null when the reader closes. */
-export function reader(node, shown) {
-  let state = null; // {places, index, window, problem}
-  let request = null;
-  let opener = null;
-  const bar = el("header", { class: "reader-head" });
-  const sheet = el("div", { class: "reader-body", tabindex: "0" });
-  node.replaceChildren(bar, sheet);
+/** The aside: `shown(place)` is told of each place that is opened, and of null when the reader closes. */
+export class Reader {
+  #node;
+  #bar = el("header", { class: "reader-head" });
+  #sheet = el("div", { class: "reader-body", tabindex: "0" });
+  #shown;
+  #state = null; // {places, index, window, problem}
+  #request = null;
+  #opener = null;
 
-  const button = (name, label, click, disabled = false) => {
-    const names = { "aria-label": label, title: label, "data-key": name };
-    return el("button", { type: "button", class: "tool", ...names, disabled, click }, icon(name));
-  };
+  constructor(node, shown) {
+    this.#node = node;
+    this.#shown = shown;
+    node.replaceChildren(this.#bar, this.#sheet);
+    onLanguage(() => this.#draw());
+  }
 
-  function head() {
-    const { places, index } = state;
+  /** Open one of several places, and light it. */
+  async open(places, index) {
+    const place = places[index];
+    if (!this.#state) this.#opener = document.activeElement;
+    const mine = { places, index, window: null, problem: null };
+    this.#state = mine;
+    this.#node.hidden = false;
+    document.body.dataset.reading = "yes";
+    this.#draw();
+    this.#shown(place);
+    announce(t("reader.opened", { path: place.path }));
+    await this.#load(Math.max(0, place.start - AROUND), place.end + AROUND);
+    if (this.#state === mine) this.#light(); // not closed, and no other place opened meanwhile
+  }
+
+  /** To a neighbouring place; false where there is none. */
+  move(step) {
+    const index = this.#state ? this.#state.index + step : -1;
+    if (!this.#state?.places[index]) return false;
+    this.open(this.#state.places, index);
+    return true;
+  }
+
+  /** False where nothing is open. */
+  close() {
+    if (!this.#state) return false;
+    this.#request?.abort();
+    this.#state = null;
+    this.#node.hidden = true;
+    document.body.dataset.reading = "no";
+    this.#shown(null);
+    this.#opener?.focus();
+    return true;
+  }
+
+  async #load(start, end) {
+    this.#request?.abort();
+    this.#request = new AbortController();
+    const mine = this.#state;
+    const { document_id } = mine.places[mine.index];
+    try {
+      mine.window = await api.text(document_id, start, end, this.#request.signal);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      mine.problem = error;
+    }
+    if (this.#state === mine) this.#draw();
+  }
+
+  /** The text that is read stays where it is on the screen when more is put before it. */
+  async #grow({ start, end }) {
+    const below = this.#sheet.scrollHeight - this.#sheet.scrollTop;
+    const before = start < this.#state.window.start;
+    await this.#load(start, end);
+    if (before) this.#sheet.scrollTop = this.#sheet.scrollHeight - below;
+  }
+
+  #light() {
+    const lit = this.#node.querySelector("mark.here") ?? this.#node.querySelector("#reader-title");
+    lit.scrollIntoView({ block: "center" });
+    lit.focus({ preventScroll: true });
+  }
+
+  #draw() {
+    if (!this.#state) return;
+    redraw(this.#bar, this.#head());
+    redraw(this.#sheet, this.#body());
+  }
+
+  #head() {
+    const { places, index } = this.#state;
     const { path, document_id, page } = places[index];
     const what = t("reader.original");
     const link = { class: "tool", href: api.original(document_id), download: "", "aria-label": what, title: what };
     const title = el("h2", { id: "reader-title", tabindex: "-1" }, path);
     return [
       el("div", { class: "reader-title" }, title, page != null && el("p", {}, t("reader.page", { page }))),
-      places.length > 1 && el("span", { class: "count" }, t("reader.count", { number: index + 1, count: places.length })),
-      places.length > 1 && button("previous", t("reader.previous"), () => move(-1), index === 0),
-      places.length > 1 && button("next", t("reader.next"), () => move(1), index === places.length - 1),
+      places.length > 1 && this.#steps(places, index),
       el("a", link, icon("original")),
-      button("close", t("reader.close"), close),
+      button("close", t("reader.close"), () => this.close()),
     ];
   }
 
-  /** The text around what is read stays where it is on the screen when more is put before it. */
-  async function grow({ start, end }) {
-    const below = sheet.scrollHeight - sheet.scrollTop;
-    const before = start < state.window.start;
-    await load(start, end);
-    if (before) sheet.scrollTop = sheet.scrollHeight - below;
+  #steps(places, index) {
+    const count = el("span", { class: "count" }, t("reader.count", { number: index + 1, count: places.length }));
+    const previous = button("previous", t("reader.previous"), () => this.move(-1), index === 0);
+    return [count, previous, button("next", t("reader.next"), () => this.move(1), index === places.length - 1)];
   }
 
-  const more = (label, part) =>
-    el("button", { type: "button", class: "more", "data-key": label, click: () => grow(part) }, t(label));
-
-  const waiting = () => el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t("reader.loading"));
-
-  function body() {
-    const { window: part, places, index, problem } = state;
+  #body() {
+    const { window: part, places, index, problem } = this.#state;
     if (problem) return failure(words(problem));
     if (!part) return waiting();
     return [
       hasChanged(places[index], part) && failure(t("reader.changed")),
-      part.start > 0 && more("reader.earlier", earlier(part)),
+      part.start > 0 && this.#more("reader.earlier", earlier(part)),
       el("div", { class: "paper", dir: "auto" }, paper(part, places, index)),
-      part.end < part.length && more("reader.later", later(part)),
+      part.end < part.length && this.#more("reader.later", later(part)),
     ];
   }
 
-  function draw() {
-    if (!state) return;
-    redraw(bar, head());
-    redraw(sheet, body());
+  #more(label, part) {
+    return el("button", { type: "button", class: "more", "data-key": label, click: () => this.#grow(part) }, t(label));
   }
-
-  async function load(start, end) {
-    request?.abort();
-    request = new AbortController();
-    const { signal } = request;
-    const mine = state;
-    try {
-      mine.window = await api.text(mine.places[mine.index].document_id, start, end, signal);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      mine.problem = error;
-    }
-    if (state === mine) draw();
-  }
-
-  async function open(places, index) {
-    const place = places[index];
-    if (!state) opener = document.activeElement;
-    const mine = { places, index, window: null, problem: null };
-    state = mine;
-    node.hidden = false;
-    document.body.dataset.reading = "yes";
-    draw();
-    shown(place);
-    announce(t("reader.opened", { path: place.path }));
-    await load(Math.max(0, place.start - AROUND), place.end + AROUND);
-    if (state !== mine) return; // closed, or another place was opened meanwhile
-    const lit = node.querySelector("mark.here") ?? node.querySelector("#reader-title");
-    lit?.scrollIntoView({ block: "center" });
-    lit?.focus({ preventScroll: true });
-  }
-
-  /** To a neighbouring place; false where there is none. */
-  function move(step) {
-    const index = state ? state.index + step : -1;
-    if (!state?.places[index]) return false;
-    open(state.places, index);
-    return true;
-  }
-
-  /** False where nothing is open. */
-  function close() {
-    if (!state) return false;
-    request?.abort();
-    state = null;
-    node.hidden = true;
-    document.body.dataset.reading = "no";
-    shown(null);
-    opener?.focus();
-    return true;
-  }
-
-  onLanguage(draw);
-  return { open, move, close };
 }
+
+function button(name, label, click, disabled = false) {
+  const names = { "aria-label": label, title: label, "data-key": name };
+  return el("button", { type: "button", class: "tool", ...names, disabled, click }, icon(name));
+}
+
+const pulse = () => el("span", { class: "pulse", "aria-hidden": "true" });
+const waiting = () => el("p", { class: "progress" }, pulse(), t("reader.loading"));

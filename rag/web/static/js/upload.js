@@ -33,53 +33,59 @@ export function groups(files) {
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 /** `zone` has the button, the input and a line for what was said. `begun` is told of the job, `refused` of a problem. */
-export function uploads(zone, { begun, refused }) {
-  const [input, said] = [zone.querySelector("input[type=file]"), zone.querySelector(".upload-said")];
-  let depth = 0;
+export class Uploads {
+  #zone;
+  #input;
+  #told;
+  #depth = 0; // of the elements that files are dragged over: leaving one is not leaving the page
 
-  const lines = (texts) => redraw(said, texts.map((text) => failure(text)));
-
-  async function send(files) {
-    const { small, large } = sorted(files);
-    lines(large.map((name) => t("upload.large", { name })));
-    if (!small.length) return;
-    zone.setAttribute("aria-busy", "true");
-    announce(t("upload.sending", { count: small.length }));
-    try {
-      for (const group of groups(small)) {
-        const { added, job } = await api.upload(group);
-        announce(t("upload.added", { count: added.length }));
-        begun(job);
-      }
-    } catch (error) {
-      lines([words(error)]);
-      refused(error);
-    } finally {
-      zone.removeAttribute("aria-busy");
-      input.value = ""; // the same file may be chosen again
+  constructor(zone, told) {
+    this.#zone = zone;
+    this.#told = told;
+    this.#input = zone.querySelector("input[type=file]");
+    zone.querySelector("button").addEventListener("click", () => this.#input.click());
+    this.#input.addEventListener("change", () => this.#send(this.#input.files));
+    for (const kind of ["dragenter", "dragleave", "dragover", "drop"]) {
+      document.addEventListener(kind, (event) => carriesFiles(event) && this.#dragged(event));
     }
   }
 
-  const over = (is) => {
-    document.body.dataset.dropping = is ? "yes" : "no";
-  };
-  zone.querySelector("button").addEventListener("click", () => input.click());
-  input.addEventListener("change", () => send(input.files));
-  document.addEventListener("dragenter", (event) => {
-    if (carriesFiles(event)) over(Boolean((depth += 1)));
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (carriesFiles(event)) over(Boolean((depth = Math.max(0, depth - 1))));
-  });
-  document.addEventListener("dragover", (event) => {
-    if (carriesFiles(event)) event.preventDefault();
-  });
-  document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    depth = 0;
-    over(false);
-    location.hash = "documents";
-    send(event.dataTransfer.files);
-  });
+  #dragged(event) {
+    event.preventDefault(); // else the browser opens the file
+    if (event.type === "dragenter") this.#depth += 1;
+    if (event.type === "dragleave") this.#depth = Math.max(0, this.#depth - 1);
+    if (event.type === "drop") {
+      this.#depth = 0;
+      location.hash = "documents";
+      this.#send(event.dataTransfer.files);
+    }
+    document.body.dataset.dropping = this.#depth ? "yes" : "no";
+  }
+
+  async #send(files) {
+    const { small, large } = sorted(files);
+    this.#say(large.map((name) => t("upload.large", { name })));
+    if (!small.length) return;
+    this.#zone.setAttribute("aria-busy", "true");
+    announce(t("upload.sending", { count: small.length }));
+    try {
+      for (const group of groups(small)) await this.#sendGroup(group);
+    } catch (error) {
+      this.#say([words(error)]);
+      this.#told.refused(error);
+    } finally {
+      this.#zone.removeAttribute("aria-busy");
+      this.#input.value = ""; // the same file may be chosen again
+    }
+  }
+
+  async #sendGroup(group) {
+    const { added, job } = await api.upload(group);
+    announce(t("upload.added", { count: added.length }));
+    this.#told.begun(job);
+  }
+
+  #say(lines) {
+    redraw(this.#zone.querySelector(".upload-said"), lines.map(failure));
+  }
 }
