@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from litestar import Litestar, Request, delete, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
 from rag.types import Answer, Citation, Parameters, Passage, Receipt, Sentence, Span
@@ -114,13 +114,13 @@ async def ask(request: Request[Any, Any, Any]) -> ServerSentEvent:
 
 
 @get("/v1/documents", sync_to_thread=False)
-def documents(contains: str = "") -> dict[str, Any]:
+def documents(contains: FromQuery[str] = "") -> dict[str, Any]:
     items = [_item(path) for path in TEXTS if contains.lower() in path.lower()]
     return {"items": items, "total": len(items), "offset": 0, "limit": 50}
 
 
 @get("/v1/documents/{path:path}", sync_to_thread=False)
-def text(path: FromPath[str], start: int = 0, end: int = 200_000) -> dict[str, Any]:
+def text(path: FromPath[str], start: FromQuery[int] = 0, end: FromQuery[int] = 200_000) -> dict[str, Any]:
     name = path.removeprefix("/").removesuffix("/text")
     whole = TEXTS[name]
     end = min(end, len(whole))

@@ -39,7 +39,7 @@ export const en = {
   "place.page": "{path}, page {page}",
   "citation.open": "Source {number}: {place}",
   "sentence.unsupported": "not supported by the documents",
-  "refusal.why": "No passage that was found answers with enough certainty. These come nearest:",
+  "refusal.why": "No passage that was found answers with enough certainty.",
   "confidence.high": "The best passage very probably answers this ({share})",
   "confidence.good": "The best passage probably answers this ({share})",
   "confidence.even": "It is not certain that the best passage answers this ({share})",

@@ -39,7 +39,7 @@ export const id = {
   "place.page": "{path}, halaman {page}",
   "citation.open": "Sumber {number}: {place}",
   "sentence.unsupported": "tidak didukung dokumen",
-  "refusal.why": "Tidak ada bagian yang menjawab dengan cukup pasti. Yang paling dekat:",
+  "refusal.why": "Tidak ada bagian yang menjawab dengan cukup pasti.",
   "confidence.high": "Bagian terbaik sangat mungkin menjawab ini ({share})",
   "confidence.good": "Bagian terbaik mungkin menjawab ini ({share})",
   "confidence.even": "Belum pasti bagian terbaik menjawab ini ({share})",
