@@ -26,12 +26,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("*.whl"))
 
 
-def test_the_wheel_carries_every_prompt_and_nothing_from_elsewhere(wheel: Path) -> None:
+def test_the_wheel_carries_every_prompt_and_the_page_and_nothing_from_elsewhere(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     prompts = {
         f"rag/prompts/{p.relative_to(ROOT / 'prompts').as_posix()}" for p in (ROOT / "prompts").rglob("*") if p.is_file()
     }
-    assert prompts <= names
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "rag" / "web" / "static").rglob("*") if path.is_file()}
+    assert prompts | page <= names
     assert all(name.startswith(("rag/", "rag-")) for name in names)
 
 

@@ -9,7 +9,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.web import access, asking, documents, health, jobs, problems, snapshots, uploads
+from rag.web import access, asking, documents, health, jobs, page, problems, snapshots, uploads
 from rag.web.admission import Admission
 from rag.web.rebuilding import Rebuilds
 
@@ -40,7 +40,7 @@ def create(engine: Engine, *, admission: Admission | None = None, rebuilds: Rebu
     """The application over one engine; when it shuts down, questions and the rebuild under way are stopped."""
     admission, rebuilds = admission or Admission(), rebuilds or Rebuilds(engine.settings)
     return Litestar(
-        route_handlers=ROUTES,
+        route_handlers=(*ROUTES, *page.HANDLERS),
         dependencies={"engine": _always(engine), "admission": _always(admission), "rebuilds": _always(rebuilds)},
         exception_handlers=dict.fromkeys((RagError, HTTPException, Exception), problems.reply),
         on_shutdown=[admission.close, rebuilds.close],

@@ -1,0 +1,94 @@
+// The rebuild of the index, followed until it has ended, with a line and a bar for each.
+import * as api from "./api.js";
+import { announce, el, icon, redraw } from "./dom.js";
+import { onLanguage, t } from "./i18n.js";
+import { failure } from "./problem.js";
+
+// Milliseconds until a job is asked for again where its stream was cut.
+const PAUSE = 1000;
+
+export const hasEnded = (job) => ["done", "failed"].includes(job.state);
+
+/** What a job is at, in words. Stages that we have no words for are shown as the service calls them. */
+export function stageWords(job, phrase) {
+  if (job.state === "waiting" || job.state === "done") return phrase(`job.${job.state}`);
+  if (job.state === "failed") return job.problem?.detail || phrase("job.failed");
+  const known = ["read", "embed"].find((stage) => job.stage?.startsWith(stage));
+  return known ? phrase(`job.${known}`) : job.stage || phrase("job.running");
+}
+
+
+/** The documents that a finished job had to leave out, a line each. */
+export const failures = (job) => job.report?.failures ?? [];
+
+function line(job) {
+  const counted = job.state === "running" && job.total > 0;
+  const count = counted && t("job.count", { done: job.done, total: job.total });
+  const words = [stageWords(job, t), count].filter(Boolean).join(" · ");
+  const size = counted ? { max: job.total, value: job.done } : {};
+  return el(
+    "li",
+    { class: "job", "data-state": job.state },
+    el("p", {}, job.state === "failed" ? icon("warning") : null, words),
+    hasEnded(job) ? null : el("progress", { ...size, "aria-label": words }),
+    failures(job).map((text) => failure(text)),
+  );
+}
+
+async function* states(id) {
+  for (;;) {
+    try {
+      for await (const { data } of api.job(id)) {
+        yield data;
+        if (hasEnded(data)) return;
+      }
+    } catch (error) {
+      if (error.status !== 0) throw error;
+    }
+    await new Promise((resume) => setTimeout(resume, PAUSE));
+  }
+}
+
+/** `list` takes a line for each job that is followed; `ended` is told when one has. */
+export class Jobs {
+  #list;
+  #ended;
+  #following = new Map();
+
+  constructor(list, ended) {
+    this.#list = list;
+    this.#ended = ended;
+    onLanguage(() => this.#draw());
+  }
+
+  /** Follow a job until it has ended. One that went well leaves nothing behind. */
+  async follow(job) {
+    if (this.#following.has(job.id)) return;
+    this.#show(job);
+    try {
+      for await (const state of states(job.id)) this.#show(state);
+    } catch (problem) {
+      this.#show({ ...job, state: "failed", problem });
+    }
+    const last = this.#following.get(job.id);
+    announce(stageWords(last, t));
+    if (last.state === "done" && !failures(last).length) this.#following.delete(job.id);
+    this.#draw();
+    this.#ended();
+  }
+
+  /** Follow what was begun elsewhere. */
+  async resume() {
+    const { items } = await api.jobs();
+    items.filter((job) => !hasEnded(job)).forEach((job) => this.follow(job));
+  }
+
+  #show(job) {
+    this.#following.set(job.id, job);
+    this.#draw();
+  }
+
+  #draw() {
+    redraw(this.#list, [...this.#following.values()].map(line));
+  }
+}

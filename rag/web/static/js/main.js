@@ -1,0 +1,111 @@
+// Joins the parts of the page, and says which of the two views is shown.
+import * as api from "./api.js";
+import { Conversation } from "./ask.js";
+import { DocumentList } from "./documents.js";
+import { Filters } from "./filters.js";
+import { languageSwitch, onLanguage, t } from "./i18n.js";
+import { Jobs } from "./jobs.js";
+import { listen } from "./keyboard.js";
+import { identify, login } from "./login.js";
+import { words } from "./problem.js";
+import { Reader } from "./reader.js";
+import { key } from "./turn.js";
+import { themeSwitch } from "./theme.js";
+import { Uploads } from "./upload.js";
+
+const at = (id) => document.getElementById(id);
+const [notice, tally] = [at("notice"), at("tally")];
+
+/** What opened a place shows that it is open; null where nothing is. */
+function showOpen(place) {
+  for (const button of document.querySelectorAll("[data-place]")) {
+    if (place && button.dataset.place === key(place)) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
+}
+
+/** To the neighbouring source: in the reader where it is open, else from citation to citation. */
+function step(by) {
+  if (read.move(by)) return true;
+  const citations = [...document.querySelectorAll(".citation")];
+  const here = citations.indexOf(document.activeElement);
+  const next = here < 0 ? undefined : citations[here + by];
+  next?.focus();
+  return Boolean(next);
+}
+
+const dialog = login(at("login"), () => start());
+const refused = (error) => error.status === 401 && dialog.ask();
+const read = new Reader(at("reader"), showOpen);
+const open = (places, index) => read.open(places, index);
+const filter = new Filters(at("filters"));
+const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, refused });
+const builds = new Jobs(at("jobs"), () => {
+  filter.forget();
+  list.load();
+  welcome();
+});
+const begun = (job) => builds.follow(job);
+const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, begun, refused });
+new Uploads(at("upload"), { begun, refused });
+
+function route() {
+  const inDocuments = location.hash === "#documents";
+  at("view-ask").hidden = inDocuments;
+  at("view-documents").hidden = !inDocuments;
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === (inDocuments ? "#documents" : "#ask")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  document.title = `${t(inDocuments ? "nav.documents" : "nav.ask")} · rag`;
+  if (inDocuments) list.load();
+}
+
+let count = null;
+const showCount = () => {
+  tally.textContent = count == null ? "" : t(count ? "welcome.count" : "welcome.empty", { count });
+};
+
+/** Whether questions can be answered, and of how many documents. */
+async function welcome() {
+  try {
+    if (!(await identify(at("logout")))) return dialog.ask();
+    count = (await api.documents({ limit: 1 })).total;
+    await api.ready();
+    notice.hidden = true;
+  } catch (error) {
+    notice.textContent = words(error);
+    notice.hidden = error.status === 401;
+    refused(error);
+  }
+  return showCount();
+}
+
+async function start() {
+  await welcome();
+  builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
+  if (location.hash === "#documents") list.load();
+}
+
+function toQuestion() {
+  location.hash = "ask";
+  route();
+  talk.focus();
+  return true;
+}
+
+languageSwitch(at("language"));
+themeSwitch(at("theme"));
+listen({ question: toQuestion, leave: () => read.close() || talk.end(), next: () => step(1), previous: () => step(-1) });
+at("logout").addEventListener("click", async () => {
+  await api.logout();
+  location.reload();
+});
+at("anew").addEventListener("click", () => talk.clear());
+addEventListener("hashchange", route);
+onLanguage(() => {
+  route();
+  showCount();
+});
+route();
+start();

@@ -1,0 +1,175 @@
+// A document beside the answer: the text around a place, the exact range lit, and the way to the next place.
+import * as api from "./api.js";
+import { announce, el, icon, redraw } from "./dom.js";
+import { onLanguage, t } from "./i18n.js";
+import { failure, words } from "./problem.js";
+import { pieces, slice } from "./ranges.js";
+
+// Code points around a place that are fetched at first, and with each wish for more: some pages of a book.
+const AROUND = 3000;
+// And at most at once: what is read on and on moves out at the other side.
+const MOST = 100_000;
+
+/** The windows that begin before and end after a part, each with as much of the part as there is room for. */
+export function earlier(part) {
+  const start = Math.max(0, part.start - AROUND);
+  return { start, end: Math.min(part.end, start + MOST) };
+}
+
+export function later(part) {
+  const end = Math.min(part.length, part.end + AROUND);
+  return { start: Math.max(part.start, end - MOST), end };
+}
+
+/** The ranges to mark in a window, the place itself first. */
+function marks(places, index) {
+  const here = places[index];
+  const same = places.filter((place) => place !== here && place.document_id === here.document_id);
+  const others = same.map(({ start, end }) => ({ start, end, kind: "also" }));
+  const around = here.around ? [{ ...here.around, kind: "around" }] : [];
+  return [{ start: here.start, end: here.end, kind: "here" }, ...others, ...around];
+}
+
+/** Whether the words that were cited do not stand there any more. A place without words cannot say. */
+export function hasChanged(place, { start, text }) {
+  return place.text != null && slice(text, place.start - start, place.end - start) !== place.text;
+}
+
+function paper(shown, places, index) {
+  const marked = pieces(shown.text, shown.start, marks(places, index), shown.pages);
+  return marked.map(({ text, kind, page }) => {
+    if (page != null) return el("span", { class: "page" }, t("reader.page", { page }));
+    return kind ? el("mark", { class: kind, tabindex: kind === "here" ? "-1" : false }, text) : text;
+  });
+}
+
+/** The aside: `shown(place)` is told of each place that is opened, and of null when the reader closes. */
+export class Reader {
+  #node;
+  #bar = el("header", { class: "reader-head" });
+  #sheet = el("div", { class: "reader-body", tabindex: "0" });
+  #shown;
+  #state = null; // {places, index, window, problem}
+  #request = null;
+  #opener = null;
+
+  constructor(node, shown) {
+    this.#node = node;
+    this.#shown = shown;
+    node.replaceChildren(this.#bar, this.#sheet);
+    onLanguage(() => this.#draw());
+  }
+
+  /** Open one of several places, and light it. */
+  async open(places, index) {
+    const place = places[index];
+    if (!this.#state) this.#opener = document.activeElement;
+    const mine = { places, index, window: null, problem: null };
+    this.#state = mine;
+    this.#node.hidden = false;
+    document.body.dataset.reading = "yes";
+    this.#draw();
+    this.#shown(place);
+    announce(t("reader.opened", { path: place.path }));
+    await this.#load(Math.max(0, place.start - AROUND), place.end + AROUND);
+    if (this.#state === mine) this.#light(); // not closed, and no other place opened meanwhile
+  }
+
+  /** To a neighbouring place; false where there is none. */
+  move(step) {
+    const index = this.#state ? this.#state.index + step : -1;
+    if (!this.#state?.places[index]) return false;
+    this.open(this.#state.places, index);
+    return true;
+  }
+
+  /** False where nothing is open. */
+  close() {
+    if (!this.#state) return false;
+    this.#request?.abort();
+    this.#state = null;
+    this.#node.hidden = true;
+    document.body.dataset.reading = "no";
+    this.#shown(null);
+    this.#opener?.focus();
+    return true;
+  }
+
+  async #load(start, end) {
+    this.#request?.abort();
+    this.#request = new AbortController();
+    const mine = this.#state;
+    const { document_id } = mine.places[mine.index];
+    try {
+      mine.window = await api.text(document_id, start, end, this.#request.signal);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      mine.problem = error;
+    }
+    if (this.#state === mine) this.#draw();
+  }
+
+  /** The text that is read stays where it is on the screen when more is put before it. */
+  async #grow({ start, end }) {
+    const below = this.#sheet.scrollHeight - this.#sheet.scrollTop;
+    const before = start < this.#state.window.start;
+    await this.#load(start, end);
+    if (before) this.#sheet.scrollTop = this.#sheet.scrollHeight - below;
+  }
+
+  #light() {
+    const lit = this.#node.querySelector("mark.here") ?? this.#node.querySelector("#reader-title");
+    lit.scrollIntoView({ block: "center" });
+    lit.focus({ preventScroll: true });
+  }
+
+  #draw() {
+    if (!this.#state) return;
+    redraw(this.#bar, this.#head());
+    redraw(this.#sheet, this.#body());
+  }
+
+  #head() {
+    const { places, index } = this.#state;
+    const { path, document_id, page } = places[index];
+    const what = t("reader.original");
+    const link = { class: "tool", href: api.original(document_id), download: "", "aria-label": what, title: what };
+    const title = el("h2", { id: "reader-title", tabindex: "-1" }, path);
+    return [
+      el("div", { class: "reader-title" }, title, page != null && el("p", {}, t("reader.page", { page }))),
+      places.length > 1 && this.#steps(places, index),
+      el("a", link, icon("original")),
+      button("close", t("reader.close"), () => this.close()),
+    ];
+  }
+
+  #steps(places, index) {
+    const count = el("span", { class: "count" }, t("reader.count", { number: index + 1, count: places.length }));
+    const previous = button("previous", t("reader.previous"), () => this.move(-1), index === 0);
+    return [count, previous, button("next", t("reader.next"), () => this.move(1), index === places.length - 1)];
+  }
+
+  #body() {
+    const { window: part, places, index, problem } = this.#state;
+    if (problem) return failure(words(problem));
+    if (!part) return waiting();
+    return [
+      hasChanged(places[index], part) && failure(t("reader.changed")),
+      part.start > 0 && this.#more("reader.earlier", earlier(part)),
+      el("div", { class: "paper", dir: "auto" }, paper(part, places, index)),
+      part.end < part.length && this.#more("reader.later", later(part)),
+    ];
+  }
+
+  #more(label, part) {
+    return el("button", { type: "button", class: "more", "data-key": label, click: () => this.#grow(part) }, t(label));
+  }
+}
+
+function button(name, label, click, disabled = false) {
+  const names = { "aria-label": label, title: label, "data-key": name };
+  return el("button", { type: "button", class: "tool", ...names, disabled, click }, icon(name));
+}
+
+const pulse = () => el("span", { class: "pulse", "aria-hidden": "true" });
+const waiting = () => el("p", { class: "progress" }, pulse(), t("reader.loading"));

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { failures, hasEnded, stageWords } from "../../../rag/web/static/js/jobs.js";
+
+test("a job says what it is at, also where it is at something new", () => {
+  const words = (job) => stageWords({ state: "running", ...job }, (key) => key);
+  assert.equal(words({ stage: "reading" }), "job.read");
+  assert.equal(words({ stage: "embedded" }), "job.embed");
+  assert.equal(words({ stage: "polishing" }), "polishing");
+  assert.equal(words({ stage: null }), "job.running");
+  assert.equal(words({ state: "waiting" }), "job.waiting");
+  assert.equal(words({ state: "failed", problem: { detail: "disk full; make room" } }), "disk full; make room");
+  assert.equal(words({ state: "failed", problem: null }), "job.failed");
+});
+
+test("a job has ended when it is done or failed, and names what it left out", () => {
+  assert.deepEqual(["waiting", "running", "done", "failed"].map((state) => hasEnded({ state })), [false, false, true, true]);
+  assert.deepEqual(failures({ report: { failures: ["a.pdf: encrypted"] } }), ["a.pdf: encrypted"]);
+  assert.deepEqual(failures({ report: null }), []);
+});
