@@ -286,7 +286,7 @@ class Engine:
         if name == JUDGE:
             return self.small_judge
         if name == BOTH_JUDGES:
-            return SecondOpinion(self.small_judge, self._llm_judge)
+            return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
         if name == LLM_JUDGE:
             return self._llm_judge()
         from rag.judging import hub

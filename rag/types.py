@@ -269,5 +269,5 @@ class Reader(Protocol):
     def judge(self, question: str, passage: str) -> float:
         """Log-odds that the passage answers the question."""
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        """The answer from the passage alone, piece by piece. `instruction` names the language."""
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        """The answer from these passages alone, one at least, piece by piece. `instruction` names the language."""

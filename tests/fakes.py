@@ -81,9 +81,10 @@ class OverlapReader:
     def judge(self, question: str, passage: str) -> float:
         return 8 * _share(question, passage) - 3
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        best = _best_sentence(question, passage)
-        yield from re.findall(r"\S+\s*", passage[best.start : best.end])
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        for passage in passages:
+            best = _best_sentence(question, passage)
+            yield from re.findall(r"\S+\s*", passage[best.start : best.end])
 
 
 class SlowReader(OverlapReader):
@@ -95,7 +96,7 @@ class SlowReader(OverlapReader):
         self.pause, self.written, self.left = pause, 0, threading.Event()
         self._lock = threading.RLock()
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         with self._lock:
             try:
                 while self.written < self.most:
@@ -132,7 +133,7 @@ class ScriptedReader:
         self.judged.append(passage)
         return self.log_odds if isinstance(self.log_odds, float) else self.log_odds[passage]
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         yield from self.pieces
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ _LEAST_NAMES = 0.5
 # A further sentence is cited where it has at least this share of the claim's words that the ones before it lack.
 _ADDS = 0.25
 _MOST = 2
+# The share of the marked words that an answer has that repeats them.
+_REPEATED = 0.8
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -45,6 +48,11 @@ def select(
             chosen.append(index)
             covered |= having[index]
     return sorted(chosen)
+
+
+def repeats(said: Sequence[str], marked: AbstractSet[str]) -> bool:
+    """Whether nearly all of the marked words are said."""
+    return len(marked & frozenset(said)) >= _REPEATED * len(marked)
 
 
 def numbers_occur(claim: str, evidence: str) -> bool:
