@@ -10,8 +10,9 @@ class SecondOpinion:
 
     `second` is called when it is needed. Below `found` it changes nothing. On idkmrc's development half, by 220 of the 431
     questions (of 760) of which ours is not sure (.04 to .85), the two refuse .099 of the answered questions and .740 of their
-    one-word edits at .6; at .5 .082 and .651; ours alone .158 and .842 at .6, of all. No weighting of both did better (AUROC .825 among
-    these, and of ours alone .826): the second one is there for open questions, of which the data have few.
+    one-word edits at .6; at .5 .082 and .651. Ours alone refuses .158 and .842 at .6, and .103 and .689 at .35. No weighting of
+    both did better (AUROC .825 among these, and of ours alone .826): the second one is there for open questions, of which the
+    data have few.
     """
 
     def __init__(self, first: Judge, second: Callable[[], Judge], found: float) -> None:
