@@ -42,7 +42,7 @@ def answer(
         yield Token(piece)
     clock.lap("write")
     sentences = citing.sentences(citing.claims(written, language), language, chosen, tools)
-    for quote in quoting.quotes(question, language, choice.chosen, sentences, tools):
+    for quote in quoting.quotes(question, language, choice, sentences, tools):
         sentences.append(quote)
         yield Token(f" {quote.text}")
     clock.lap("cite")
@@ -68,7 +68,7 @@ class _Clock:
 def _marked(choice: Choice, tools: Tools) -> Citation | None:
     """The instant answer, where the judge marked one and its citation verifies."""
     best = choice.chosen[0]
-    span = best.judgement.span
+    span = None if choice.halves else best.judgement.span
     return next(iter(citing.cite([(best.passage, span)], tools)), None) if span else None
 
 

@@ -1,7 +1,7 @@
 """Which passages the answer is taken from: one where one suffices, two or three where the question needs them together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rag.answering import needs
 from rag.answering.tools import Tools
@@ -31,11 +31,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was judged, best first; those `chosen` answer, the best first, with this confidence. None are where nothing does."""
+    """What was judged, best first; those `chosen` answer, the best first, with this confidence. None are where nothing does.
+
+    Of `halves` each tells a part, and the words that were marked in one do not answer.
+    """
 
     ranked: tuple[Verdict, ...]
     chosen: tuple[Verdict, ...]
     confidence: float
+    halves: bool = False
 
     def order(self, passages: Sequence[Passage]) -> list[Passage]:
         """All passages: those judged first, best first."""
@@ -75,7 +79,5 @@ def _together(question: str, ranked: Sequence[Verdict], surest: float, tools: To
     for pair in needs.pairs(question, texts):
         (joint,) = tools.judge.judge(question, ["\n".join(texts[i] for i in pair)])
         if log_odds(joint.confidence) >= log_odds(surest) + _GAIN:
-            # Words that were marked in one half answer nothing.
-            chosen = (Verdict(ranked[i].passage, replace(ranked[i].judgement, span=None)) for i in pair)
-            return Choice(tuple(ranked), tuple(chosen), joint.confidence)
+            return Choice(tuple(ranked), tuple(ranked[i] for i in pair), joint.confidence, halves=True)
     return None

@@ -34,11 +34,12 @@ def sentences(claimed: Sequence[str], language: str, passages: Sequence[Passage]
     # Both sides as queries: e5 compares like with like under one prefix.
     vectors = tools.embedder.embed_queries([*claimed, *said])
     words = [texts.words(sentence, passage.language) for sentence, (passage, _) in zip(said, places, strict=True)]
+    sources = [passages.index(passage) for passage, _ in places]
     read = "\n".join(passage.text for passage in passages)
     across = any(passage.language != language for passage in passages)
     found: list[Sentence] = []
     for number, (claim, support) in enumerate(zip(claimed, _support(claimed, read, tools), strict=True)):
-        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :])
+        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :], sources)
         named = across or evidence.names_occur(claim, read, language)
         numbered = evidence.numbers_occur(claim, read)
         supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rag import text as texts
 from rag.answering import citing, evidence
-from rag.answering.choosing import Verdict
+from rag.answering.choosing import Choice
 from rag.answering.tools import Tools
 from rag.types import Passage, Sentence, Span
 
@@ -12,18 +12,18 @@ from rag.types import Passage, Sentence, Span
 _LONGEST = 400
 
 
-def quotes(
-    question: str, language: str, chosen: Sequence[Verdict], sentences: Sequence[Sentence], tools: Tools
-) -> Iterator[Sentence]:
+def quotes(question: str, language: str, choice: Choice, sentences: Sequence[Sentence], tools: Tools) -> Iterator[Sentence]:
     """A sentence for each passage whose marked words no supported sentence repeats.
 
     Where the judge and the language model read a passage differently both are shown, and the quote cannot be wrong. In another
-    language than the passage's nothing can be repeated: there a quote stands only for an answer that nothing supports.
+    language than the passage's nothing can be repeated, and half an answer need not be: there quotes stand only for an answer
+    that nothing supports.
     """
     said = [sentence.text for sentence in sentences if sentence.supported]
-    for verdict in chosen:
+    for verdict in choice.chosen:
         passage, marked = verdict.passage, verdict.judgement.span
-        if marked is None or (said and (passage.language != language or _repeats(said, passage, marked, question))):
+        other = choice.halves or passage.language != language
+        if marked is None or (said and (other or _repeats(said, passage, marked, question))):
             continue
         if quote := _quote(passage, marked, tools):
             yield quote

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answering.choosing import Verdict
+from rag.answering.choosing import Choice, Verdict
 from rag.answering.quoting import quotes
 from rag.answering.tools import Tools
 from rag.types import Citation, Document, Judgement, Passage, Sentence, Span
@@ -14,10 +14,13 @@ CITED = (Citation("d1", "a.txt", "ab" * 32, 7, 12, "PNRI "),)
 QUESTION = "Kapan PNRI didirikan?"
 
 
-def quoted(*said: str, language: str = "id", marked: Span | None = YEAR, document: Document = DOCUMENT) -> list[Sentence]:
+def quoted(
+    *said: str, language: str = "id", marked: Span | None = YEAR, document: Document = DOCUMENT, halves: bool = False
+) -> list[Sentence]:
     tools = Tools(OverlapJudge(), None, OverlapReader, BagEmbedder(), {document.id: document}.get)
     sentences = [Sentence(text.removeprefix("?"), () if text.startswith("?") else CITED) for text in said]
-    return list(quotes(QUESTION, language, [Verdict(PASSAGE, Judgement(0.9, marked))], sentences, tools))
+    chosen = (Verdict(PASSAGE, Judgement(0.9, marked)),)
+    return list(quotes(QUESTION, language, Choice(chosen, chosen, 0.9, halves), sentences, tools))
 
 
 def test_what_the_answer_does_not_say_is_quoted_with_its_place() -> None:
@@ -49,6 +52,11 @@ def test_across_languages_only_an_answer_without_support_is_replaced() -> None:
     assert len(quoted("?PNRI was founded in 1991.", language="en")) == 1
 
 
+def test_half_an_answer_is_quoted_only_where_nothing_else_is_left() -> None:
+    assert quoted("Keduanya sama tua.", halves=True) == []
+    assert len(quoted("?Selisihnya 77 tahun.", halves=True)) == 1
+
+
 def test_nothing_marked_is_nothing_quoted() -> None:
     assert quoted(marked=None) == []
 
@@ -64,5 +72,5 @@ def test_of_a_sentence_without_end_the_marked_words_are_quoted(words: int) -> No
     document = Document("d1", "a.txt", "ab" * 32, "text/plain", "id", "2026-01-01", text)
     tools = Tools(OverlapJudge(), None, OverlapReader, BagEmbedder(), {"d1": document}.get)
     verdict = Verdict(passage, Judgement(0.9, Span(len(text) - 4, len(text))))
-    (quote,) = quotes(QUESTION, "id", [verdict], [], tools)
+    (quote,) = quotes(QUESTION, "id", Choice((verdict,), (verdict,), 0.9), [], tools)
     assert quote.text == ("“1809”" if words == 200 else f"“{text}”")
