@@ -132,7 +132,7 @@ class Engine:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
-        spoken = language.detect(question, leaning=opened.languages())
+        spoken = language.of_question(question, leaning=opened.languages())
         if not judged:
             return self.retriever(opened).search(question, spoken, count, conditions)
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
@@ -153,7 +153,7 @@ class Engine:
         reader = loading.submit(lambda: self.reader)
         loading.shutdown(wait=False)
         retriever, judge = self.retriever(opened), self.judge
-        spoken = language.detect(question, leaning=opened.languages())
+        spoken = language.of_question(question, leaning=opened.languages())
         loaded = time.perf_counter()
         passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
