@@ -36,8 +36,8 @@ def of_question(question: str, leaning: Collection[str] = ()) -> str:
     """The language that a question is asked in, by its words without names: "When was Ari Sudrajat born?" is English.
 
     A name is a word with a capital letter that does not begin the question. Leaning to Indonesian, of the development questions
-    this names .997 of idkmrc's rightly (with their names .988), .976 of nomiracl's (.959), .959 of HAGRID's English ones (.942),
-    and loses none elsewhere.
+    this names .997 of idkmrc's rightly (with their names .988), .976 of nomiracl's (.959) and .959 of HAGRID's English ones
+    (.942), and loses none elsewhere.
     """
     first, *others = question.split() or [""]
     plain = [first, *(word for word in others if not word[0].isupper())]
