@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rag import stopping
 from rag.answering import citing
 from rag.answering.prompt import Phrases
 from rag.answering.refusing import without_refusal
@@ -82,6 +83,7 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator
     """Verdicts in the order of retrieval, no further than the first that is certain."""
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
+        stopping.current().check()
         yield Verdict(ranking.judged(passage, judgement), judgement)
         if judgement.confidence >= tools.judge.certain:
             return

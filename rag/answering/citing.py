@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag import text as texts
-from rag.answering import citations, evidence
+from rag.answering import addresses, citations, evidence
 from rag.answering.prompt import Phrases
 from rag.answering.refusing import is_refusal
 from rag.answering.tools import Tools
@@ -40,7 +40,8 @@ def sentences(claimed: Sequence[str], language: str, passage: Passage, tools: To
         chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :])
         named = language != passage.language or evidence.names_occur(claim, passage.text, language)
         numbered = evidence.numbers_occur(claim, passage.text)
-        supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)
+        addressed = not addresses.foreign(claim, passage.text)
+        supported = named and numbered and addressed and (support is None or support >= _LEAST_SUPPORT)
         found.append(Sentence(claim, cite(passage, [spans[i] for i in chosen], tools) if supported else (), support))
     return found
 
