@@ -117,6 +117,8 @@ class LlamaReader:
             logits[token] = -np.inf
             if token not in self._model.control and (written := draft.take(self._model.piece(token))) is not None:
                 return token, written
+            if draft.is_over:
+                return None
         return None
 
     def _frame(self) -> tuple[tuple[Piece, ...], tuple[Piece, ...], tuple[Piece, ...]]:

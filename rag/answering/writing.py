@@ -14,9 +14,10 @@ from rag.answering import addresses
 _LOOKED_AT = 240
 # A run of so many letters and digits of the instructions is one of theirs; ordinary words in common are shorter.
 _RUN = 24
-# Notes that a document's author made, `[12]`, and what stands in brackets.
+# Notes that a document's author made, `[12]`; a bracket; and one with a number in it, as far as it is written.
 _NOTE = re.compile(r"[\[［【]\s*\^?\d+\s*[\]］】]")
-_BRACKETED = re.compile(r"[\[［【][^\]］】]*[\]］】]?")
+_BRACKET = re.compile(r"[\[［【]")
+_NUMBERED = re.compile(r"[\[［【]\s*\^?\d[^\]］】]*[\]］】]?")
 # What other models' templates are made of; those of the model itself are its control tokens.
 _TEMPLATE = re.compile(
     r"<[|｜]|</?s>|<</?SYS|\[/?INST|<(?:start|end)_of_turn|<(?:bos|eos)>|^\s*(?:user|assistant|system):",
@@ -54,32 +55,38 @@ class Rule:
         text = before + added
         if self._instructions.has_marker(text) or addresses.foreign(text, self._passage, len(before)):
             return False
-        return not self._has_brackets_of_its_own(text, len(before)) and not self._recites(text, added)
+        return not self._has_brackets_of_its_own(text, len(before))
 
-    def _has_brackets_of_its_own(self, text: str, since: int) -> bool:
-        """Brackets are the program's, for citations; the model may copy some of the passage, but for its notes."""
-        found = (match[0] for match in _BRACKETED.finditer(text) if match.end() > since)
-        return any(bracketed not in self._without_notes for bracketed in found)
-
-    def _recites(self, text: str, added: str) -> bool:
-        """Whether it ends in a run of letters from the instructions that is not from the passage."""
+    def recites(self, before: str, added: str) -> bool:
+        """Whether what was written `before` would go on to a run of letters from the instructions, and not from the passage."""
+        text = before[-_LOOKED_AT:] + added
         letters = _letters(text)[-_RUN - len(added) :]
         runs = (letters[start : start + _RUN] for start in range(len(letters) - _RUN + 1))
         return any(run in self._letters and run not in self._of_passage for run in runs)
 
+    def _has_brackets_of_its_own(self, text: str, since: int) -> bool:
+        """Brackets are the program's, for citations; the model may copy some of the passage, but for its notes."""
+        if _BRACKET.search(text, since) and not _BRACKET.search(self._without_notes):
+            return True
+        return any(found[0] not in self._without_notes for found in _NUMBERED.finditer(text) if found.end() > since)
+
 
 class Draft:
-    """An answer as it is written: bytes come in, characters go out."""
+    """An answer as it is written: bytes come in, characters go out. It `is_over` where the model recites its instructions.
+
+    Who only leaves out the next word of a recital hears the same in other words.
+    """
 
     def __init__(self, rule: Rule) -> None:
-        self._rule, self._text = rule, ""
+        self._rule, self._text, self.is_over = rule, "", False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def take(self, piece: bytes) -> str | None:
         """The characters that the piece completes; None where the rule has it otherwise, and then it is not taken."""
         before = self._decoder.getstate()
         added = self._decoder.decode(piece)
-        if added and not self._rule.allows(self._text, added):
+        self.is_over = self.is_over or self._rule.recites(self._text, added)
+        if self.is_over or (added and not self._rule.allows(self._text, added)):
             self._decoder.setstate(before)
             return None
         self._text += added
