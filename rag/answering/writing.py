@@ -34,7 +34,8 @@ class Instructions:
         self.letters = " ".join(_letters(text) for text in texts)
         names = {re.escape(name) for name in control if name.strip()}
         labels = {rf"^\s*{label}:" for text in texts for label in re.findall(r"^(\w+):", text, re.MULTILINE)}
-        self._markers = re.compile("|".join(sorted(names | labels)), re.MULTILINE)
+        # Of nothing at all a pattern would find everything.
+        self._markers = re.compile("|".join(sorted(names | labels)) or r"(?!)", re.MULTILINE)
 
     def has_marker(self, text: str) -> bool:
         """Whether the name of a control token stands there, or a line begins as one of the prompts does."""
