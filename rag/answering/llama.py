@@ -32,7 +32,7 @@ _BATCH = 128
 _LEAST_PASSAGE = 64
 # Passages kept in the context at once, beside the prefix in sequence 0.
 _SEQUENCES = 32
-# A sequence for the moment in which a passage's cells are copied without those of the prefix, which all share.
+# A sequence for what is not kept: a conversation, or a passage's cells while they are copied without the shared prefix.
 _SCRATCH = _SEQUENCES
 # What of a context's parameters changes no number of a passage's state: how large it is, and how many work on it.
 _NEUTRAL = frozenset({"n_ctx", "n_seq_max", "n_threads", "n_threads_batch", "no_perf"})
@@ -113,6 +113,19 @@ class LlamaReader:
                 yield from self._write(held.sequence, held.end + len(task), logits)
             finally:
                 self._take_back(held)
+
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        """The last question of a conversation as the model would ask it alone. Nothing of it is kept, in memory or on disk."""
+        filled = self._prompts.follow_up.fill(question=normalise(question), language=language)
+        with self._lock:
+            said = self._tokens((Piece(normalise(conversation), trusted=False),)) + self._task(filled)
+            self._make_room(len(said) + self._answer_tokens, keeping="")
+            C.llama_memory_seq_cp(self._memory, 0, _SCRATCH, -1, -1)
+            try:
+                logits = self._read(_SCRATCH, len(self._prefix), said)
+                return "".join(self._write(_SCRATCH, len(self._prefix) + len(said), logits))
+            finally:
+                C.llama_memory_seq_rm(self._memory, _SCRATCH, -1, -1)
 
     def is_stored(self, passage: str) -> bool:
         """Whether the passage's state lies in the store."""

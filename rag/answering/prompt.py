@@ -19,10 +19,11 @@ _DECLARED = {
     "passage": frozenset({"passage"}),
     "judge": frozenset({"question"}),
     "answer": frozenset({"question", "instruction"}),
+    "follow_up": frozenset({"question", "language"}),
 }
 # The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
 _FALLBACK = "other"
-_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged")
+_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged", "pointing", "linking")
 _MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
 
 
@@ -60,7 +61,9 @@ class Phrases:
 
     `instruction` asks for that language right after the question, in that language; `none` is what it tells the model to write
     when the text does not answer; `refusal` is what the person reads then. `dropped` and `flagged` tell them that sentences
-    without support were left out, or are shown with a mark.
+    without support were left out, or are shown with a mark. `pointing` are words that make a question lean on what was said
+    before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a question begins with
+    them, as "and" and "what about", with commas between.
     """
 
     name: str
@@ -69,6 +72,8 @@ class Phrases:
     refusal: str
     dropped: str
     flagged: str
+    pointing: str
+    linking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Prompts:
     passage: Template
     judge: Template
     answer: Template
+    follow_up: Template
     languages: dict[str, Phrases]
     digest: str
 

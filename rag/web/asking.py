@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
 from rag.errors import QuestionError
-from rag.types import Answer, Event, Found, Marked, Passage, Token
+from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood
 from rag.web import problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
@@ -26,7 +26,7 @@ from rag.web.described import EVENTS, EventStreamToo
 _MOST_TURNS, _MOST_ANSWER_CHARACTERS = 20, 10_000
 
 
-class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+class AskedBefore(Struct, frozen=True, forbid_unknown_fields=True):
     """A question of the conversation before this one, and what was answered."""
 
     question: str
@@ -36,12 +36,13 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
 class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """A question to the documents; `where` is a filter, as in `language=id and folder=news and date>=2026-01`.
 
-    `history` is the conversation before, oldest first. It is not used yet: ask a question that can be understood alone.
+    `history` is the conversation before, oldest first. A question that leans on it ("And when?") is made to stand alone, by its
+    last three turns: `understood_as` of the answer says how it was understood.
     """
 
     question: str
     where: str = ""
-    history: tuple[Turn, ...] = ()
+    history: tuple[AskedBefore, ...] = ()
 
 
 class SearchRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +86,8 @@ async def ask(
     Closing the connection stops the model.
     """
     _require_short(data.history)
-    asking = admission.admit(lambda: engine.ask(data.question, data.where))
+    turns = tuple(Turn(turn.question, turn.answer) for turn in data.history)
+    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking)
     answer = await _last(asking, request)
@@ -121,7 +123,7 @@ def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
     yield engine.search(data.question, data.count, data.where, judged=True)
 
 
-def _require_short(history: tuple[Turn, ...]) -> None:
+def _require_short(history: tuple[AskedBefore, ...]) -> None:
     if len(history) > _MOST_TURNS:
         raise QuestionError(f"the history has {len(history)} turns", f"send the last {_MOST_TURNS}")
     for turn in history:
@@ -191,6 +193,8 @@ def _said(event: Event) -> Iterator[ServerSentEventMessage]:
     match event:
         case Found(passages):
             yield _message("evidence", {"passages": passages})
+        case Understood(question):
+            yield _message("understood", {"question": question})
         case Marked(citation, confidence):
             yield _message("verdict", {"citation": citation, "confidence": confidence})
         case Token(text):
