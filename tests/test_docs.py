@@ -34,7 +34,7 @@ def test_every_setting_is_in_the_readme(field: str) -> None:
 def test_every_route_is_in_the_readme(handler: HTTPRouteHandler) -> None:
     for method in handler.http_methods:
         for path in handler.paths:
-            assert f"`{method} {re.sub(r'{[a-z_]+:str}', '{id}', path)}`" in README
+            assert f"`{method} {re.sub(r'{[a-z_]+:(str|path)}', '{id}', path)}`" in README
 
 
 def test_the_schema_is_in_the_readme() -> None:

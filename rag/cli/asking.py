@@ -109,3 +109,10 @@ def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.web.serving import serve
 
     serve(engine_of(chosen))
+
+
+def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag mcp`: until the client closes standard input. Standard output is the protocol's alone."""
+    from rag.web.mcp.stdio import serve
+
+    serve(engine_of(chosen))

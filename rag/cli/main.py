@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("id", nargs="?", help="the snapshot to go back to")
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", asking.serve, "answer over HTTP")
+    _command(commands, "mcp", asking.mcp, "answer a client of the Model Context Protocol, over standard input and output")
     _evaluations(commands)
     weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")

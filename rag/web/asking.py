@@ -1,8 +1,7 @@
 """Asking and searching. An answer is one JSON value, or events while it is made; who hangs up stops the model."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from litestar import Request, Response, post
 from litestar.background_tasks import BackgroundTask
@@ -20,6 +19,7 @@ from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Unders
 from rag.web import problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
+from rag.web.awaiting import last, to_nobody
 from rag.web.described import EVENTS, EventStreamToo
 
 # Turns of a conversation that a follow-up may come with, and the characters of an answer in it.
@@ -61,8 +61,6 @@ class SearchResponse(Struct, frozen=True):
     passages: list[Passage]
 
 
-T = TypeVar("T")
-
 _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?", "where": "language=id"}
 
 
@@ -90,9 +88,9 @@ async def ask(
     asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking)
-    answer = await _last(asking, request)
+    answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
-    return Response(answer) if answer else _to_nobody()
+    return Response(answer) if answer else to_nobody()
 
 
 @post(
@@ -110,10 +108,10 @@ async def search(
 ) -> Response[SearchResponse]:
     """Passages with their place in the document, and what each side of the search thought of them."""
     if data.judged:
-        found = await _last(admission.admit(lambda: _judged(engine, data)), request)
+        found = await last(admission.admit(lambda: _judged(engine, data)), request)
     else:
         found = await sync_to_thread(engine.search, data.question, data.count, data.where)
-    return Response(SearchResponse(data.question, found)) if found is not None else _to_nobody()
+    return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
 
 
 def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
@@ -130,37 +128,6 @@ def _require_short(history: tuple[AskedBefore, ...]) -> None:
         if len(turn.question) > MOST_QUESTION_CHARACTERS or len(turn.answer) > _MOST_ANSWER_CHARACTERS:
             most = f"{MOST_QUESTION_CHARACTERS} characters of question and {_MOST_ANSWER_CHARACTERS} of answer"
             raise QuestionError("a turn of the history is too long", f"send at most {most}")
-
-
-async def _last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
-    """The last event; None where the asker has hung up before."""
-    gone = asyncio.create_task(_gone(request))
-    whole = asyncio.create_task(_drained(asking))
-    try:
-        await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
-        return whole.result() if whole.done() else None
-    finally:
-        asking.stop()
-        gone.cancel()
-        whole.cancel()
-
-
-async def _gone(request: Request[Any, Any, Any]) -> None:
-    """Returns when the connection is closed. The body has been read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _drained(asking: Asking[Any]) -> Any:
-    last = None
-    async for event in asking:
-        last = event
-    return last
-
-
-def _to_nobody() -> Response[Any]:
-    """The asker has gone; nothing of this is sent."""
-    return Response(None, status_code=204)
 
 
 async def _streamed(asking: Asking[Event]) -> Response[Any]:
