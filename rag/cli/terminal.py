@@ -1,15 +1,21 @@
 """What every command says things with: lines, JSON, progress."""
 
 import json
+import os
 import sys
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rag import settings
 
 if TYPE_CHECKING:
     from rag.engine import Engine
     from rag.types import Passage
+
+BOLD, DIM = "1", "2"
+# What would move the cursor, write the clipboard or look like the program's own words: it is a document's text.
+_CONTROLS = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) != "\n"}
 
 
 def complain(line: str) -> None:
@@ -98,9 +104,32 @@ class ProgressLines:
 def place(passage: "Passage") -> str:
     """Where a passage stands."""
     page = f", page {passage.page}" if passage.page else ""
-    return f"{passage.path}:{passage.start}-{passage.end}{page}"
+    return f"{one_line(passage.path)}:{passage.start}-{passage.end}{page}"
+
+
+def plain(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return text.translate(_CONTROLS)
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks."""
-    return " ".join(text.split())
+    """The text without line breaks, and without what a terminal would obey."""
+    return " ".join(plain(text).split())
+
+
+def styled(text: str, style: str, stream: TextIO | None = None) -> str:
+    """The text bold or dim on a terminal that is to have colours, else as it is."""
+    if "NO_COLOR" in os.environ or not _is_terminal(stream or sys.stdout):
+        return text
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def linked(text: str, file: Path) -> str:
+    """The text as a link that opens the file (OSC 8), on a terminal; else as it is."""
+    if not _is_terminal(sys.stdout) or not file.exists():
+        return text
+    return f"\x1b]8;;{file.absolute().as_uri()}\x1b\\{text}\x1b]8;;\x1b\\"
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
