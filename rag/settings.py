@@ -10,7 +10,7 @@ from typing import Any
 
 from rag.errors import QuestionError
 from rag.weights import endpoint
-from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, SHIPPED
+from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
 
 PREFIX = "RAG_"
 # The judge that is the language model itself, and the one that is ours with the language model's second opinion.
@@ -71,7 +71,7 @@ class Settings:
     )
     threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
     passages: int = _setting(4, "passages to judge for an answer, at most")
-    min_confidence: float = _setting(0.35, "refuse to answer below this probability that a passage answers, 0 to 1")
+    min_confidence: float = _setting(REFUSING.value, "refuse to answer below this probability that a passage answers, 0 to 1")
     unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
     context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
     store_mb: int = _setting(1000, "megabytes of read passages kept on disk, so that none is read twice; 0 keeps none")

@@ -289,8 +289,8 @@ class Reader(Protocol):
     def judge(self, question: str, passage: str) -> float:
         """Log-odds that the passage answers the question."""
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        """The answer from the passage alone, piece by piece. `instruction` names the language."""
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        """The answer from these passages alone, one at least, piece by piece. `instruction` names the language."""
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """The last question of a conversation, in words that need none of it. `language` is a name."""

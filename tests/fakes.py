@@ -81,9 +81,10 @@ class OverlapReader:
     def judge(self, question: str, passage: str) -> float:
         return 8 * _share(question, passage) - 3
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        best = _best_sentence(question, passage)
-        yield from re.findall(r"\S+\s*", passage[best.start : best.end])
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        for passage in passages:
+            best = _best_sentence(question, passage)
+            yield from re.findall(r"\S+\s*", passage[best.start : best.end])
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """With the names of the conversation after it, as far as a model that knows no grammar can."""
@@ -100,7 +101,7 @@ class SlowReader(OverlapReader):
         self.pause, self.written, self.left = pause, 0, threading.Event()
         self._lock = threading.RLock()
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         with self._lock:
             try:
                 while self.written < self.most:
@@ -137,7 +138,7 @@ class ScriptedReader:
         self.judged.append(passage)
         return self.log_odds if isinstance(self.log_odds, float) else self.log_odds[passage]
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         yield from self.pieces
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:

@@ -7,8 +7,9 @@ import pytest
 from rag.answering.store import PassageStore, key
 from rag.doctor import examine
 from rag.engine import Engine
-from rag.settings import Secret
+from rag.settings import BOTH_JUDGES, Secret, Settings
 from rag.weights import shipped
+from rag.weights.catalogue import LLM, REFUSING
 from tests.answering.serving import served
 
 
@@ -71,3 +72,12 @@ def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
     (gone,) = [f for f in examine(chosen) if f.subject == "endpoint"]
     assert gone.mend == "start it, or name another in RAG_LLM"
     assert [f for f in examine(engine.settings) if f.subject == "endpoint"] == []
+
+
+def test_what_the_threshold_was_measured_to_do_is_told_of_the_default_alone(engine: Engine) -> None:
+    def judge_of(settings: Settings) -> str:
+        return next(f for f in examine(settings) if f.subject == "judge").state
+
+    chosen = replace(engine.settings, judge=BOTH_JUDGES, llm=LLM, min_confidence=REFUSING.value)
+    assert f"answers under {REFUSING.value} are refused: {REFUSING.precision:.0%} of refusals were right" in judge_of(chosen)
+    assert judge_of(replace(chosen, min_confidence=0.2)).endswith("answers under 0.2 are refused")

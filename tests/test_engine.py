@@ -1,6 +1,6 @@
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -261,9 +261,9 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
     names = iter([key(b"stored"), key(b"unknown")])
 
     class AskingReader(OverlapReader):
-        def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
             engine.store.get(next(names))
-            return super().answer(question, passage, instruction)
+            return super().answer(question, passages, instruction)
 
     engine.reader = AskingReader()
     engine.store.write(key(b"stored"), b"state")

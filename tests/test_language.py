@@ -1,6 +1,6 @@
 import pytest
 
-from rag.language import UNKNOWN, detect
+from rag.language import UNKNOWN, detect, of_question
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,19 @@ def test_a_chinese_language_is_called_chinese():
 def test_only_the_beginning_counts():
     beginning = "The chief of staff of the armed forces said that the country is ready. " * 60
     assert detect(beginning + "谁是伊朗武装部队参谋长？" * 1000) == "en"
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("When were Ari Sudrajat and Bima Wicaksana born?", "en"),
+        ("Siapa yang lebih tua, Ari Sudrajat atau Bima Wicaksana?", "id"),
+        ("谁是伊朗武装部队参谋长？", "zh"),
+        ("Siapa Jokowi?", "id"),
+        ("2024?", UNKNOWN),
+    ],
+)
+def test_the_language_of_a_question_is_not_that_of_its_names(question, expected):
+    assert of_question(question, ("id", "ms")) == expected
+    if expected == "en":
+        assert detect(question, ("id", "ms")) != expected

@@ -67,7 +67,7 @@ def test_the_receipt_says_what_the_answer_was_asked_with(asked: Path) -> None:
     assert receipt["parameters"] == {
         "where": "language=id",
         "passages": 3,
-        "min_confidence": 0.35,
+        "min_confidence": 0.6,
         "unsupported": "drop",
         "context_tokens": 4096,
         "answer_tokens": 160,

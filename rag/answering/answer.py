@@ -1,28 +1,14 @@
-"""From a question and its passages to an answer that can be believed: judge each, mark, answer from the best, cite, verify."""
+"""From a question and its passages to an answer that can be believed: judge, mark, choose, answer, cite, verify, quote."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from rag.answering import citing
+from rag.answering import choosing, citing, quoting
+from rag.answering.choosing import Choice
 from rag.answering.prompt import Phrases
-from rag.answering.refusing import without_refusal
 from rag.answering.tools import Tools
-from rag.judging import ranking
-from rag.types import Answer, Citation, Event, Found, Judgement, Marked, Passage, Receipt, Token
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A passage and what the judge says of it."""
-
-    passage: Passage
-    judgement: Judgement
-
-    @property
-    def confidence(self) -> float:
-        """The probability that the passage answers the question."""
-        return self.judgement.confidence
+from rag.types import Answer, Citation, Event, Found, Marked, Passage, Receipt, Token
 
 
 def answer(
@@ -39,25 +25,26 @@ def answer(
     """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
     clock = _Clock(receipt)
     yield Found(tuple(passages))
-    verdicts = _ranked(list(_judge(question, passages, tools)))
-    best = next((verdict for verdict in verdicts if verdict.confidence >= least_confidence), None)
-    passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
+    choice = choosing.choose(question, language, passages, tools, least_confidence)
     clock.lap("judge")
-    surest = max((verdict.confidence for verdict in verdicts), default=0.0)
-    blank = _refusal(question, language, passages, phrases, confidence=best.confidence if best else surest, receipt=receipt)
-    if best is None:
+    blank = _refusal(question, language, choice.order(passages), phrases, confidence=choice.confidence, receipt=receipt)
+    if not choice.chosen:
         yield replace(blank, receipt=clock.receipt)
         return
-    if marked := _marked(best, tools):
-        yield Marked(marked, best.confidence)
+    if marked := _marked(choice, tools):
+        yield Marked(marked, choice.confidence)
+    chosen = [verdict.passage for verdict in choice.chosen]
     written = ""
-    for piece in without_refusal(tools.reader().answer(question, best.passage.text, phrases.instruction), phrases.none):
+    for piece in tools.reader().answer(question, [passage.text for passage in chosen], phrases.instruction):
         if not written:
             clock.lap("first_token")
         written += piece
         yield Token(piece)
     clock.lap("write")
-    sentences = citing.sentences(citing.claims(written, language, phrases.none), language, best.passage, tools)
+    sentences = citing.sentences(citing.claims(written, language), language, chosen, tools)
+    for quote in quoting.quotes(question, language, choice, sentences, tools):
+        sentences.append(quote)
+        yield Token(f" {quote.text}")
     clock.lap("cite")
     if any(sentence.supported for sentence in sentences):
         value = replace(citing.compose(blank, sentences, phrases, flagging=flagging), marked=marked)
@@ -78,24 +65,11 @@ class _Clock:
         self._since = now
 
 
-def _judge(question: str, passages: Sequence[Passage], tools: Tools) -> Iterator[Verdict]:
-    """Verdicts in the order of retrieval, no further than the first that is certain."""
-    judgements = tools.judge.judge(question, [passage.text for passage in passages])
-    for passage, judgement in zip(passages, judgements, strict=False):
-        yield Verdict(ranking.judged(passage, judgement), judgement)
-        if judgement.confidence >= tools.judge.certain:
-            return
-
-
-def _ranked(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """Best first, by the judge and by retrieval."""
-    return [verdicts[i] for i in ranking.order([v.confidence for v in verdicts], [v.passage.score for v in verdicts])]
-
-
-def _marked(best: Verdict, tools: Tools) -> Citation | None:
+def _marked(choice: Choice, tools: Tools) -> Citation | None:
     """The instant answer, where the judge marked one and its citation verifies."""
-    span = best.judgement.span
-    return next(iter(citing.cite(best.passage, [span], tools)), None) if span else None
+    best = choice.chosen[0]
+    span = None if choice.halves else best.judgement.span
+    return next(iter(citing.cite([(best.passage, span)], tools)), None) if span else None
 
 
 def _refusal(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from rag import text as texts
 from rag.answering import citations, evidence
 from rag.answering.prompt import Phrases
-from rag.answering.refusing import is_refusal
 from rag.answering.tools import Tools
 from rag.types import Answer, Citation, Passage, Sentence, Span
 
@@ -18,49 +17,55 @@ _MARKER = re.compile(r"\s*\[\d+\]")
 UNSUPPORTED = "⚠"
 
 
-def claims(written: str, language: str, none: str) -> list[str]:
+def claims(written: str, language: str) -> list[str]:
     """The sentences that say something, without markers: those are the program's, and a document's `[33]` looks like one."""
     plain = _MARKER.sub("", written)
     spans = texts.sentences(plain, language)
     said = [texts.normalise(plain[span.start : span.end]) for span in spans]
-    return [claim for claim in said if texts.words(claim, language) and not is_refusal(claim, none)]
+    return [claim for claim in said if texts.words(claim, language)]
 
 
-def sentences(claimed: Sequence[str], language: str, passage: Passage, tools: Tools) -> list[Sentence]:
-    """The answer's sentences, each with the passage's sentences that support it, verified against the stored original."""
-    spans = texts.sentences(passage.text, passage.language)
-    if not claimed or not spans:
+def sentences(claimed: Sequence[str], language: str, passages: Sequence[Passage], tools: Tools) -> list[Sentence]:
+    """The answer's sentences, each with the passages' sentences that support it, verified against the stored original."""
+    places = [(passage, span) for passage in passages for span in texts.sentences(passage.text, passage.language)]
+    if not claimed or not places:
         return []
-    said = [passage.text[span.start : span.end] for span in spans]
+    said = [passage.text[span.start : span.end] for passage, span in places]
     # Both sides as queries: e5 compares like with like under one prefix.
     vectors = tools.embedder.embed_queries([*claimed, *said])
-    words = [texts.words(sentence, passage.language) for sentence in said]
+    words = [texts.words(sentence, passage.language) for sentence, (passage, _) in zip(said, places, strict=True)]
+    sources = [passages.index(passage) for passage, _ in places]
+    read = "\n".join(passage.text for passage in passages)
+    across = any(passage.language != language for passage in passages)
     found: list[Sentence] = []
-    for number, (claim, support) in enumerate(zip(claimed, _support(claimed, passage, tools), strict=True)):
-        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :])
-        named = language != passage.language or evidence.names_occur(claim, passage.text, language)
-        numbered = evidence.numbers_occur(claim, passage.text)
+    for number, (claim, support) in enumerate(zip(claimed, _support(claimed, read, tools), strict=True)):
+        chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :], sources)
+        named = across or evidence.names_occur(claim, read, language)
+        numbered = evidence.numbers_occur(claim, read)
         supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)
-        found.append(Sentence(claim, cite(passage, [spans[i] for i in chosen], tools) if supported else (), support))
+        found.append(Sentence(claim, cite([places[i] for i in chosen], tools) if supported else (), support))
     return found
 
 
-def _support(claimed: Sequence[str], passage: Passage, tools: Tools) -> Sequence[float | None]:
-    """For each claim the probability that the passage supports it; None where nobody can say."""
+def _support(claimed: Sequence[str], read: str, tools: Tools) -> Sequence[float | None]:
+    """For each claim the probability that what was read supports it; None where nobody can say."""
     if tools.support is None:
         return [None] * len(claimed)
-    return tools.support.supports([(claim, passage.text) for claim in claimed])
+    return tools.support.supports([(claim, read) for claim in claimed])
 
 
-def cite(passage: Passage, spans: Sequence[Span], tools: Tools) -> tuple[Citation, ...]:
-    """The citations of these ranges of the passage. One that does not verify is not made."""
+def cite(places: Sequence[tuple[Passage, Span]], tools: Tools) -> tuple[Citation, ...]:
+    """The citations of these ranges of passages. One that does not verify is not made."""
+    return tuple(citation for passage, span in places if (citation := _cited(passage, span, tools)))
+
+
+def _cited(passage: Passage, span: Span, tools: Tools) -> Citation | None:
     document = tools.original(passage.document_id)
     if document is None:
-        return ()
-    places = [Span(passage.start + span.start, passage.start + span.end) for span in spans]
-    made = [citations.cite(document, place) for place in places]
-    inside = [passage.text[span.start : span.end] for span in spans]
-    return tuple(c for c, text in zip(made, inside, strict=True) if c.text == text and citations.verifies(c, document))
+        return None
+    made = citations.cite(document, Span(passage.start + span.start, passage.start + span.end))
+    same = made.text == passage.text[span.start : span.end]
+    return made if same and citations.verifies(made, document) else None
 
 
 def compose(blank: Answer, written: Sequence[Sentence], phrases: Phrases, *, flagging: bool) -> Answer:

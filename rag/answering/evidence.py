@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ _LEAST_NAMES = 0.5
 # A further sentence is cited where it has at least this share of the claim's words that the ones before it lack.
 _ADDS = 0.25
 _MOST = 2
+# And so many words at least; also of each passage, where the answer was taken from several.
+_LEAST_SHARED = 2
+# The share of the marked words that an answer has that repeats them.
+_REPEATED = 0.8
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -27,24 +32,39 @@ def select(
     claim_vector: NDArray[np.float32],
     sentence_words: Sequence[Sequence[str]],
     sentence_vectors: NDArray[np.float32],
+    sources: Sequence[int] | None = None,
 ) -> list[int]:
     """Indexes of the sentences that support the claim best, ascending: one, or two where both have words of it.
 
-    Vectors are unit vectors, (dimension,) and (sentences, dimension).
+    Vectors are unit vectors, (dimension,) and (sentences, dimension). Where the sentences come from several `sources`, a number
+    for each, the best of every source that shares words with the claim is among them: a comparison rests on both sides.
     """
     claim = frozenset(claim_words)
     having = [claim & frozenset(words) for words in sentence_words]
     cosines = sentence_vectors @ claim_vector
     shares = np.array([len(words) / max(1, len(claim)) for words in having])
     order = np.argsort(-(cosines + _WORDS_WEIGHT * shares), kind="stable").tolist()
+    if sources and len(set(sources)) > 1:
+        best = {source: next(index for index in order if sources[index] == source) for source in set(sources)}
+        return sorted({order[0]} | {index for index in best.values() if len(having[index]) >= _LEAST_SHARED})
+    return _adding(order, having, max(_LEAST_SHARED, _ADDS * len(claim)))
+
+
+def _adding(order: Sequence[int], having: Sequence[AbstractSet[str]], least: float) -> list[int]:
+    """The first, and the next one that has at least `least` words which it lacks."""
     chosen, covered = [order[0]], having[order[0]]
     for index in order[1:]:
         if len(chosen) == _MOST:
             break
-        if len(having[index] - covered) >= max(2, _ADDS * len(claim)):
+        if len(having[index] - covered) >= least:
             chosen.append(index)
             covered |= having[index]
     return sorted(chosen)
+
+
+def repeats(said: Sequence[str], marked: AbstractSet[str]) -> bool:
+    """Whether nearly all of the marked words are said."""
+    return len(marked & frozenset(said)) >= _REPEATED * len(marked)
 
 
 def numbers_occur(claim: str, evidence: str) -> bool:

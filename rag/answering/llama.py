@@ -103,11 +103,16 @@ class LlamaReader:
                 self._take_back(held)
             return float(np.logaddexp.reduce(logits[self._yes]) - np.logaddexp.reduce(logits[self._no]))
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
-        """The most likely answer, token by token. Leave the iterator early and the model stops."""
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        """The most likely answer, token by token. Leave the iterator early and the model stops.
+
+        The first passage is held as it was read by itself; the others are read after it, each time.
+        """
         with self._lock:
-            task = self._task(self._prompts.answer.fill(question=normalise(question), instruction=instruction))
-            held = self._hold(passage, len(task) + self._answer_tokens)
+            further = [piece for passage in passages[1:] for piece in self._prompts.further(normalise(passage))]
+            asked = self._prompts.answer.fill(question=normalise(question), instruction=instruction)
+            task = self._task((*further, *asked))
+            held = self._hold(passages[0], len(task) + self._answer_tokens)
             try:
                 logits = self._read(held.sequence, held.end, task)
                 yield from self._write(held.sequence, held.end + len(task), logits)
@@ -118,7 +123,9 @@ class LlamaReader:
         """The last question of a conversation as the model would ask it alone. Nothing of it is kept, in memory or on disk."""
         filled = self._prompts.follow_up.fill(question=normalise(question), language=language)
         with self._lock:
-            said = self._tokens((Piece(normalise(conversation), trusted=False),)) + self._task(filled)
+            task = self._task(filled)
+            room = self._room - len(self._prefix) - len(task) - self._answer_tokens
+            said = [*self._tokens((Piece(normalise(conversation), trusted=False),))[-max(1, room) :], *task]
             self._make_room(len(said) + self._answer_tokens, keeping="")
             C.llama_memory_seq_cp(self._memory, 0, _SCRATCH, -1, -1)
             try:

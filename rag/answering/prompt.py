@@ -59,11 +59,12 @@ class Template:
 class Phrases:
     """What depends on the language of the question.
 
-    `instruction` asks for that language right after the question, in that language; `none` is what it tells the model to write
-    when the text does not answer; `refusal` is what the person reads then. `dropped` and `flagged` tell them that sentences
-    without support were left out, or are shown with a mark. `pointing` are words that make a question lean on what was said
-    before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a question begins with
-    them, as "and" and "what about", with commas between.
+    `instruction` asks for that language right after the question, in that language. `refusal` is what the person reads where
+    nothing answers; the judge decides that, and the model is not asked: of 75 answered questions of idkmrc it refused 8, and of
+    75 one-word edits 5. `dropped` and `flagged` tell them that sentences without support were left out, or are shown with a
+    mark. `none` is what the plain way has the model write (`rag eval answers`). `pointing` are words that make a question lean
+    on what was said before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a
+    question begins with them, as "and" and "what about", with commas between.
     """
 
     name: str
@@ -87,6 +88,10 @@ class Prompts:
     follow_up: Template
     languages: dict[str, Phrases]
     digest: str
+
+    def further(self, passage: str) -> tuple[Piece, ...]:
+        """A passage that is read after another one, before the question."""
+        return (*self.passage.fill(passage=passage), Piece("\n\n", trusted=True))
 
     def phrases(self, language: str) -> Phrases:
         """The phrases of the language; where it has no file, those that name none."""

@@ -41,9 +41,11 @@ class RemoteReader:
                 return log_odds
         return self._in_words(turns)
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         """The most likely answer, as it is written. Leave the iterator early and the model stops. Raises EndpointError."""
-        turns = self._turns(passage, self._prompts.answer.fill(question=normalise(question), instruction=instruction))
+        further = [piece for passage in passages[1:] for piece in self._prompts.further(normalise(passage))]
+        asked = self._prompts.answer.fill(question=normalise(question), instruction=instruction)
+        turns = self._turns(passages[0], (*further, *asked))
         yield from self._connection.write(completions.answer(self._model, turns, self._answer_tokens), self._answer_tokens)
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:

@@ -39,7 +39,7 @@ class IndexRanker:
         ]
 
     def _ranking(self, question: str, mode: Mode) -> Ranking:
-        spoken = language.detect(question, leaning=self._languages)
+        spoken = language.of_question(question, leaning=self._languages)
         return self._retriever.rank(question, spoken, DEPTH, mode=mode)
 
     def _passages(self, ranking: Ranking) -> list[str]:

@@ -78,6 +78,21 @@ class Shipped:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A confidence under which to refuse, with what it did on `data`.
+
+    Of its refusals the share that was right, of the questions that nothing answers and of those that something answers the
+    share that was refused.
+    """
+
+    value: float
+    precision: float
+    recall: float
+    answerable_refused: float
+    data: str
+
+
 def _series(stem: str, version: str, size: int, last_size: int, digests: str) -> tuple[Part, ...]:
     """Parts 1, 2, … of a model that was cut into packages `stem1`, `stem2`, …, all of one size but the last."""
     module, rows = stem.replace("-", "_"), digests.split()
@@ -200,3 +215,6 @@ SHIPPED = Shipped(
     licence="CC BY-SA 4.0",
     about="our own judge, on the embedder's layers: whether a passage answers, where, and whether a claim is supported",
 )
+
+# Of the default judge, `both`, and the default language model; the measurement is in benchmarks/RESULTS.md.
+REFUSING = Threshold(0.6, 0.0, 0.0, 0.0, "150 + 150 questions of idkmrc's development half")

@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.server.instead(self, body)
         question, passage = heard(body)
         if body.get("stream"):
-            return self.write(list(self.server.model.answer(question, passage, "")))
+            return self.write(list(self.server.model.answer(question, [passage], "")))
         return self.reply(self.verdict(self.server.model.judge(question, passage), asked=bool(body.get("logprobs"))))
 
     def verdict(self, log_odds: float, *, asked: bool) -> dict[str, Any]:

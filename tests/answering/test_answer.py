@@ -183,19 +183,6 @@ def test_a_refusal_marks_nothing_and_does_not_ask_for_the_language_model(confide
     assert set(seen[-1].receipt.seconds) == {"judge"}
 
 
-@pytest.mark.parametrize("pieces", [["tidak", " ada"], ["Tidak ada."], ["“", "tidak ada", "”"], [" tidak ada\n"], []])
-def test_the_models_own_refusal_is_a_refusal_and_is_never_shown(pieces: list[str]) -> None:
-    seen = events("Apa?", ScriptedReader(pieces), CERTAIN)
-    assert not any(isinstance(event, Token) for event in seen)
-    assert isinstance(seen[-1], Answer)
-    assert not seen[-1].answered
-
-
-def test_an_answer_that_begins_like_a_refusal_is_an_answer() -> None:
-    seen = events("Apa?", ScriptedReader(["Tidak", " ada", " kucing", " tidur."]), CERTAIN)
-    assert "".join(event.text for event in seen if isinstance(event, Token)) == "Tidak ada kucing tidur."
-
-
 def test_a_sentence_with_a_number_that_the_passage_lacks_is_dropped() -> None:
     pieces = ["Menteri Budi mengatakan harga beras naik. ", "Kenaikannya 99 persen."]
     result = final("Apa?", ScriptedReader(pieces), CERTAIN)
@@ -256,11 +243,14 @@ def test_where_nobody_checks_support_none_is_told() -> None:
     assert [sentence.support for sentence in result.sentences] == [None]
 
 
-def test_an_answer_that_is_withdrawn_takes_back_the_words_that_were_marked() -> None:
+def test_an_answer_that_nothing_supports_gives_way_to_what_was_marked() -> None:
     seen = events("Apa?", ScriptedReader(["Kenaikannya 99 persen."]), ScriptedJudge(0.9, Span(0, 5)))
-    assert marks(seen)
-    assert isinstance(seen[-1], Answer)
-    assert (seen[-1].answered, seen[-1].marked) == (False, None)
+    last = seen[-1]
+    assert isinstance(last, Answer)
+    assert last.text == "“Rapat itu berlangsung di Jakarta pada hari Senin.” [1]"
+    assert last.dropped == ("Kenaikannya 99 persen.",)
+    assert all(verifies(citation, DOCUMENT) for citation in last.citations)
+    assert "".join(e.text for e in seen if isinstance(e, Token)).endswith("“Rapat itu berlangsung di Jakarta pada hari Senin.”")
 
 
 def test_a_document_that_no_longer_says_it_is_not_cited() -> None:
@@ -277,7 +267,7 @@ def test_sentences_that_share_a_source_share_its_number() -> None:
     assert seen.text == "Menteri Budi bicara harga beras. [1] Harga beras naik 12 persen. [1] Anjing makan ikan. [2]"
 
 
-def test_markers_and_refusals_within_an_answer_are_taken_out() -> None:
-    pieces = ["Tidak ada. ", "Kucing tidur di halaman [33]."]
+def test_markers_within_an_answer_are_taken_out() -> None:
+    pieces = ["Kucing tidur di halaman [33]."]
     result = final("Apa?", ScriptedReader(pieces), ScriptedJudge({PASSAGES[0].text: 0.2, PASSAGES[1].text: 0.99}))
     assert result.text == "Kucing tidur di halaman. [1]"

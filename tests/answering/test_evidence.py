@@ -57,3 +57,13 @@ def test_names_may_differ_in_case_and_ending_and_half_may_be_the_models(claim: s
 @pytest.mark.parametrize("claim", ["Menurut Marco Rubio harga naik.", "Kata Presiden Joko Widodo, harga beras naik."])
 def test_a_claim_of_somebody_who_is_not_there_is_found_out(claim: str) -> None:
     assert not names_occur(claim, SENTENCES[1], "id")
+
+
+def test_of_several_sources_each_is_cited_that_shares_words_with_the_claim() -> None:
+    claim, sentences = (
+        ["kerinci", "lebih", "tinggi", "dari", "rinjani"],
+        [["gunung", "kerinci", "tinggi"], ["taman"], ["rinjani", "tinggi"]],
+    )
+    vectors = np.array([[1, 0], [0, 1], [0.6, 0.8]], dtype=np.float32)
+    assert select(claim, vectors[0], sentences, vectors, [0, 0, 1]) == [0, 2]
+    assert select(claim, vectors[0], [*sentences[:2], ["beras"]], vectors, [0, 0, 1]) == [0]

@@ -35,13 +35,13 @@ def test_a_passage_that_answers_is_judged_higher(reader: LlamaReader) -> None:
 
 def test_the_answer_holds_what_the_passage_says(reader: LlamaReader, real_engine: Engine) -> None:
     instruction = real_engine.prompts.phrases("id").instruction
-    assert "Jakarta" in "".join(reader.answer(QUESTION, PASSAGE, instruction))
+    assert "Jakarta" in "".join(reader.answer(QUESTION, [PASSAGE], instruction))
 
 
 def test_a_held_passage_gives_the_numbers_of_a_fresh_one(reader: LlamaReader) -> None:
     first = reader.judge(QUESTION, PASSAGE)
     reader.judge(QUESTION, OTHER)
-    "".join(reader.answer("Di mana Jakarta?", PASSAGE, "Jawab."))
+    "".join(reader.answer("Di mana Jakarta?", [PASSAGE], "Jawab."))
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(first, abs=ROUNDING)
     forget(reader)
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(first, abs=ROUNDING)
@@ -188,7 +188,7 @@ def test_more_passages_than_the_context_holds_push_the_oldest_out(reader: LlamaR
 
 def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -> None:
     before = reader.judge(QUESTION, PASSAGE)
-    pieces = reader.answer(QUESTION, PASSAGE, "Jawab.")
+    pieces = reader.answer(QUESTION, [PASSAGE], "Jawab.")
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
@@ -197,7 +197,7 @@ def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -
 def test_a_passage_longer_than_the_context_is_read_as_far_as_it_fits(reader: LlamaReader) -> None:
     endless = PASSAGE + " kata" * 4_000
     reader.judge(QUESTION, endless)
-    next(reader.answer(QUESTION, endless, "Jawab."))
+    next(reader.answer(QUESTION, [endless], "Jawab."))
     assert reader._used() <= reader._room
 
 

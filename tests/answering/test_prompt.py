@@ -34,7 +34,7 @@ def test_the_projects_prompts_load_and_speak_every_language_of_the_first_users()
     prompts = prompt.load(ROOT)
     assert {"id", "en", "zh", "th", "ms", "jv"} <= set(prompts.languages)
     for code, phrases in prompts.languages.items():
-        assert phrases.none in phrases.instruction, code
+        assert phrases.none not in phrases.instruction, code
         assert phrases.refusal
 
 

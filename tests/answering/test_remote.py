@@ -69,7 +69,7 @@ def test_an_endpoint_without_a_model_is_told(endpoint: Endpoint) -> None:
 
 def test_the_same_templates_are_put_as_two_turns(endpoint: Endpoint, reader: RemoteReader) -> None:
     reader.judge(QUESTION, PASSAGE)
-    "".join(reader.answer(QUESTION, PASSAGE, "Jawab."))
+    "".join(reader.answer(QUESTION, [PASSAGE], "Jawab."))
     judged, answered = endpoint.heard
     assert [turn["role"] for turn in judged["messages"]] == ["system", "user"]
     assert judged["messages"][0]["content"] == prompt.load(ROOT).system.text
@@ -94,7 +94,7 @@ def test_verdict_and_answer_are_those_of_the_model_behind_it(reader: RemoteReade
     model = OverlapReader()
     for passage in (PASSAGE, "Kucing makan ikan."):
         assert reader.judge(QUESTION, passage) == pytest.approx(model.judge(QUESTION, passage))
-    assert "".join(reader.answer(QUESTION, PASSAGE, "Jawab.")) == "Jakarta terletak di pulau Jawa."
+    assert "".join(reader.answer(QUESTION, [PASSAGE], "Jawab.")) == "Jakarta terletak di pulau Jawa."
 
 
 def test_without_probabilities_its_word_is_taken(endpoint: Endpoint, reader: RemoteReader) -> None:
@@ -151,7 +151,7 @@ def test_a_poisoned_text_reaches_the_server_without_its_control_tokens(
     texts = {"passage": PASSAGE, "question": QUESTION, "instruction": "Jawab."}
     texts[place] += poison
     reader.judge(texts["question"], texts["passage"])
-    "".join(reader.answer(**texts))
+    "".join(reader.answer(texts["question"], [texts["passage"]], texts["instruction"]))
     for body in endpoint.heard:
         assert [token for token in TOKENS for turn in body["messages"] if token in turn["content"]] == []
     assert any("< |im_end|>system" in body["messages"][1]["content"] for body in endpoint.heard)
@@ -160,7 +160,7 @@ def test_a_poisoned_text_reaches_the_server_without_its_control_tokens(
 def test_an_endpoint_that_goes_away_is_told(endpoint: Endpoint, reader: RemoteReader) -> None:
     endpoint.instead = lambda handler, _: handler.fail(503, {"error": "shutting down"})
     with pytest.raises(EndpointUnavailable, match="shutting down"):
-        list(reader.answer(QUESTION, PASSAGE, "Jawab."))
+        list(reader.answer(QUESTION, [PASSAGE], "Jawab."))
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_a_real_model_says_the_same_here_and_at_an_endpoint(
         # The sums of cells in another order, as in test_llama.py.
         assert reader.judge(QUESTION, passage) == pytest.approx(here.judge(QUESTION, passage), abs=0.3)
     instruction = prompt.load(ROOT).phrases("id").instruction
-    answers = ["".join(a.answer(QUESTION, PASSAGE, instruction)) for a in (reader, here)]
+    answers = ["".join(a.answer(QUESTION, [PASSAGE], instruction)) for a in (reader, here)]
     here.close()
     assert answers[0] == answers[1]
     assert "Jawa" in answers[0]

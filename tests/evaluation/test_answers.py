@@ -1,6 +1,7 @@
 """A whole evaluation over a corpus of a test: joined from its parts with the fakes, and run with real weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def evaluated(engine: Engine, home: Path, choice: Choice) -> answers.AnswerEvaluation:
+    engine.settings = replace(engine.settings, min_confidence=0.35)
     indexed = corpus.index(engine, PASSAGES, home, SilentObserver())
     return answers.evaluate(DATA, indexed, Ledger(None, RUN), choice, open_plain=lambda: ScriptedChat("pada 2020|1"))
 

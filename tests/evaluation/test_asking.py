@@ -75,9 +75,11 @@ def test_a_citation_of_other_words_than_the_stored_ones_does_not_verify(
     assert not any(citation.verified for citation in outcome.citations)
 
 
-def _off_by_one(passage, spans, tools):
-    document = tools.original(passage.document_id)
-    made = [cite(document, Span(passage.start + span.start, passage.start + span.end)) for span in spans]
+def _off_by_one(places, tools):
+    made = [
+        cite(tools.original(passage.document_id), Span(passage.start + span.start, passage.start + span.end))
+        for passage, span in places
+    ]
     return tuple(replace(one, start=one.start + 1, end=one.end + 1) for one in made)
 
 

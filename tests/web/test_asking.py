@@ -1,6 +1,6 @@
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -170,7 +170,7 @@ class BrokenReader(OverlapReader):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def answer(self, question: str, passage: str, instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         yield "Menteri "
         raise self.error
 
