@@ -164,23 +164,16 @@ class Engine:
         start = time.perf_counter()
         opened = self.snapshot(snapshot_id)
         prompts = self.prompts
-        # The language model's file is read while others import, search and judge: the words that answer do not wait for it, nor
-        # does a refusal.
-        loading = ThreadPoolExecutor(1)
-        reader = loading.submit(lambda: self.reader)
-        loading.shutdown(wait=False)
+        reader = self._loading_reader()
         retriever, judge = self.retriever(opened), self.judge
-        asked, leaning = question, opened.languages()
-        if history:  # "When?" is too short to tell a language by: it leans to that of the question before
-            leaning = frozenset((*leaning, language.of_question(history[-1].question, leaning=leaning)))
-        spoken = language.of_question(question, leaning=leaning)
+        asked, spoken = question, _language(question, history, opened)
 
         def search(wanted: str) -> list[Passage]:
             return retriever.search(wanted, spoken, self.settings.passages, conditions, joining=False)
 
         loaded = time.perf_counter()
         if follow_up.is_likely(question, history, spoken, prompts.phrases(spoken)):
-            question = yield from self._understood(question, history, spoken, search, reader.result)
+            question = yield from self._understood(question, history, spoken, search, reader)
         understood = time.perf_counter()
         passages = search(question)
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - understood, 4)}
@@ -191,7 +184,7 @@ class Engine:
             question,
             spoken,
             passages,
-            tools=Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
+            tools=Tools(judge, self.support_check, reader, self.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             flagging=self.settings.unsupported == FLAG,
@@ -203,6 +196,16 @@ class Engine:
                 yield replace(event, question=asked, understood_as=question if question != asked else "", receipt=receipt)
             else:
                 yield event
+
+    def _loading_reader(self) -> Callable[[], Reader]:
+        """Gives the language model once it is loaded.
+
+        Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal.
+        """
+        loading = ThreadPoolExecutor(1)
+        reader = loading.submit(lambda: self.reader)
+        loading.shutdown(wait=False)
+        return reader.result
 
     def _understood(
         self,
@@ -410,6 +413,14 @@ class Engine:
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,
         )
+
+
+def _language(question: str, history: Sequence[Turn], opened: Snapshot) -> str:
+    """The language of a question. "When?" is too short to tell it by: it leans to that of the question before."""
+    leaning = set(opened.languages())
+    if history:
+        leaning.add(language.of_question(history[-1].question, leaning))
+    return language.of_question(question, leaning)
 
 
 def checked(question: str) -> str:
