@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import BOLD, DIM, complain, engine_of, linked, one_line, place, plain, print_json, styled
+from rag.cli.terminal import BOLD, DIM, complain, engine_of, linked, one_line, place, print_json, styled, visible, visible_lines
 
 # Characters of a passage that are shown before one has read it.
 _GLANCE = 110
@@ -66,10 +66,10 @@ def _show_live(event: "Event") -> None:
     elif isinstance(event, Understood):
         print(f"↳ {one_line(event.question)}", flush=True)
     elif isinstance(event, Marked):
-        where = one_line(event.citation.path)
+        where = visible(event.citation.path)
         print(f"» {styled(one_line(event.citation.text), BOLD)}  ({where}, {event.confidence:.0%})\n", flush=True)
     elif isinstance(event, Token):
-        print(plain(event.text), end="", flush=True)
+        print(visible_lines(event.text), end="", flush=True)
 
 
 def _print_answer(answer: "Answer", seeds: Path, *, live: bool) -> None:
@@ -77,13 +77,13 @@ def _print_answer(answer: "Answer", seeds: Path, *, live: bool) -> None:
         print("\n")
     elif answer.understood_as:
         print(f"↳ {one_line(answer.understood_as)}")
-    print(plain(answer.text))
+    print(visible_lines(answer.text))
     if answer.note:
-        print(f"({answer.note})")
+        print(f"({visible(answer.note)})")
     if answer.answered:
         for number, citation in enumerate(answer.citations, 1):
             page = f"page {citation.page}, " if citation.page else ""
-            where = linked(one_line(citation.path), seeds / citation.path)
+            where = linked(visible(citation.path), seeds / citation.path)
             print(f"\n{styled(f'[{number}]', BOLD)} {where}, {page}characters {citation.start}-{citation.end}:")
             print(styled(f"    “{one_line(citation.text)}”", DIM))
     elif answer.passages:
@@ -94,7 +94,7 @@ def _glance(passage: "Passage") -> str:
     """Where the passage stands, and what to look at first in it."""
     lit = passage.highlight
     looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
-    return f"  ? {place(passage)}  {textwrap.shorten(looked, _GLANCE, placeholder='…')}"
+    return f"  ? {place(passage)}  {visible(textwrap.shorten(looked, _GLANCE, placeholder='…'))}"
 
 
 def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
@@ -117,7 +117,7 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     error = replaying.changed(past, found)
     if not parsed.json:
-        print(f"\nthen: {past.text}\nnow:  {found.answer.text}")
+        print(f"\nthen: {visible_lines(past.text)}\nnow:  {visible_lines(found.answer.text)}")
     complain(str(error))
     return error.exit_code
 
