@@ -1,7 +1,7 @@
 """The composition root: the one object behind every door. Opens what a call needs when it needs it, and joins the stages."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag import __version__, language
 from rag.answering import answer as answering
-from rag.answering import prompt, warming
+from rag.answering import follow_up, prompt, warming
 from rag.answering.store import PassageStore
 from rag.answering.tools import Tools
 from rag.answering.warming import Warmed
@@ -27,7 +27,21 @@ from rag.judging.second import SecondOpinion
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import BOTH_JUDGES, FLAG, LLM_JUDGE, Settings
-from rag.types import Answer, Calibration, Document, Event, Found, Judge, Parameters, Passage, Reader, Receipt, SupportCheck
+from rag.types import (
+    Answer,
+    Calibration,
+    Document,
+    Event,
+    Found,
+    Judge,
+    Parameters,
+    Passage,
+    Reader,
+    Receipt,
+    SupportCheck,
+    Turn,
+    Understood,
+)
 from rag.weights import sources
 from rag.weights.cache import WeightCache, fetch_command
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
@@ -138,31 +152,39 @@ class Engine:
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
         return ranking.rerank(question, found, self.judge)[:count]
 
-    def ask(self, question: str, where: str = "", snapshot_id: str | None = None) -> Iterator[Event]:
+    def ask(
+        self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()
+    ) -> Iterator[Event]:
         """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.
 
-        It is asked of the snapshot named, else of the one that serves. Raises as `search` does.
+        It is asked of the snapshot named, else of the one that serves. A question that leans on `history`, oldest turn first,
+        is made to stand alone before. Raises as `search` does.
         """
         question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
         opened = self.snapshot(snapshot_id)
         prompts = self.prompts
-        # The language model's file is read while others import, search and judge: the words that answer do not wait for it, nor
-        # does a refusal.
-        loading = ThreadPoolExecutor(1)
-        reader = loading.submit(lambda: self.reader)
-        loading.shutdown(wait=False)
+        reader = self._loading_reader()
         retriever, judge = self.retriever(opened), self.judge
-        spoken = language.of_question(question, leaning=opened.languages())
+        asked, spoken = question, _language(question, history, opened)
+
+        def search(wanted: str) -> list[Passage]:
+            return retriever.search(wanted, spoken, self.settings.passages, conditions, joining=False)
+
         loaded = time.perf_counter()
-        passages = retriever.search(question, spoken, self.settings.passages, conditions, joining=False)
-        seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - loaded, 4)}
+        if follow_up.is_likely(question, history, spoken, prompts.phrases(spoken)):
+            question = yield from self._understood(question, history, spoken, search, reader)
+        understood = time.perf_counter()
+        passages = search(question)
+        seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - understood, 4)}
+        if question != asked:
+            seconds["understand"] = round(understood - loaded, 4)
         hits, misses = self.store.hits, self.store.misses
         for event in answering.answer(
             question,
             spoken,
             passages,
-            tools=Tools(judge, self.support_check, reader.result, self.embedder, opened.document),
+            tools=Tools(judge, self.support_check, reader, self.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             flagging=self.settings.unsupported == FLAG,
@@ -170,9 +192,36 @@ class Engine:
         ):
             if isinstance(event, Answer):
                 stored, read = self.store.hits - hits, self.store.misses - misses
-                yield replace(event, receipt=replace(event.receipt, stored=stored, read=read))
+                receipt = replace(event.receipt, stored=stored, read=read)
+                yield replace(event, question=asked, understood_as=question if question != asked else "", receipt=receipt)
             else:
                 yield event
+
+    def _loading_reader(self) -> Callable[[], Reader]:
+        """Gives the language model once it is loaded.
+
+        Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal.
+        """
+        loading = ThreadPoolExecutor(1)
+        reader = loading.submit(lambda: self.reader)
+        loading.shutdown(wait=False)
+        return reader.result
+
+    def _understood(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        spoken: str,
+        search: Callable[[str], list[Passage]],
+        reader: Callable[[], Reader],
+    ) -> Generator[Event, None, str]:
+        """What a follow-up is understood as. What is found for a first guess is told before: the model takes its time."""
+        phrases = self.prompts.phrases(spoken)
+        guess = follow_up.joined(question, history, phrases)
+        yield Found(tuple(search(guess)))
+        alone = follow_up.alone(question, history, spoken, phrases, reader)
+        yield Understood(alone)
+        return alone
 
     def warm(self, told: Callable[[int, int], None]) -> Warmed:
         """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
@@ -364,6 +413,14 @@ class Engine:
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,
         )
+
+
+def _language(question: str, history: Sequence[Turn], opened: Snapshot) -> str:
+    """The language of a question. "When?" is too short to tell it by: it leans to that of the question before."""
+    leaning = set(opened.languages())
+    if history:
+        leaning.add(language.of_question(history[-1].question, leaning))
+    return language.of_question(question, leaning)
 
 
 def checked(question: str) -> str:

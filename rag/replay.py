@@ -31,7 +31,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is compared of an answer, and what it is asked again with. `verdicts` are of the passages judged, best first."""
+    """What is compared of an answer, and what it is asked again with: of a follow-up, what it was understood as.
+
+    `verdicts` are of the passages judged, best first.
+    """
 
     question: str
     text: str
@@ -63,7 +66,7 @@ def read(path: Path) -> Record:
         raise QuestionError(f"{path} cannot be read ({error})", _GIVE) from error
     try:
         return Record(
-            question=_text(row["question"]),
+            question=_text(row.get("understood_as") or row["question"]),
             text=_text(row["text"]),
             citations=tuple(Citation(**citation) for citation in row["citations"]),
             verdicts=tuple(_verdicts(row["passages"])),

@@ -188,7 +188,8 @@ class Answer:
     judge's probability that the best passage answers; `passages` are the nearest, those judged first, best first. `marked`
     are the words of the best passage that answer; None where the judge marks none, and where nothing answers. `dropped` are
     sentences that were written and are not shown, for nothing supports them; `note` says so to a person, or that some are shown
-    all the same, with a mark.
+    all the same, with a mark. `understood_as` is what was answered in the place of a `question` that leaned on the conversation
+    before it; empty where it stands alone.
     """
 
     question: str
@@ -203,13 +204,32 @@ class Answer:
     marked: Citation | None = None
     dropped: tuple[str, ...] = ()
     note: str = ""
+    understood_as: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of the conversation so far, and what was answered."""
+
+    question: str
+    answer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages that were retrieved: told before the model starts."""
+    """The passages that were retrieved: told before the model starts.
+
+    A follow-up finds twice: at once by its words and those of the question before, then by what it was understood as.
+    """
 
     passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A follow-up as a question that stands alone: this is what is answered."""
+
+    question: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +250,7 @@ class Marked:
     confidence: float
 
 
-Event = Found | Marked | Token | Answer
+Event = Found | Understood | Marked | Token | Answer
 
 
 class Embedder(Protocol):
@@ -270,3 +290,6 @@ class Reader(Protocol):
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         """The answer from these passages alone, one at least, piece by piece. `instruction` names the language."""
+
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        """The last question of a conversation, in words that need none of it. `language` is a name."""

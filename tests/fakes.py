@@ -88,6 +88,11 @@ class OverlapReader:
             best = _best_sentence(question, passage)
             yield from re.findall(r"\S+\s*", passage[best.start : best.end])
 
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        """With the names of the conversation after it, as far as a model that knows no grammar can."""
+        names = dict.fromkeys(re.findall(r"\b[A-Z]\w{4,}", conversation))
+        return f"{question.rstrip('?')} {' '.join(names)}?"
+
 
 class SlowReader(OverlapReader):
     """Writes on and on, a piece every so often, under a lock that only the thread which took it can give back."""
@@ -160,6 +165,9 @@ class ScriptedReader:
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         yield from self.pieces
+
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        return "".join(self.pieces)
 
 
 def _long_words(text: str) -> set[str]:

@@ -38,13 +38,13 @@ def assert_one_line(result: "subprocess.CompletedProcess[str]", code: int, *word
 
 
 def test_importing_the_command_line_is_light() -> None:
-    heavy = {"torch", "sentence_transformers", "faiss", "llama_cpp", "litestar", "numpy", "icu4py"}
+    heavy = {"torch", "sentence_transformers", "faiss", "llama_cpp", "litestar", "mcp", "numpy", "icu4py"}
     code = f"import sys, rag.cli.main; print({heavy!r} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("command", ["index", "search", "ask", "replay", "serve", "models", "doctor"])
+@pytest.mark.parametrize("command", ["index", "search", "ask", "chat", "replay", "serve", "mcp", "models", "doctor"])
 def test_every_command_has_help_and_json(command: str) -> None:
     result = rag(command, "--help")
     assert result.returncode == 0

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
-COMMANDS = ["index", "search", "ask", "replay", "serve", "models", "doctor", "snapshots"]
+COMMANDS = ["index", "search", "ask", "chat", "replay", "serve", "mcp", "models", "doctor", "snapshots"]
 EVALUATIONS = ["eval retrieval", "eval judge", "eval answers"]
 
 
@@ -34,7 +34,7 @@ def test_every_setting_is_in_the_readme(field: str) -> None:
 def test_every_route_is_in_the_readme(handler: HTTPRouteHandler) -> None:
     for method in handler.http_methods:
         for path in handler.paths:
-            assert f"`{method} {re.sub(r'{[a-z_]+:str}', '{id}', path)}`" in README
+            assert f"`{method} {re.sub(r'{[a-z_]+:(str|path)}', '{id}', path)}`" in README
 
 
 def test_the_schema_is_in_the_readme() -> None:

@@ -14,7 +14,7 @@ from rag.errors import IndexMismatch, IndexMissing, QuestionError, WeightsError
 from rag.judging import hub
 from rag.judging.hub import HubJudge
 from rag.judging.llm import LlmJudge
-from rag.types import Answer, Citation, Event, Found, Marked, Passage
+from rag.types import Answer, Citation, Event, Found, Marked, Passage, Turn, Understood
 from rag.weights.catalogue import SHIPPED
 from tests.conftest import FakeEngine
 from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, SilentObserver
@@ -269,3 +269,24 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
     engine.store.write(key(b"stored"), b"state")
     receipts = [whole(engine.ask(QUESTION)).receipt for _ in range(2)]
     assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]
+
+
+def test_a_follow_up_is_understood_told_and_answered_and_found_for_twice(engine: Engine) -> None:
+    told: list[Event] = []
+    history = [Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Brigadir Jenderal Ashtiani.")]
+    answer = whole(engine.ask("Apa katanya tentang Venezuela?", history=history), told.append)
+    assert [type(event) for event in told[:4]] == [Found, Understood, Found, Marked]
+    understood = told[1]
+    assert isinstance(understood, Understood)
+    assert "Ashtiani" in understood.question
+    assert (answer.question, answer.understood_as) == ("Apa katanya tentang Venezuela?", understood.question)
+    assert answer.answered
+    assert "Venezuela" in answer.citations[0].text
+    assert answer.receipt.seconds["understand"] >= 0
+
+
+def test_a_question_that_stands_alone_is_asked_as_it_is_whatever_was_said_before(engine: Engine) -> None:
+    told: list[Event] = []
+    answer = whole(engine.ask(QUESTION, history=[Turn("Siapa presiden pertama Indonesia?", "Soekarno.")]), told.append)
+    assert (answer.question, answer.understood_as) == (QUESTION, "")
+    assert [type(event) for event in told[:2]] == [Found, Marked]

@@ -13,7 +13,7 @@ from rag import replay
 from rag.cli.main import main
 from rag.engine import Engine, whole
 from rag.errors import QuestionError
-from rag.types import Answer
+from rag.types import Answer, Turn
 from rag.weights.catalogue import JUDGE, SHIPPED
 from tests.conftest import SEED, FakeEngine
 from tests.fakes import ScriptedReader, SilentObserver
@@ -220,3 +220,12 @@ def test_a_real_answer_is_replayed_word_for_word(real_engine: Engine, tmp_path: 
     again = Engine(replay.settings_of(past, real_engine.settings))
     assert list(replay.lacking(past, again)) == []
     assert replay.replay(past, again).differing == []
+
+
+def test_a_follow_up_is_asked_again_as_it_was_understood_without_its_history(rag_: Rag, engine: Engine, tmp_path: Path) -> None:
+    turn = Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Ashtiani.")
+    answer = whole(engine.ask("Apa katanya tentang Venezuela?", history=[turn]))
+    assert answer.understood_as
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps(asdict(answer)), "utf-8")
+    assert rag_("replay", str(path)) == 0

@@ -4,7 +4,8 @@ The least recently used give way. Positions never move, so the numbers are those
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ class HeldPassages:
         if held:
             self._drop(passage)
         self._make_room(len(tokens) + more, keeping=passage)
-        sequence = min(set(range(1, SEQUENCES)) - {held.sequence for held in self._held.values()})
+        sequence = self._free()
         try:
             self._fill(sequence, tokens)
         except BaseException:
@@ -56,6 +57,18 @@ class HeldPassages:
             raise
         self._held[passage] = Held(sequence, len(self._prefix) + len(tokens))
         return self._held[passage]
+
+    @contextmanager
+    def aside(self, tokens: Sequence[int], more: int) -> Iterator[Held]:
+        """Within it tokens stand after the prefix, with room for `more`. They are kept neither here nor in the store."""
+        self._make_room(len(tokens) + more, keeping="")
+        sequence, start = self._free(), len(self._prefix)
+        try:
+            self._context.share(_PREFIX, sequence)
+            self._context.read(sequence, start, tokens)
+            yield Held(sequence, start + len(tokens))
+        finally:
+            self._context.drop(sequence)
 
     def take_back(self, held: Held) -> None:
         """Take what was appended to a passage off again."""
@@ -77,6 +90,10 @@ class HeldPassages:
         """Empty the context but for the prefix."""
         for passage in list(self._held):
             self._drop(passage)
+
+    def _free(self) -> int:
+        """A sequence that holds nothing."""
+        return min(set(range(1, SEQUENCES)) - {held.sequence for held in self._held.values()})
 
     def _fill(self, sequence: int, tokens: Sequence[int]) -> None:
         """Prefix and passage into an empty sequence: from the store, else by reading, and then the store has it."""

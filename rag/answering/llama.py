@@ -50,7 +50,9 @@ class LlamaReader:
         prefix = self._model.tokens(before, beginning=True)
         self._held = HeldPassages(self._context, prefix, digest=source.digest, store=store, room=context_tokens)
         self._yes, self._no = self._first_tokens("Yes"), self._first_tokens("No")
-        texts = (template.text for template in (prompts.system, prompts.passage, prompts.judge, prompts.answer))
+        texts = (
+            template.text for template in (prompts.system, prompts.passage, prompts.judge, prompts.answer, prompts.follow_up)
+        )
         self._instructions = Instructions(texts, self._model.control_names())
 
     def judge(self, question: str, passage: str) -> float:
@@ -80,6 +82,15 @@ class LlamaReader:
                 yield from self._write(held, task, draft)
             finally:
                 self._held.take_back(held)
+
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        """The last question of a conversation as the model would ask it alone. Nothing of it is kept, in memory or on disk."""
+        with self._turn.taken():
+            task = self._task(self._prompts.follow_up.fill(question=normalise(question), language=language))
+            more, said = len(task) + self._answer_tokens, normalise(conversation)
+            tokens = self._model.tokens((Piece(said, trusted=False),))[-max(1, self._held.room_for(more)) :]
+            with self._held.aside(tokens, more) as held:
+                return "".join(self._write(held, task, Draft(Rule(self._instructions, "", said))))
 
     def is_stored(self, passage: str) -> bool:
         """Whether the passage's state lies in the store."""

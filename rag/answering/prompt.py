@@ -19,10 +19,11 @@ _DECLARED = {
     "passage": frozenset({"passage"}),
     "judge": frozenset({"question"}),
     "answer": frozenset({"question", "instruction"}),
+    "follow_up": frozenset({"question", "language"}),
 }
 # The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
 _FALLBACK = "other"
-_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged")
+_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged", "pointing", "linking")
 _MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
 
 
@@ -61,7 +62,9 @@ class Phrases:
     `instruction` asks for that language right after the question, in that language. `refusal` is what the person reads where
     nothing answers; the judge decides that, and the model is not asked: of 75 answered questions of idkmrc it refused 8, and of
     75 one-word edits 5. `dropped` and `flagged` tell them that sentences without support were left out, or are shown with a
-    mark. `none` is what the plain way has the model write (`rag eval answers`).
+    mark. `none` is what the plain way has the model write (`rag eval answers`). `pointing` are words that make a question lean
+    on what was said before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a
+    question begins with them, as "and" and "what about", with commas between.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Phrases:
     refusal: str
     dropped: str
     flagged: str
+    pointing: str
+    linking: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Prompts:
     passage: Template
     judge: Template
     answer: Template
+    follow_up: Template
     languages: dict[str, Phrases]
     digest: str
 

@@ -48,6 +48,12 @@ class RemoteReader:
         turns = self._turns(passages[0], (*further, *asked))
         yield from self._connection.write(completions.answer(self._model, turns, self._answer_tokens), self._answer_tokens)
 
+    def rewrite(self, question: str, conversation: str, language: str) -> str:
+        """The last question of a conversation, in words that need none of it. Raises EndpointError."""
+        task = self._prompts.follow_up.fill(question=normalise(question), language=language)
+        body = completions.answer(self._model, self._turns(conversation, task), self._answer_tokens)
+        return "".join(self._connection.write(body, self._answer_tokens))
+
     def gives_probabilities(self) -> bool:
         """Whether verdicts come with probabilities: asks one tiny question. Raises EndpointError where none is answered."""
         turns = self._turns("It is day.", self._prompts.judge.fill(question="Is it day?"))

@@ -1,18 +1,21 @@
-"""`rag search`, `rag ask`, `rag replay` and `rag serve`."""
+"""`rag search`, `rag ask`, `rag replay`, `rag serve` and `rag mcp`."""
 
 import argparse
 import sys
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import complain, engine_of, one_line, place, print_json
+from rag.cli.terminal import BOLD, DIM, complain, engine_of, linked, one_line, place, print_json, styled, visible, visible_lines
 
 # Characters of a passage that are shown before one has read it.
 _GLANCE = 110
 
 if TYPE_CHECKING:
-    from rag.types import Answer, Event, Passage
+    from rag.engine import Engine
+    from rag.types import Answer, Event, Passage, Turn
 
 
 def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
@@ -32,42 +35,57 @@ def _scores(passage: "Passage") -> str:
 
 def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag ask`: the answer with its citations, or a refusal with the nearest passages."""
-    from rag.engine import whole
-
-    live = not parsed.json and sys.stdout.isatty()
     engine = engine_of(chosen)
-    answer = whole(engine.ask(parsed.question, parsed.where), _show_live if live else lambda _: None)
     if parsed.json:
-        print_json(answer)
+        from rag.engine import whole
+
+        print_json(whole(engine.ask(parsed.question, parsed.where)))
     else:
-        _print_answer(answer, live=live)
+        show(engine, parsed.question, parsed.where)
     sys.stdout.flush()
     engine.store.settle()
 
 
+def show(engine: "Engine", question: str, where: str, history: "Sequence[Turn]" = ()) -> "Answer":
+    """Ask, and show the answer: on a terminal also as it is made. Raises as `Engine.ask` does."""
+    from rag.engine import whole
+
+    live = sys.stdout.isatty()
+    answer = whole(engine.ask(question, where, history=history), _show_live if live else lambda _: None)
+    _print_answer(answer, engine.settings.seeds, live=live)
+    return answer
+
+
 def _show_live(event: "Event") -> None:
     """The answer as it is written, and on standard error where it is looked for."""
-    from rag.types import Found, Marked, Token
+    from rag.types import Found, Marked, Token, Understood
 
     if isinstance(event, Found):
-        print("\n".join(_glance(passage) for passage in event.passages), file=sys.stderr)
+        glances = "\n".join(_glance(passage) for passage in event.passages)
+        print(styled(glances, DIM, sys.stderr), file=sys.stderr)
+    elif isinstance(event, Understood):
+        print(f"↳ {one_line(event.question)}", flush=True)
     elif isinstance(event, Marked):
-        print(f"» {one_line(event.citation.text)}  ({event.citation.path}, {event.confidence:.0%})\n", flush=True)
+        where = visible(event.citation.path)
+        print(f"» {styled(one_line(event.citation.text), BOLD)}  ({where}, {event.confidence:.0%})\n", flush=True)
     elif isinstance(event, Token):
-        print(event.text, end="", flush=True)
+        print(visible_lines(event.text), end="", flush=True)
 
 
-def _print_answer(answer: "Answer", *, live: bool) -> None:
+def _print_answer(answer: "Answer", seeds: Path, *, live: bool) -> None:
     if live:
         print("\n")
-    print(answer.text)
+    elif answer.understood_as:
+        print(f"↳ {one_line(answer.understood_as)}")
+    print(visible_lines(answer.text))
     if answer.note:
-        print(f"({answer.note})")
+        print(f"({visible(answer.note)})")
     if answer.answered:
         for number, citation in enumerate(answer.citations, 1):
             page = f"page {citation.page}, " if citation.page else ""
-            print(f"\n[{number}] {citation.path}, {page}characters {citation.start}-{citation.end}:")
-            print(f"    “{one_line(citation.text)}”")
+            where = linked(visible(citation.path), seeds / citation.path)
+            print(f"\n{styled(f'[{number}]', BOLD)} {where}, {page}characters {citation.start}-{citation.end}:")
+            print(styled(f"    “{one_line(citation.text)}”", DIM))
     elif answer.passages:
         print("\n" + "\n".join(_glance(passage) for passage in answer.passages[:3]))
 
@@ -76,7 +94,7 @@ def _glance(passage: "Passage") -> str:
     """Where the passage stands, and what to look at first in it."""
     lit = passage.highlight
     looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
-    return f"  ? {place(passage)}  {textwrap.shorten(looked, _GLANCE, placeholder='…')}"
+    return f"  ? {place(passage)}  {visible(textwrap.shorten(looked, _GLANCE, placeholder='…'))}"
 
 
 def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
@@ -99,7 +117,7 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     error = replaying.changed(past, found)
     if not parsed.json:
-        print(f"\nthen: {past.text}\nnow:  {found.answer.text}")
+        print(f"\nthen: {visible_lines(past.text)}\nnow:  {visible_lines(found.answer.text)}")
     complain(str(error))
     return error.exit_code
 
@@ -107,5 +125,12 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
     from rag.web.serving import serve
+
+    serve(engine_of(chosen))
+
+
+def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag mcp`: until the client closes standard input. Standard output is the protocol's alone."""
+    from rag.web.mcp.stdio import serve
 
     serve(engine_of(chosen))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__, settings
-from rag.cli import asking, checking, indexing, models
+from rag.cli import asking, chatting, checking, indexing, models
 from rag.cli.terminal import complain
 from rag.errors import RagError, StorageError
 
@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     about = "ask again what an answer was asked, of the same snapshot, and say whether the answer is the same"
     again = _command(commands, "replay", asking.replay, about)
     again.add_argument("answer", type=Path, metavar="ANSWER.json", help="what `rag ask --json` wrote")
-    for command in (search, ask):
+    chat = _command(commands, "chat", chatting.chat, "answer one question after another, each understood by those before it")
+    for command in (search, ask, chat):
         command.add_argument(
             "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"
         )
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("id", nargs="?", help="the snapshot to go back to")
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", asking.serve, "answer over HTTP")
+    _command(commands, "mcp", asking.mcp, "answer a client of the Model Context Protocol, over standard input and output")
     _evaluations(commands)
     weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")

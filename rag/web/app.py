@@ -11,6 +11,8 @@ from rag.engine import Engine
 from rag.errors import RagError
 from rag.web import access, asking, documents, health, jobs, page, problems, snapshots, uploads
 from rag.web.admission import Admission
+from rag.web.mcp.mounted import Mounted
+from rag.web.openai import chat, embeddings, models
 from rag.web.rebuilding import Rebuilds
 
 # A question and its history are at most some 200,000 characters; the rest is room for JSON's escapes.
@@ -33,14 +35,20 @@ ROUTES = (
     health.live,
     health.ready,
     access.me,
+    chat.complete,
+    embeddings.embed,
+    models.listed,
+    models.one,
 )
 
 
 def create(engine: Engine, *, admission: Admission | None = None, rebuilds: Rebuilds | None = None) -> Litestar:
     """The application over one engine; when it shuts down, questions and the rebuild under way are stopped."""
     admission, rebuilds = admission or Admission(), rebuilds or Rebuilds(engine.settings)
+    mcp = Mounted(engine, admission)
     return Litestar(
-        route_handlers=(*ROUTES, *page.HANDLERS),
+        route_handlers=(*ROUTES, *page.HANDLERS, mcp.handler),
+        lifespan=[mcp.lifespan],
         dependencies={"engine": _always(engine), "admission": _always(admission), "rebuilds": _always(rebuilds)},
         exception_handlers=dict.fromkeys((RagError, HTTPException, Exception), problems.reply),
         on_shutdown=[admission.close, rebuilds.close],

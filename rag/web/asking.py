@@ -1,8 +1,7 @@
 """Asking and searching. An answer is one JSON value, or events while it is made; who hangs up stops the model."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from litestar import Request, Response, post
 from litestar.background_tasks import BackgroundTask
@@ -16,17 +15,18 @@ from msgspec import Struct
 
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
 from rag.errors import QuestionError
-from rag.types import Answer, Event, Found, Marked, Passage, Token
+from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood
 from rag.web import problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
+from rag.web.awaiting import last, to_nobody
 from rag.web.described import EVENTS, EventStreamToo
 
 # Turns of a conversation that a follow-up may come with, and the characters of an answer in it.
 _MOST_TURNS, _MOST_ANSWER_CHARACTERS = 20, 10_000
 
 
-class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+class AskedBefore(Struct, frozen=True, forbid_unknown_fields=True):
     """A question of the conversation before this one, and what was answered."""
 
     question: str
@@ -36,12 +36,13 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
 class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """A question to the documents; `where` is a filter, as in `language=id and folder=news and date>=2026-01`.
 
-    `history` is the conversation before, oldest first. It is not used yet: ask a question that can be understood alone.
+    `history` is the conversation before, oldest first. A question that leans on it ("And when?") is made to stand alone, by its
+    last three turns: `understood_as` of the answer says how it was understood.
     """
 
     question: str
     where: str = ""
-    history: tuple[Turn, ...] = ()
+    history: tuple[AskedBefore, ...] = ()
 
 
 class SearchRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,8 +60,6 @@ class SearchResponse(Struct, frozen=True):
     question: str
     passages: list[Passage]
 
-
-T = TypeVar("T")
 
 _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?", "where": "language=id"}
 
@@ -85,12 +84,13 @@ async def ask(
     Closing the connection stops the model.
     """
     _require_short(data.history)
-    asking = admission.admit(lambda: engine.ask(data.question, data.where))
+    turns = tuple(Turn(turn.question, turn.answer) for turn in data.history)
+    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking)
-    answer = await _last(asking, request)
+    answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
-    return Response(answer) if answer else _to_nobody()
+    return Response(answer) if answer else to_nobody()
 
 
 @post(
@@ -108,10 +108,10 @@ async def search(
 ) -> Response[SearchResponse]:
     """Passages with their place in the document, and what each side of the search thought of them."""
     if data.judged:
-        found = await _last(admission.admit(lambda: _judged(engine, data)), request)
+        found = await last(admission.admit(lambda: _judged(engine, data)), request)
     else:
         found = await sync_to_thread(engine.search, data.question, data.count, data.where)
-    return Response(SearchResponse(data.question, found)) if found is not None else _to_nobody()
+    return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
 
 
 def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
@@ -121,44 +121,13 @@ def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
     yield engine.search(data.question, data.count, data.where, judged=True)
 
 
-def _require_short(history: tuple[Turn, ...]) -> None:
+def _require_short(history: tuple[AskedBefore, ...]) -> None:
     if len(history) > _MOST_TURNS:
         raise QuestionError(f"the history has {len(history)} turns", f"send the last {_MOST_TURNS}")
     for turn in history:
         if len(turn.question) > MOST_QUESTION_CHARACTERS or len(turn.answer) > _MOST_ANSWER_CHARACTERS:
             most = f"{MOST_QUESTION_CHARACTERS} characters of question and {_MOST_ANSWER_CHARACTERS} of answer"
             raise QuestionError("a turn of the history is too long", f"send at most {most}")
-
-
-async def _last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
-    """The last event; None where the asker has hung up before."""
-    gone = asyncio.create_task(_gone(request))
-    whole = asyncio.create_task(_drained(asking))
-    try:
-        await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
-        return whole.result() if whole.done() else None
-    finally:
-        asking.stop()
-        gone.cancel()
-        whole.cancel()
-
-
-async def _gone(request: Request[Any, Any, Any]) -> None:
-    """Returns when the connection is closed. The body has been read before."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _drained(asking: Asking[Any]) -> Any:
-    last = None
-    async for event in asking:
-        last = event
-    return last
-
-
-def _to_nobody() -> Response[Any]:
-    """The asker has gone; nothing of this is sent."""
-    return Response(None, status_code=204)
 
 
 async def _streamed(asking: Asking[Event]) -> Response[Any]:
@@ -191,6 +160,8 @@ def _said(event: Event) -> Iterator[ServerSentEventMessage]:
     match event:
         case Found(passages):
             yield _message("evidence", {"passages": passages})
+        case Understood(question):
+            yield _message("understood", {"question": question})
         case Marked(citation, confidence):
             yield _message("verdict", {"citation": citation, "confidence": confidence})
         case Token(text):

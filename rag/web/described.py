@@ -53,6 +53,7 @@ class Upload(Operation):
 
 
 EVENTS = (
-    "The answer. As events: `evidence` {passages}, `verdict` {citation, confidence}, `token` {text}, `citation` {number, "
-    "citation}, last `done` with the answer, or `error` with a problem"
+    "The answer. As events: `evidence` {passages}, of a follow-up then `understood` {question} and `evidence` again, "
+    "`verdict` {citation, confidence}, `token` {text}, `citation` {number, citation}, last `done` with the answer, or `error` "
+    "with a problem"
 )

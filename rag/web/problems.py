@@ -61,7 +61,7 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def _spec(status: int) -> ResponseSpec:
-    title, detail = _EXAMPLES[status]
+    title, detail = EXAMPLES[status]
     example = Example(summary=title, value={"type": f"urn:rag:{title}", "title": title, "status": status, "detail": detail})
     description = HTTPStatus(status).phrase
     return ResponseSpec(Problem, description=description, media_type=_MEDIA_TYPE, generate_examples=False, examples=[example])
@@ -77,7 +77,7 @@ def _reasons(error: HTTPException) -> list[str]:
 
 
 # What each status looks like, for the schema.
-_EXAMPLES = {
+EXAMPLES = {
     400: ("QuestionError", 'the question is empty; ask something, as in: rag ask "Siapa Menteri Pertahanan?"'),
     404: ("NotFound", "there is no document 0a1b2c3d4e5f; choose one of GET /v1/documents"),
     409: ("DocumentChanged", "laporan.pdf was changed since it was indexed; run `rag index`, then open the document anew"),

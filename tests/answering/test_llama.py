@@ -53,3 +53,13 @@ def test_a_file_that_is_no_model_is_told(real_engine: Engine, tmp_path_factory: 
             context_tokens=1024,
             answer_tokens=16,
         )
+
+
+def test_a_conversation_is_rewritten_from_and_leaves_nothing_behind(reader: LlamaReader, real_engine: Engine) -> None:
+    before, used = reader.judge(QUESTION, PASSAGE), reader._held.used()
+    conversation = "Who is Iran's defence minister?\nIran's defence minister is Mohammad Reza Ashtiani."
+    stored = set(real_engine.settings.home.rglob("passages/*"))
+    assert len(reader.rewrite("What did he say about Venezuela?", conversation, "English")) > 10
+    assert reader._held.used() == used
+    assert set(real_engine.settings.home.rglob("passages/*")) == stored
+    assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)

@@ -81,6 +81,15 @@ def test_the_same_templates_are_put_as_two_turns(endpoint: Endpoint, reader: Rem
     assert (answered["temperature"], answered["max_tokens"], answered["stream"]) == (0, 64, True)
 
 
+def test_a_follow_up_is_rewritten_from_the_conversation(endpoint: Endpoint, reader: RemoteReader) -> None:
+    assert reader.rewrite("Kapan?", "Siapa dia?\nDia Ashtiani.", "bahasa Indonesia")
+    (asked,) = endpoint.heard
+    content = asked["messages"][1]["content"]
+    assert content.startswith("Text: Siapa dia? Dia Ashtiani.\n\n")
+    assert "The next question is: Kapan?" in content
+    assert "in bahasa Indonesia" in content
+
+
 def test_verdict_and_answer_are_those_of_the_model_behind_it(reader: RemoteReader) -> None:
     model = OverlapReader()
     for passage in (PASSAGE, "Kucing makan ikan."):

@@ -64,9 +64,16 @@ def test_asking_keeps_to_its_filter(client: TestClient[Any]) -> None:
     assert (answer["answered"], answer["citations"], answer["passages"]) == (False, [], [])
 
 
-def test_a_conversation_may_come_along(client: TestClient[Any]) -> None:
-    history = [{"question": "Siapa?", "answer": "Ashtiani."}]
-    assert client.post("/v1/ask", json={"question": QUESTION, "history": history}).json()["answered"]
+def test_a_follow_up_is_understood_by_the_conversation_and_says_how(client: TestClient[Any]) -> None:
+    history = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
+    body = {"question": "Apa katanya tentang Venezuela?", "history": history}
+    answer = client.post("/v1/ask", json=body).json()
+    assert "Ashtiani" in answer["understood_as"]
+    assert "Venezuela" in answer["citations"][0]["text"]
+    told = [(kind, json.loads(data)) for kind, data in events(client.post("/v1/ask", json=body, headers=STREAM).text)]
+    assert [kind for kind, _ in told][:4] == ["evidence", "understood", "evidence", "verdict"]
+    assert told[1][1] == {"question": answer["understood_as"]}
+    assert client.post("/v1/ask", json={"question": QUESTION, "history": history}).json()["understood_as"] == ""
 
 
 def test_search_gives_as_many_as_asked(client: TestClient[Any]) -> None:

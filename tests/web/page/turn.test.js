@@ -68,6 +68,12 @@ test("a follow-up is sent with what was answered, without markers, and not with 
   assert.equal(history(Array(40).fill(answered)).length, 6);
 });
 
+test("a follow-up is shown and handed on as it was understood", () => {
+  const turn = after(["evidence", { passages: [] }], ["understood", { question: "Apa kata Ashtiani?" }], ["done", ANSWER]);
+  assert.equal(turn.understood, "Apa kata Ashtiani?");
+  assert.deepEqual(history([turn]), [{ question: "Apa kata Ashtiani?", answer: "Satu. Dua. Tiga." }]);
+});
+
 test("a passage is looked at where its highlight is, else as a whole", () => {
   const whole = { start: 10, end: 90 };
   assert.deepEqual(place(passage), { document_id: "d", path: "a.txt", page: 3, start: 20, end: 30, around: whole });

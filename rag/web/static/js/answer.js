@@ -100,7 +100,8 @@ export class TurnView {
     this.#question.textContent = turn.question;
     this.#scope.textContent = turn.scope && t("turn.filtered", { scope: turn.scope });
     this.#scope.hidden = !turn.scope;
-    redraw(this.#parts.above, instant(turn, this.#open));
+    const understood = turn.understood && el("p", { class: "aside", dir: "auto" }, t("turn.understood", { question: turn.understood }));
+    redraw(this.#parts.above, understood, instant(turn, this.#open));
     redraw(this.#parts.body, turn.answer ? finished(turn.answer, this.#open) : this.#unfinished(turn));
     this.#showBelow(turn);
     this.node.setAttribute("aria-busy", String(!isOver(turn)));

@@ -17,6 +17,7 @@ export const en = {
   "ask.stop": "Stop",
   "ask.anew": "New conversation",
   "turn.filtered": "Searched: {scope}",
+  "turn.understood": "Understood as: {question}",
   "filter.label": "Documents to search:",
   "filter.none": "All documents",
   "filter.any": "All languages",

@@ -17,6 +17,7 @@ export const id = {
   "ask.stop": "Hentikan",
   "ask.anew": "Percakapan baru",
   "turn.filtered": "Dicari di: {scope}",
+  "turn.understood": "Dipahami sebagai: {question}",
   "filter.label": "Dokumen yang dicari:",
   "filter.none": "Semua dokumen",
   "filter.any": "Semua bahasa",

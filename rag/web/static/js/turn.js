@@ -5,7 +5,7 @@ const MOST_HISTORY = 6;
 
 /** A question that was just sent, to the documents that meet the condition `where`, which is `scope` in words. */
 export function begin(question, where = "", scope = "") {
-  const nothing = { passages: [], verdict: null, written: "", answer: null, problem: null };
+  const nothing = { passages: [], understood: "", verdict: null, written: "", answer: null, problem: null };
   return { question, where, scope, status: "searching", ...nothing };
 }
 
@@ -14,6 +14,8 @@ export function advance(turn, kind, data) {
   switch (kind) {
     case "evidence":
       return { ...turn, status: "reading", passages: data.passages };
+    case "understood":
+      return { ...turn, understood: data.question };
     case "verdict":
       return { ...turn, status: "starting", verdict: data };
     case "token":
@@ -44,10 +46,11 @@ export function place(passage) {
   return { document_id, path, page, start, end, around: { start: passage.start, end: passage.end } };
 }
 
-/** What a follow-up question is sent with: the last answered ones, without markers. */
+/** What a follow-up question is sent with: the last answered ones, as they were understood, without markers. */
 export function history(turns) {
   const finished = turns.filter((turn) => turn.answer);
-  return finished.slice(-MOST_HISTORY).map(({ question, answer }) => ({ question, answer: plain(answer) }));
+  const asked = ({ question, understood, answer }) => ({ question: understood || question, answer: plain(answer) });
+  return finished.slice(-MOST_HISTORY).map(asked);
 }
 
 /** The sentences of an answer alone; a refusal's own words. */

@@ -1,0 +1,109 @@
+"""Vectors of texts, by the embedder that searches, in the form that clients of OpenAI read."""
+
+import base64
+from typing import Annotated, Literal
+
+import numpy as np
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from rag.engine import Engine
+from rag.errors import QuestionError, TooLarge
+from rag.web.access import READ
+from rag.web.openai import failures, models
+
+# Texts of one request, which two slow cores embed in some seconds, and characters of a text: far over what the embedder reads.
+MOST_TEXTS, MOST_CHARACTERS = 256, 8000
+_EXAMPLE = {"model": "multilingual-e5-small-q4", "input": ["Siapa Menteri Pertahanan Iran?"]}
+
+
+class EmbeddingRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """One text or several, 256 at most, each of at most 8,000 characters, of which the first 512 tokens are read.
+
+    `dimensions` may only be what the embedder has. `user` has no effect.
+    """
+
+    model: str
+    input: str | list[str]
+    encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = None
+    user: str | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts, also where there is one."""
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+class Embedding(Struct, frozen=True):
+    """The vector of the text at `index`; as `base64` the bytes of little-endian 32-bit floats."""
+
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of the texts, as the embedder counts."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class Embeddings(Struct, frozen=True):
+    """A vector for each text, in order."""
+
+    data: list[Embedding]
+    model: str
+    usage: Usage
+    object: str = "list"
+
+
+@post(
+    "/v1/embeddings",
+    status_code=200,
+    sync_to_thread=True,
+    summary="Vectors of texts, as OpenAI gives them",
+    opt={"scope": READ},
+    exception_handlers=failures.HANDLERS,
+    responses=failures.documented(400, 404, 413, 503),
+)
+def embed(
+    data: Annotated[EmbeddingRequest, BodyKwarg(examples=[Example(summary="A text", value=_EXAMPLE)])],
+    engine: NamedDependency[Engine],
+) -> Embeddings:
+    """Unit vectors, by the embedder that searches the documents.
+
+    Each text is embedded as a question is, with the default embedder under `query: `, so that texts compare with each other;
+    the passages of the index are under `passage: `.
+    """
+    models.require(data.model, engine.settings.embedder)
+    texts = data.texts
+    _require_meaningful(texts)
+    vectors = engine.embedder.embed_queries(texts)
+    if data.dimensions not in {None, vectors.shape[1]}:
+        raise QuestionError(f"the vectors have {vectors.shape[1]} dimensions", "leave `dimensions` out")
+    tokens = sum(len(engine.embedder.token_starts(text)) for text in texts)
+    return Embeddings(
+        [Embedding(index, _encoded(vector, data.encoding_format)) for index, vector in enumerate(vectors)],
+        data.model,
+        Usage(tokens, tokens),
+    )
+
+
+def _require_meaningful(texts: list[str]) -> None:
+    if not texts or not all(text.strip() for text in texts):
+        raise QuestionError("there is an empty text in `input`, or none at all", "send texts with words")
+    if len(texts) > MOST_TEXTS or max(map(len, texts)) > MOST_CHARACTERS:
+        most = f"{MOST_TEXTS} texts of {MOST_CHARACTERS} characters"
+        raise TooLarge("`input` is more than is embedded at once", f"send at most {most} in a request")
+
+
+def _encoded(vector: NDArray[np.float32], form: str) -> list[float] | str:
+    if form == "base64":
+        return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+    return [float(number) for number in vector]

@@ -1,0 +1,146 @@
+"""`rag chat` as a person meets it: through a pipe, and on a terminal."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.engine import Engine
+from rag.settings import environment
+from tests.conftest import ROOT, SEED
+
+FIRST, FOLLOW_UP = "Siapa Menteri Pertahanan Iran?", "Apa katanya tentang Venezuela?"
+# A model that never ends, in the place of the fakes' reader.
+ENDLESS = (
+    "import sys, rag.engine; from tests.conftest import FakeEngine; from tests.fakes import SlowReader; "
+    "FakeEngine.reader = SlowReader(); rag.engine.Engine = FakeEngine; "
+    "from rag.cli.main import main; sys.exit(main(['chat']))"
+)
+
+
+@pytest.fixture
+def variables(engine: Engine) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    return {**inherited, **environment(engine.settings), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+
+
+def piped(variables: dict[str, str], typed: str, *flags: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-W", "error", "-m", "tests.fake_rag", "chat", *flags]
+    return subprocess.run(command, input=typed, capture_output=True, text=True, env=variables, cwd=ROOT, check=False)
+
+
+def test_a_follow_up_is_understood_by_the_question_before_it(variables: dict[str, str]) -> None:
+    result = piped(variables, f"{FIRST}\n\n{FOLLOW_UP}\n", "--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    first, second = (json.loads(line) for line in result.stdout.splitlines() if line)
+    assert (first["question"], first["understood_as"]) == (FIRST, "")
+    assert second["question"] == FOLLOW_UP
+    assert "Ashtiani" in second["understood_as"]
+    assert "Venezuela" in second["citations"][0]["text"]
+
+
+def test_what_is_piped_has_neither_colours_nor_links(variables: dict[str, str]) -> None:
+    result = piped(variables, f"{FIRST}\n{FOLLOW_UP}\n")
+    assert result.returncode == 0
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "[1]" in result.stdout
+    assert "↳ " in result.stdout
+
+
+def test_a_piped_question_that_is_none_ends_it_with_its_code(variables: dict[str, str]) -> None:
+    result = piped(variables, "?\n")
+    assert result.returncode == 2
+    assert result.stderr.startswith("rag: the question is empty; ")
+
+
+class Terminal:
+    """A process on a terminal: what is typed there, and all that it shows."""
+
+    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
+        self._end, other = pty.openpty()
+        self.process = subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=variables, cwd=ROOT)
+        os.close(other)
+        self.shown = ""
+
+    def type(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def until(self, pattern: str) -> None:
+        """Read until it is shown, beyond what was waited for before."""
+        seen = len(self.shown)
+        while not re.search(pattern, self.shown[seen:]):
+            self.shown += os.read(self._end, 4096).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+
+
+def chat(terminals: list[Terminal], variables: dict[str, str], *command: str) -> Terminal:
+    terminals.append(Terminal([sys.executable, *command], variables))
+    terminals[-1].until("> ")
+    return terminals[-1]
+
+
+def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
+    terminals: list[Terminal], variables: dict[str, str], engine: Engine
+) -> None:
+    terminal = chat(terminals, variables, "-m", "tests.fake_rag", "chat")
+    terminal.type(FOLLOW_UP + "\n")
+    terminal.until(r"characters \d+-\d+:")
+    link = f"\x1b]8;;{(engine.settings.seeds / SEED).as_uri()}\x1b\\{SEED}\x1b]8;;\x1b\\"
+    assert link in terminal.shown
+    assert "\x1b[1m[1]\x1b[0m" in terminal.shown
+    terminal.until("> ")
+    terminal.type("\x04")
+    assert terminal.process.wait() == 0
+
+
+def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[str, str]) -> None:
+    terminal = chat(terminals, {**variables, "NO_COLOR": "1"}, "-m", "tests.fake_rag", "chat")
+    terminal.type(FOLLOW_UP + "\n")
+    terminal.until(r"characters \d+-\d+:")
+    assert "\x1b[1m" not in terminal.shown
+    assert "\x1b[2m" not in terminal.shown
+
+
+def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list[Terminal], variables: dict[str, str]) -> None:
+    terminal = chat(terminals, variables, "-c", ENDLESS)
+    for _ in range(2):
+        terminal.type("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?\n")
+        terminal.until("kata kata")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.until("stopped")
+        terminal.until("> ")
+    terminal.type("?\n")
+    terminal.until("the question is empty")
+    terminal.type("\x04")
+    assert terminal.process.wait() == 0
+
+
+def test_what_a_document_says_is_no_command_to_the_terminal(engine: Engine, variables: dict[str, str]) -> None:
+    evil = Path(engine.settings.seeds) / "jahat.txt"
+    said = "Menteri Gajah Lampung \x1b]52;c;cm0gLXJmIC8=\x07 berkata \x1b[2J halo kepada Presiden Badak."
+    evil.write_text(said, encoding="utf-8")
+    command = [sys.executable, "-m", "tests.fake_rag", "index"]
+    subprocess.run(command, check=True, capture_output=True, env=variables, cwd=ROOT)
+    result = piped(variables, "Apa kata Menteri Gajah Lampung kepada Presiden Badak?\n")
+    assert "Badak" in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "\x07" not in result.stdout
