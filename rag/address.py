@@ -1,6 +1,7 @@
 """The address that the service listens on: taking it, and finding out whether it is free. Knows nothing of HTTP."""
 
 import errno
+import os
 import socket
 
 from rag.errors import StorageError
@@ -22,8 +23,9 @@ def listen(host: str, port: int) -> list[socket.socket]:
             opened += _opened(family, address, optional=bool(opened))
     except OSError as error:
         _close(opened)
-        name = shown(host, port)
-        raise StorageError(f"{name} cannot be listened on ({error.strerror or error})", _mend(error)) from error
+        # The text of create_server's errors is long, and tells the address again.
+        why = error.strerror if isinstance(error, socket.gaierror) or not error.errno else os.strerror(error.errno)
+        raise StorageError(f"{shown(host, port)} cannot be listened on ({why})", _mend(error)) from error
     return opened
 
 

@@ -37,8 +37,9 @@ def answer(
     receipt: Receipt,
 ) -> Iterator[Event]:
     """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
-    clock = _Clock(receipt)
     yield Found(tuple(passages))
+    # Whoever was told of the passages may have waited for a turn of the model.
+    clock = _Clock(receipt)
     verdicts = _ranked(list(_judge(question, passages, tools)))
     best = next((verdict for verdict in verdicts if verdict.confidence >= least_confidence), None)
     passages = [*(verdict.passage for verdict in verdicts), *passages[len(verdicts) :]]
