@@ -102,10 +102,12 @@ class Questions:
                     elif isinstance(event, Answer):
                         self._answered(event, found, waited)
                         outcome = ""
-                    told, begun = time.time_ns(), time.perf_counter()
+                    elif isinstance(event, Found):
+                        found, begun = time.time_ns(), time.perf_counter()
+                        yield event
+                        waited = time.perf_counter() - begun
+                        continue
                     yield event
-                    if isinstance(event, Found):
-                        found, waited = told, time.perf_counter() - begun
             except Exception:
                 outcome = FAILED_QUESTION
                 raise

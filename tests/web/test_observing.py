@@ -40,7 +40,7 @@ def test_a_request_has_one_line_and_an_id_that_comes_back(client: TestClient[Any
 
 def test_a_problem_names_the_request_also_where_there_is_no_route(client: TestClient[Any], lines: list[dict[str, Any]]) -> None:
     assert_problem(client.get("/v1/documents/zzz", headers={"X-Request-ID": "mine-2"}), 404, "no document")
-    reply = client.get("/nothing\n2027-01-01 evil")
+    reply = client.get("/nothing%0A2027-01-01%20evil")
     assert reply.json()["instance"] == f"urn:rag:request:{reply.headers['x-request-id']}"
     assert [line["problem"] for line in lines] == ["NotFound", "NotFound"]
     assert lines[1]["path"] == "/nothing%0A2027-01-01%20evil"
