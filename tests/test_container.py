@@ -30,7 +30,7 @@ def stages() -> list[list[Step]]:
     """The instructions of each stage; what stands before the first is left out."""
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
     found: list[list[Step]] = []
-    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+    for line in re.sub(r"\s*\\\n\s*", " ", text).splitlines():
         kind, _, said = line.strip().partition(" ")
         if kind == "FROM":
             found.append([])

@@ -11,7 +11,6 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from rag import __version__
@@ -25,6 +24,8 @@ from rag.web.admission import Admission
 from rag.web.rebuilding import DONE, FAILED, RUNNING, WAITING, Rebuilds
 from rag.web.stages import STAGES
 
+# Prometheus' text format; litestar adds the charset to what is text.
+_TEXT = "text/plain; version=0.0.4"
 # Seconds, from a search to an answer of a slow machine behind a full line.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -149,4 +150,4 @@ class _State(Collector):
 )
 def metrics(counted: NamedDependency[Metrics]) -> Response[str]:
     """Prometheus' text format. Nothing in it says what was asked or what documents say."""
-    return Response(generate_latest(counted.registry).decode(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    return Response(generate_latest(counted.registry).decode(), media_type=_TEXT)
