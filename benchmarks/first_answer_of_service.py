@@ -55,7 +55,7 @@ def measured(home: Path, path: str, body: dict[str, object]) -> dict[str, tuple[
     """What came when, each with the processor seconds until then."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    begun, found = time.perf_counter(), {}
+    begun, found = time.perf_counter(), dict[str, tuple[float, float]]()
     with started(home, port) as process:
 
         def note(name: str) -> None:

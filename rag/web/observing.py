@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from rag.types import Answer, Found, Token
@@ -32,9 +33,12 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and tell of it when it has ended, however it did."""
-        if scope["type"] != "http":
+        if scope["type"] == ScopeType.HTTP:
+            await self._observed(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         noted = noting.begin(headers.get("x-request-id", ""), questions=self._questions)
         seen, begun = _Seen(noted.id, receive, send), time.perf_counter()
@@ -72,7 +76,7 @@ class _Seen:
 
 
 def _route(scope: HTTPScope) -> str:
-    return cast("dict[str, Any]", scope).get("path_template", _NO_ROUTE)
+    return str(cast("dict[str, Any]", scope).get("path_template", _NO_ROUTE))
 
 
 def _tell(scope: HTTPScope, seen: _Seen, seconds: float, fields: dict[str, object]) -> None:
