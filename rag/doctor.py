@@ -1,11 +1,15 @@
 """Looks at everything an answer needs and says what is well and what mends the rest. Changes nothing."""
 
+import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from rag import address
 from rag.answering import prompt, store
 from rag.embedding import backend
 from rag.errors import RagError
@@ -22,6 +26,16 @@ _LEAST_MEMORY = 3e9
 # And this where the language model is at an endpoint.
 _LEAST_MEMORY_WITHOUT = 1.5e9
 _LEAST_DISK = 1e9
+_PROCESSOR = Path("/proc/cpuinfo")
+# What makes models fast, as Linux calls it on x86 and on ARM: the instructions that OpenVINO and llama.cpp choose between.
+_INSTRUCTIONS = (
+    *("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
+    *("amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve"),
+)
+# Without one of these every number is computed alone.
+_LEAST_INSTRUCTIONS = {"avx2", "asimd"}
+# Seconds that whoever has the port gets to say that it is rag.
+_PATIENCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a new user would meet the trouble."""
     cache = WeightCache(settings.cache)
-    findings = [_disk(settings.home), _disk(settings.cache), _memory(settings)]
+    findings = [_disk(settings.home), _disk(settings.cache), _memory(settings), *_processor(_PROCESSOR), _port(settings)]
     findings += [_weights(name, cache) for name in settings.models]
     findings += [_judge(settings), *_endpoint(settings)]
     findings += [_arithmetic(settings)]
@@ -77,6 +91,40 @@ def _memory(settings: Settings) -> Finding:
     if settings.endpoint:
         return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, mend="use a machine that has 1.5 GB")
     return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
+
+
+def _processor(described: Path) -> Iterator[Finding]:
+    """What the processor can do for the models, where the system says so."""
+    try:
+        lines = [line.partition(":") for line in described.read_text("utf-8", errors="replace").splitlines()]
+    except OSError:
+        return
+    words = next((set(value.split()) for key, _, value in lines if key.strip() in {"flags", "Features"}), set())
+    has = [name for name in _INSTRUCTIONS if name in words]
+    state = f"{platform.machine()}, {os.cpu_count()} threads: {' '.join(has) or 'no vector instructions that are known'}"
+    well = bool(_LEAST_INSTRUCTIONS & set(has))
+    yield Finding("processor", well=well, state=state, mend="use one with AVX2; answers take minutes on this one")
+
+
+def _port(settings: Settings) -> Finding:
+    name = address.shown(settings.host, settings.port)
+    if address.is_free(settings.host, settings.port):
+        return Finding("port", well=True, state=f"{name} is free")
+    if version := _serving(settings):
+        return Finding("port", well=True, state=f"rag {version} serves at {name}")
+    return Finding("port", well=False, state=f"{name} is taken", mend="end what has it, or set RAG_PORT to another")
+
+
+def _serving(settings: Settings) -> str:
+    """The version of the service that has the port; empty where that is something else."""
+    connection = HTTPConnection(settings.host, settings.port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/health/live")
+        return str(json.loads(connection.getresponse().read(1000))["version"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError):
+        return ""
+    finally:
+        connection.close()
 
 
 def _weights(name: str, cache: WeightCache) -> Finding:

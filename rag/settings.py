@@ -1,13 +1,13 @@
-"""The settings: one frozen table. Each field is a `RAG_*` environment variable and a flag of the command line."""
+"""The settings: one frozen table. Each is a flag, a `RAG_*` variable and a key of `rag.toml` in the home; the first wins."""
 
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from rag import configuration
 from rag.errors import QuestionError
 from rag.weights import endpoint
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
@@ -17,10 +17,25 @@ PREFIX = "RAG_"
 LLM_JUDGE, BOTH_JUDGES = "llm", "both"
 # What becomes of sentences that nothing supports.
 DROP, FLAG = "drop", "flag"
+# How the service's log looks: for people where it is a terminal and for programs elsewhere, or always for the one or the other.
+AUTO, CONSOLE, JSON = "auto", "console", "json"
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+# What no file of settings may say: where it lies itself, and what nobody else is to read.
+_NOT_IN_FILE = {"home": "set RAG_HOME or --home", "llm_key": "set RAG_LLM_KEY"}
+DEFAULT = "default"
 
 
 def _setting(default: Any, about: str) -> Any:
     return field(default=default, metadata={"about": about})
+
+
+def _working_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise QuestionError(
+            "the working directory is gone", "change into another, or set RAG_HOME or --home to a folder"
+        ) from error
 
 
 def _cache() -> Path:
@@ -56,7 +71,7 @@ class Settings:
     """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement."""
 
     home: Path = field(
-        default_factory=Path.cwd, metadata={"about": "folder with seeds/, index/ and prompts/ (else the working one)"}
+        default_factory=_working_directory, metadata={"about": "folder with seeds/, index/ and prompts/ (else the working one)"}
     )
     cache: Path = field(
         default_factory=_cache, metadata={"about": "folder of weights and read passages, shared by all homes of a user"}
@@ -78,6 +93,8 @@ class Settings:
     answer_tokens: int = _setting(160, "tokens of an answer, at most")
     host: str = _setting("127.0.0.1", "address that `rag serve` listens on")
     port: int = _setting(8000, "port that `rag serve` listens on")
+    log: str = _setting(AUTO, f"the service's log: `{CONSOLE}`, `{JSON}`, or `{AUTO}`: {CONSOLE} on a terminal, else {JSON}")
+    log_questions: bool = _setting(default=False, about="whether questions stand in the service's log: true or false")
 
     def __post_init__(self) -> None:
         """Raises QuestionError for a value without meaning."""
@@ -86,8 +103,9 @@ class Settings:
             raise QuestionError("llm_key has a sign that no key has", f"set {PREFIX}LLM_KEY to the key alone")
         _require_in("min_confidence", self.min_confidence, 0, 1)
         if self.unsupported not in {DROP, FLAG}:
-            mend = f"set {PREFIX}UNSUPPORTED or --unsupported to {DROP} or {FLAG}"
-            raise QuestionError(f"unsupported is {self.unsupported!r}", mend)
+            raise QuestionError(f"unsupported is {self.unsupported!r}", f"{_set('unsupported')} to {DROP} or {FLAG}")
+        if self.log not in {AUTO, CONSOLE, JSON}:
+            raise QuestionError(f"log is {self.log!r}", f"{_set('log')} to {AUTO}, {CONSOLE} or {JSON}")
         _require_in("passages", self.passages, 1, 20)
         _require_in("threads", self.threads, 1, 1024)
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)
@@ -130,29 +148,38 @@ class Settings:
 
 def _require_in(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        mend = f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
-        raise QuestionError(f"{name} is {value}, and must be {least} to {most}", mend)
+        raise QuestionError(f"{name} is {value}, and must be {least} to {most}", f"{_set(name)} to one")
+
+
+def _set(name: str) -> str:
+    return f"set {PREFIX}{name.upper()} or {_flag(name)}, or {name} in {configuration.FILE},"
 
 
 def _flag(name: str) -> str:
-    return name.replace("_", "-")
+    return "--" + name.replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value that somebody chose, and where: a flag, a variable or a file, as a person would name it."""
+
+    value: object
+    origin: str
 
 
 def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
-    """Settings from the environment's `RAG_*` variables; `flags` that are not None win.
+    """Settings from `flags` that are not None, else the environment's `RAG_*` variables, else the home's `rag.toml`.
 
-    Raises QuestionError for an unknown variable (with the nearest known one) or a value that cannot be read.
+    Raises QuestionError for an unknown variable or key (with the nearest known one) or a value that cannot be read.
     """
-    kinds = {f.name: type(_default(f)) for f in fields(Settings)}
-    values: dict[str, object] = {}
-    for variable, text in environment.items():
-        if variable.startswith(PREFIX):
-            name = variable.removeprefix(PREFIX).lower()
-            if name not in kinds:
-                raise _unknown(variable, kinds)
-            values[name] = text
-    values.update({name: value for name, value in flags.items() if value is not None and name in kinds})
-    return Settings(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})  # type: ignore[arg-type]  # each was made the field's type
+    values = {name: given.value for name, given in _given(environment, flags).items()}
+    return Settings(**cast("dict[str, Any]", values))
+
+
+def origins(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, str]:
+    """Where each setting that `load` makes of the same comes from: `--port`, `RAG_PORT`, the path of the file, or `default`."""
+    given = _given(environment, flags)
+    return {f.name: given[f.name].origin if f.name in given else DEFAULT for f in fields(Settings)}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -162,25 +189,52 @@ def environment(settings: Settings) -> dict[str, str]:
     return {PREFIX + name.upper(): value for name, value in plain.items()}
 
 
-def _default(setting: Any) -> Any:
-    return setting.default_factory() if callable(setting.default_factory) else setting.default
+def _given(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, Given]:
+    """What is set anywhere, as values of the settings' types."""
+    kinds = {f.name: cast("type", f.type) for f in fields(Settings)}
+    nearer = {**_variables(environment, kinds), **_flags(flags, kinds)}
+    home = cast("Path", nearer["home"].value if "home" in nearer else _working_directory())
+    file = home / configuration.FILE
+    in_file = {name: kind for name, kind in kinds.items() if name not in _NOT_IN_FILE}
+    return {**{name: Given(value, str(file)) for name, value in _read(file, in_file).items()}, **nearer}
 
 
-def _unknown(variable: str, kinds: Mapping[str, type]) -> QuestionError:
-    known = [PREFIX + name.upper() for name in kinds]
-    near = get_close_matches(variable, known, n=1)
-    return QuestionError(
-        f"there is no setting {variable}", f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-    )
+def _variables(environment: Mapping[str, str], kinds: Mapping[str, type]) -> dict[str, Given]:
+    found = {}
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            if name not in kinds:
+                known = [PREFIX + known.upper() for known in kinds]
+                raise QuestionError(f"there is no setting {variable}", configuration.nearest(variable, known))
+            found[name] = Given(_typed(name, text, kinds[name]), variable)
+    return found
 
 
-def _typed(name: str, value: object, kind: type) -> object:
+def _flags(flags: Mapping[str, object], kinds: Mapping[str, type]) -> dict[str, Given]:
+    chosen = {name: value for name, value in flags.items() if value is not None and name in kinds}
+    return {name: Given(_typed(name, value, kinds[name]), _flag(name)) for name, value in chosen.items()}
+
+
+def _read(file: Path, kinds: Mapping[str, type]) -> dict[str, object]:
+    values = configuration.read(file, kinds, elsewhere=_NOT_IN_FILE)
+    return {name: _typed(name, value, kinds[name]) for name, value in values.items()}
+
+
+def _typed(name: str, value: object, kind: type) -> Any:
+    if issubclass(kind, Secret):
+        return value if isinstance(value, Secret) else Secret(str(value).strip())
     try:
-        if issubclass(kind, Secret):
-            return value if isinstance(value, Secret) else Secret(str(value).strip())
         if issubclass(kind, Path):
-            return Path(str(value)).expanduser().absolute()
+            return _working_directory() / path if not (path := Path(str(value)).expanduser()).is_absolute() else path
+        if kind is bool:
+            return _truth(str(value))
         return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)
     except (ValueError, RuntimeError) as error:
-        mend = f"set {PREFIX}{name.upper()} or --{_flag(name)} to one"
-        raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", mend) from error
+        raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", f"{_set(name)} to one") from error
+
+
+def _truth(text: str) -> bool:
+    if text.casefold() not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return text.casefold() in _TRUE

@@ -112,6 +112,15 @@ def test_a_cache_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert_one_line(rag("models", "fetch", RAG_CACHE=str(tmp_path / "file" / "x")), 7, "RAG_CACHE")
 
 
+def test_the_doctor_says_where_each_setting_comes_from(home: Path) -> None:
+    (home / "rag.toml").write_text("passages = 6")
+    told = rag("doctor", "--port", "8123", RAG_HOME=str(home)).stdout.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in told[: told.index("")]}
+    assert rows["passages"] == ["6", str(home / "rag.toml")]
+    assert (rows["home"], rows["port"]) == ([str(home), "RAG_HOME"], ["8123", "--port"])
+    assert rows["host"] == ["127.0.0.1", "default"]
+
+
 def test_the_doctor_names_what_mends_each_ill(home: Path, tmp_path: Path) -> None:
     result = rag("doctor", RAG_HOME=str(home), RAG_CACHE=str(tmp_path / "none"))
     assert result.returncode == 1

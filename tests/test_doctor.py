@@ -1,11 +1,13 @@
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rag import address
 from rag.answering.store import PassageStore, key
-from rag.doctor import examine
+from rag.doctor import _processor, examine
 from rag.engine import Engine
 from rag.settings import BOTH_JUDGES, Secret, Settings
 from rag.weights import shipped
@@ -81,3 +83,32 @@ def test_what_the_threshold_was_measured_to_do_is_told_of_the_default_alone(engi
     chosen = replace(engine.settings, judge=BOTH_JUDGES, llm=LLM, min_confidence=REFUSING.value)
     assert f"answers under {REFUSING.value} are refused: {REFUSING.precision:.0%} of refusals were right" in judge_of(chosen)
     assert judge_of(replace(chosen, min_confidence=0.2)).endswith("answers under 0.2 are refused")
+
+
+def test_a_port_that_is_taken_is_found(engine: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        chosen = replace(engine.settings, port=taken.getsockname()[1])
+        taken.close()
+        (free,) = [f for f in examine(chosen) if f.subject == "port"]
+        assert (free.well, free.state) == (True, f"127.0.0.1:{chosen.port} is free")
+    with served() as other:  # it answers, and is no rag
+        chosen = replace(engine.settings, port=int(other.url.rpartition(":")[2].partition("/")[0]))
+        (ill,) = [f for f in examine(chosen) if f.subject == "port"]
+        assert (ill.well, ill.mend) == (False, "end what has it, or set RAG_PORT to another")
+    assert address.is_free("127.0.0.1", chosen.port)
+
+
+@pytest.mark.parametrize(
+    ("told", "well", "state"),
+    [
+        ("model name\t: Fast\nflags\t\t: fpu sse2 avx2 fma avx512_bf16 amx_bf16\n", True, "avx2 fma avx512_bf16 amx_bf16"),
+        ("Features\t: fp asimd asimddp bf16\n", True, "asimd asimddp bf16"),
+        ("flags\t\t: fpu sse2\nflags : avx2\n", False, "no vector instructions that are known"),
+    ],
+)
+def test_what_the_processor_can_do_is_told(tmp_path: Path, told: str, well: bool, state: str) -> None:
+    (tmp_path / "cpuinfo").write_text(told)
+    (finding,) = _processor(tmp_path / "cpuinfo")
+    assert finding.well is well
+    assert finding.state.endswith(f": {state}")
+    assert list(_processor(tmp_path / "none")) == []

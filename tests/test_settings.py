@@ -30,6 +30,7 @@ def test_the_variables_of_settings_make_the_same_settings(tmp_path: Path) -> Non
         judge=JUDGE,
         llm_key=Secret("sk-1"),
         port=1,
+        log_questions=True,
     )
     assert settings.load(settings.environment(chosen), {}) == chosen
 
@@ -58,6 +59,9 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
         ("RAG_THREADS", "-1"),
         ("RAG_CONTEXT_TOKENS", "10"),
         ("RAG_ANSWER_TOKENS", "4000"),
+        ("RAG_LOG", "xml"),
+        ("RAG_LOG_QUESTIONS", "perhaps"),
+        ("RAG_UNSUPPORTED", "hide"),
     ],
 )
 def test_a_value_without_meaning_is_refused_with_what_to_set(variable: str, value: str) -> None:
@@ -98,6 +102,51 @@ def test_the_key_is_nowhere_to_be_read() -> None:
     with pytest.raises(QuestionError, match="set RAG_LLM_KEY to the key alone") as caught:
         settings.load({"RAG_LLM_KEY": "sk-s3cret\nX-Header: a"}, {})
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("1", True), ("Yes", True), ("true", True), ("0", False), ("off", False)])
+def test_a_variable_is_true_or_false_in_several_words(text: str, meant: bool) -> None:
+    assert settings.load({"RAG_LOG_QUESTIONS": text}, {}).log_questions is meant
+
+
+def test_a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "rag.toml"
+    file.write_text("passages = 5\nport = 5\nmin_confidence = 1\nthreads = 5\n")
+    environment, flags = {"RAG_HOME": str(tmp_path), "RAG_PASSAGES": "6", "RAG_PORT": "6"}, {"passages": 7, "host": None}
+    chosen = settings.load(environment, flags)
+    assert (chosen.passages, chosen.port, chosen.threads, chosen.min_confidence) == (7, 6, 5, 1.0)
+    origins = settings.origins(environment, flags)
+    assert set(origins) == {field.name for field in fields(Settings)}
+    assert {origins["passages"], origins["port"], origins["threads"]} == {"--passages", "RAG_PORT", str(file)}
+    assert (origins["home"], origins["host"]) == ("RAG_HOME", "default")
+
+
+def test_the_file_lies_in_the_home_that_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rag.toml").write_text("passages = 5")
+    assert settings.load({}, {}).passages == 5
+    assert settings.load({}, {"home": str(tmp_path / "other")}).passages == 4
+
+
+def test_the_file_cannot_move_the_home_or_hold_the_key(tmp_path: Path) -> None:
+    for name, mend in {"home": "set RAG_HOME or --home", "llm_key": "set RAG_LLM_KEY"}.items():
+        (tmp_path / "rag.toml").write_text(f'{name} = "s3cret"')
+        with pytest.raises(QuestionError, match=f"{name} cannot be set in .*rag.toml; remove it there, and {mend}") as caught:
+            settings.load({"RAG_HOME": str(tmp_path)}, {})
+        assert "s3cret" not in str(caught.value)
+
+
+def test_a_working_directory_that_is_gone_is_one_line_and_matters_only_where_it_is_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for environment in ({}, {"RAG_HOME": "docs"}):
+        with pytest.raises(QuestionError, match="working directory is gone; change into another, or set RAG_HOME or --home"):
+            settings.load(environment, {})
+    assert settings.load({"RAG_HOME": str(tmp_path)}, {}).home == tmp_path
 
 
 def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:

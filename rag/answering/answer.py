@@ -23,8 +23,9 @@ def answer(
     receipt: Receipt,
 ) -> Iterator[Event]:
     """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
-    clock = _Clock(receipt)
     yield Found(tuple(passages))
+    # Whoever was told of the passages may have waited for a turn of the model.
+    clock = _Clock(receipt)
     choice = choosing.choose(question, language, passages, tools, least_confidence)
     clock.lap("judge")
     blank = _refusal(question, language, choice.order(passages), phrases, confidence=choice.confidence, receipt=receipt)

@@ -1,6 +1,7 @@
 """`rag eval` and `rag doctor`."""
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -89,15 +90,15 @@ def _tell(parsed: argparse.Namespace, evaluation: _Evaluation, table: Callable[[
 
 
 def doctor(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
-    """`rag doctor`: settings and findings; 1 where something is to be mended."""
+    """`rag doctor`: settings with where each comes from, and findings; 1 where something is to be mended."""
     from rag.doctor import examine
 
-    findings = examine(chosen)
+    findings, origins = examine(chosen), settings.origins(os.environ, vars(parsed))
     if parsed.json:
-        print_json({"settings": chosen, "findings": findings})
+        print_json({"settings": chosen, "origins": origins, "findings": findings})
     else:
         for field in fields(chosen):
-            print(f"{field.name:15} {getattr(chosen, field.name)}")
+            print(f"{field.name:15} {getattr(chosen, field.name)!s:40} {origins[field.name]}")
         print()
         for finding in findings:
             print(

@@ -7,6 +7,7 @@ must be closed by the thread that began it. Knows nothing of HTTP.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, suppress
+from contextvars import copy_context
 from threading import Condition, Thread
 from typing import Any, Generic, TypeVar, cast
 
@@ -25,12 +26,27 @@ _END = object()
 
 
 class Admission:
-    """The line before the model: the first `at_once` questions of it are in the model, the others wait."""
+    """The line before the model: the first `at_once` questions of it are in the model, the others wait.
+
+    `watch` is what the events of each question pass through, in its thread.
+    """
+
+    watch: Callable[[Iterator[Any]], Iterator[Any]] = staticmethod(lambda steps: steps)
 
     def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
         self._at_once, self._most = at_once, at_once + most_waiting
         self._line: list[Asking[Any]] = []
         self._moved = Condition()
+
+    @property
+    def length(self) -> int:
+        """Questions in the model and before it."""
+        return len(self._line)
+
+    @property
+    def places(self) -> int:
+        """Questions that there is room for, in the model and before it."""
+        return self._most
 
     def admit(self, steps: Callable[[], Iterator[T]]) -> "Asking[T]":
         """Start a question, within a running event loop. `steps` gives its events; its first needs no model, and comes at once.
@@ -80,8 +96,8 @@ class Asking(Generic[T]):
 
     def __init__(self, admission: Admission, steps: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop) -> None:
         self.stop_flag = stopping.Stop()
-        # A daemon: a service that is stopped does not wait for the model.
-        self.thread = Thread(target=self._run, name="asking", daemon=True)
+        # A daemon: a service that is stopped does not wait for the model. Its log and spans belong to the request under way.
+        self.thread = Thread(target=copy_context().run, args=(self._run,), name="asking", daemon=True)
         self._admission, self._steps, self._loop = admission, steps, loop
         self._told: asyncio.Queue[object] = asyncio.Queue()
 
@@ -111,7 +127,7 @@ class Asking(Generic[T]):
             self._tell(_END)
 
     def _take_steps(self) -> None:
-        steps = self._steps()
+        steps = self._admission.watch(self._steps())
         with closing(cast("Any", steps)):
             for number, step in enumerate(steps):
                 self._tell(step)

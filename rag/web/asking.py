@@ -16,7 +16,7 @@ from msgspec import Struct
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
 from rag.errors import QuestionError
 from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood
-from rag.web import problems
+from rag.web import noting, problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
 from rag.web.awaiting import last, to_nobody
@@ -83,6 +83,7 @@ async def ask(
 
     Closing the connection stops the model.
     """
+    noting.note_question(data.question)
     _require_short(data.history)
     turns = tuple(Turn(turn.question, turn.answer) for turn in data.history)
     asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
@@ -107,6 +108,7 @@ async def search(
     admission: NamedDependency[Admission],
 ) -> Response[SearchResponse]:
     """Passages with their place in the document, and what each side of the search thought of them."""
+    noting.note_question(data.question)
     if data.judged:
         found = await last(admission.admit(lambda: _judged(engine, data)), request)
     else:
@@ -150,7 +152,9 @@ async def _messages(asking: Asking[Event], first: Event) -> AsyncIterator[Server
                 yield message
     except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
         problems.log_if_unforeseen(error, "POST /v1/ask")
-        yield _message("error", problems.of(error))
+        problem = problems.of(error)
+        noting.note(problem=problem.title)
+        yield _message("error", problem)
     finally:
         asking.stop()
 

@@ -56,7 +56,7 @@ class Jobs(Struct, frozen=True):
 
 def shown(job: rebuilding.Job) -> Job:
     """The job as it goes out."""
-    problem = problems.of(job.error) if job.error else None
+    problem = problems.of(job.error, f"/v1/jobs/{job.id}") if job.error else None
     return Job(job.id, "index", job.state, job.stage, job.done, job.total, job.report, problem)
 
 

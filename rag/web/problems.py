@@ -11,39 +11,53 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from rag.errors import RagError, TooManyQuestions
+from rag.web import noting
 
 _log = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/problem+json"
 _UNFORESEEN = "urn:rag:InternalError"
+_INSTANCE = "urn:rag:request:5f0c1d2e3a4b5c6d"
 _SEE = "see /schema for what is expected"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """RFC 9457 problem details; `detail` ends with what mends it."""
+    """RFC 9457 problem details; `detail` ends with what mends it, `instance` names the request as the log does, or the job."""
 
     type: str
     title: str
     status: int
     detail: str
+    instance: str = ""
 
 
-def of(error: Exception) -> Problem:
-    """The problem that an error is. One that nobody foresaw is told without what it says, and logged by the caller."""
+def of(error: Exception, instance: str | None = None) -> Problem:
+    """The problem that an error is, of the request under way unless `instance` names what it is of.
+
+    One that nobody foresaw is told without what it says, and logged by the caller.
+    """
+    title, status, detail = _told(error)
+    request = noting.request_id()
+    where = instance or (f"urn:rag:request:{request}" if request else "")
+    return Problem(f"urn:rag:{title}", title, status, detail, where)
+
+
+def _told(error: Exception) -> tuple[str, int, str]:
     if isinstance(error, RagError):
-        return _problem(type(error).__name__, error.status, str(error))
+        return type(error).__name__, error.status, str(error)
     if isinstance(error, HTTPException):
         # By the status, not by the framework's class: a type is for programs to know again.
         name = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
-        return _problem(name, error.status_code, "; ".join((error.detail, *_reasons(error), _SEE)))
+        return name, error.status_code, "; ".join((error.detail, *_reasons(error), _SEE))
     if isinstance(error, UnicodeDecodeError | RecursionError):
-        return _problem("BadRequest", 400, f"the request is no JSON in UTF-8; {_SEE}")
-    return _problem("InternalError", 500, "a mistake in rag itself; see the log of `rag serve`, and please report it")
+        return "BadRequest", 400, f"the request is no JSON in UTF-8; {_SEE}"
+    return "InternalError", 500, "a mistake in rag itself; see the log of `rag serve`, and please report it"
 
 
 def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The response to a request that met this error."""
     problem = of(error)
+    noting.note(problem=problem.title)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyQuestions) else None
     return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=headers)
@@ -62,13 +76,10 @@ def documented(*statuses: int) -> dict[int, ResponseSpec]:
 
 def _spec(status: int) -> ResponseSpec:
     title, detail = EXAMPLES[status]
-    example = Example(summary=title, value={"type": f"urn:rag:{title}", "title": title, "status": status, "detail": detail})
+    value = {"type": f"urn:rag:{title}", "title": title, "status": status, "detail": detail, "instance": _INSTANCE}
+    example = Example(summary=title, value=value)
     description = HTTPStatus(status).phrase
     return ResponseSpec(Problem, description=description, media_type=_MEDIA_TYPE, generate_examples=False, examples=[example])
-
-
-def _problem(title: str, status: int, detail: str) -> Problem:
-    return Problem(f"urn:rag:{title}", title, status, detail)
 
 
 def _reasons(error: HTTPException) -> list[str]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -53,12 +53,13 @@ class Job:
 
 
 class Rebuilds:
-    """The rebuilds of one home. Safe to use from several threads."""
+    """The rebuilds of one home. Safe to use from several threads. `ended` counts those that are done, and that failed."""
 
     def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
         """`command` is what `rag` is, for tests."""
         self._command = tuple(command)
         self._environment = {**os.environ, **configuration.environment(settings)}
+        self.ended: Counter[str] = Counter()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = Lock()
         self._process: subprocess.Popen[str] | None = None
@@ -105,6 +106,7 @@ class Rebuilds:
 
     def _change(self, job: Job) -> Job:
         with self._lock:
+            self.ended[job.state] += job.ended
             return self._keep(job)
 
     def _work(self) -> None:

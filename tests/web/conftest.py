@@ -60,7 +60,8 @@ def assert_problem(reply: httpx.Response, status: int, *words: str) -> None:
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"].startswith("application/problem+json")
     problem = reply.json()
-    assert set(problem) == {"type", "title", "status", "detail"}
+    assert set(problem) == {"type", "title", "status", "detail", "instance"}
+    assert problem["instance"] == f"urn:rag:request:{reply.headers['x-request-id']}"
     assert (problem["status"], problem["type"]) == (status, f"urn:rag:{problem['title']}")
     assert "; " in problem["detail"]
     for word in words:

@@ -11,7 +11,7 @@ from rag.web.serving import serve
 def test_an_address_that_is_taken_is_told(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         engine.settings = replace(engine.settings, port=taken.getsockname()[1])
-        with pytest.raises(StorageError, match="cannot be listened on; set RAG_PORT"):
+        with pytest.raises(StorageError, match=r"cannot be listened on \(Address already in use\); set RAG_PORT"):
             serve(engine)
 
 

@@ -1,0 +1,136 @@
+"""Traces: a span for each request, with the stages of its answer below, where OpenTelemetry's own variables ask for them.
+
+The only importer of opentelemetry's SDK, and only then. The span of a request is made here, not by the ASGI instrumentation
+behind litestar's plugin: that one notes whole URLs, in which filters may quote documents, and makes a span of each piece sent.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rag import __version__
+from rag.errors import QuestionError
+from rag.web.stages import Stage
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_EXPORTER, _PROTOCOLS = "OTEL_TRACES_EXPORTER", ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+# Milliseconds that a service which stops gives to what was not sent yet.
+_GRACE = 3000
+
+# Called when the request has ended, with the template of its path and its status.
+Ended = Callable[[str, int], None]
+
+
+class Traces(Protocol):
+    """Where requests and the stages of answers are traced to."""
+
+    def request(self, method: str, headers: Mapping[str, str], request_id: str) -> Any:
+        """A context manager around a request, which gives what is to be called when it has ended."""
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        """The stages of the answer to the request under way."""
+
+    def close(self) -> None:
+        """Send what was not sent yet."""
+
+
+class Untraced:
+    """Nobody wants traces."""
+
+    @contextmanager
+    def request(self, _method: str, _headers: Mapping[str, str], _request_id: str) -> Iterator[Ended]:
+        """Nothing is traced."""
+        yield lambda _route, _status: None
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        """Nothing is traced."""
+
+    def close(self) -> None:
+        """Nothing is to be sent."""
+
+
+class OpenTelemetry:
+    """Traces to whatever the provider sends them to."""
+
+    def __init__(self, provider: "TracerProvider") -> None:
+        self._provider, self._tracer = provider, provider.get_tracer("rag", __version__)
+
+    @contextmanager
+    def request(self, method: str, headers: Mapping[str, str], request_id: str) -> Iterator[Ended]:
+        """The request's span, below that of who sent it where the headers name one (`traceparent`)."""
+        from opentelemetry.propagate import extract
+        from opentelemetry.trace import SpanKind, StatusCode
+
+        noted = {"http.request.method": method, "rag.request_id": request_id}
+        span_of = self._tracer.start_as_current_span
+        # What an exception says may quote the question.
+        private: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
+        with span_of(method, extract(headers), SpanKind.SERVER, noted, **private) as span:
+
+            def ended(route: str, status: int) -> None:
+                span.update_name(f"{method} {route}")
+                span.set_attributes({"http.route": route, "http.response.status_code": status})
+                if status >= 500:
+                    span.set_status(StatusCode.ERROR)
+
+            yield ended
+
+    def stages(self, stages: Sequence[Stage]) -> None:
+        """A span for each, below that of the request."""
+        for stage in stages:
+            self._tracer.start_span(stage.name, start_time=stage.start).end(stage.end)
+
+    def close(self) -> None:
+        """Send what was not sent yet, for some seconds."""
+        self._provider.force_flush(_GRACE)
+        self._provider.shutdown()
+
+
+def open_configured(environment: Mapping[str, str]) -> Traces:
+    """Traces as OpenTelemetry's variables ask for them. Raises QuestionError where that cannot be done here."""
+    if not _wanted(environment):
+        return Untraced()
+    try:
+        return OpenTelemetry(_provider(environment))
+    except ImportError as error:
+        mend = f"run `pip install 'rag[telemetry]'`, or set {_EXPORTER}=none"
+        raise QuestionError("traces are asked for, and OpenTelemetry is not installed", mend) from error
+
+
+def _wanted(environment: Mapping[str, str]) -> bool:
+    if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    if exporter := environment.get(_EXPORTER, "").strip():
+        return exporter != "none"
+    return any(environment.get(name) for name in _ENDPOINTS)
+
+
+def _provider(environment: Mapping[str, str]) -> "TracerProvider":
+    """A provider with the exporter that is asked for. Sampling, limits and addresses the SDK itself reads of the variables."""
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    named = environment.get("OTEL_SERVICE_NAME") or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    about = {"service.version": __version__, **({} if named else {"service.name": "rag"})}
+    provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)
+    provider.add_span_processor(_processor(environment))
+    return provider
+
+
+def _processor(environment: Mapping[str, str]) -> "SpanProcessor":
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
+
+    exporter = environment.get(_EXPORTER, "").strip() or "otlp"
+    if exporter == "console":
+        return SimpleSpanProcessor(ConsoleSpanExporter())
+    if exporter != "otlp":
+        raise QuestionError(f"{_EXPORTER} is {exporter!r}", "set it to otlp, console or none")
+    protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), "http/protobuf")
+    if protocol != "http/protobuf":
+        raise QuestionError(f"traces cannot be sent by {protocol}", f"set {_PROTOCOLS[1]}=http/protobuf, and the port to 4318")
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return BatchSpanProcessor(OTLPSpanExporter())

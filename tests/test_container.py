@@ -1,0 +1,164 @@
+"""What can be said of the Dockerfile and compose.yaml without an engine: hadolint's rules that matter, and that names fit."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for two calls
+
+from rag.settings import PREFIX, Settings
+from rag.web.app import ROUTES
+from rag.weights.catalogue import CATALOGUE
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Step:
+    """An instruction with what it says, on one line."""
+
+    kind: str
+    said: str
+
+
+@cache
+def stages() -> list[list[Step]]:
+    """The instructions of each stage; what stands before the first is left out."""
+    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
+    found: list[list[Step]] = []
+    for line in re.sub(r"\s*\\\n\s*", " ", text).splitlines():
+        kind, _, said = line.strip().partition(" ")
+        if kind == "FROM":
+            found.append([])
+        if kind and found:
+            found[-1].append(Step(kind, said.strip()))
+    return found
+
+
+def said(kind: str, steps: list[Step]) -> list[str]:
+    return [step.said for step in steps if step.kind == kind]
+
+
+def every(kind: str) -> list[str]:
+    return [text for steps in stages() for text in said(kind, steps)]
+
+
+@cache
+def compose() -> dict[str, Any]:
+    value: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+    return value
+
+
+def test_images_have_versions() -> None:
+    (python,) = re.findall(r"^ARG PYTHON=(.+)$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert re.fullmatch(r"3\.11\.\d+-slim-\w+", python)
+    assert {image.split()[0] for image in every("FROM")} == {"python:${PYTHON}", "build"}
+    assert re.fullmatch(r"prom/prometheus:v\d+\.\d+\.\d+", compose()["services"]["prometheus"]["image"])
+
+
+def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").split("\n")
+    assert "*" in ignored
+    copied = [words for text in every("COPY") if not (words := text.split())[0].startswith("--from")]
+    for *sources, _target in copied:
+        for source in sources:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in ignored, source
+    names = {Path(source).name for *sources, _ in copied for source in sources}
+    assert {f"!{name}" for name in names} == {line for line in ignored if line.startswith("!")}
+
+
+def test_what_is_copied_is_all_that_the_wheel_is_made_of() -> None:
+    copied = {source for text in every("COPY") for source in text.split()[:-1]}
+    packed = re.search(r"^include = (\[.*\])$", (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
+    assert packed
+    assert set(json.loads(packed[1])) <= copied
+
+
+def test_packages_come_without_what_nobody_asked_for_and_leave_no_lists() -> None:
+    installing = [run for run in every("RUN") if "apt-get install" in run]
+    assert len(installing) == 2
+    for run in installing:
+        assert run.startswith("apt-get update && apt-get install --yes --no-install-recommends ")
+        assert "rm -rf /var/lib/apt/lists/*" in run
+    for run in every("RUN"):
+        assert "pip install" not in run or "--no-cache-dir" in run
+        assert not re.search(r"\b(sudo|curl|wget|cd) ", run)
+
+
+def test_the_image_that_runs_has_no_compiler_and_nobody_is_root_in_it() -> None:
+    final = stages()[-1]
+    (install,) = [run for run in said("RUN", final) if "apt-get install" in run]
+    packages = re.search(r"--no-install-recommends ([^&]+)&&", install)
+    assert packages
+    assert packages[1].split() == ["libgomp1"]
+    assert not any("pip install" in run for run in said("RUN", final))
+    assert said("USER", final) == ["10001"]
+    assert "useradd --uid 10001" in install
+    last = [step.kind for step in final]
+    assert last.index("USER") > max(i for i, kind in enumerate(last) if kind in {"RUN", "COPY"})
+
+
+def test_whether_it_is_ready_is_asked_at_the_route_and_port_that_there_are() -> None:
+    final = stages()[-1]
+    (check,) = said("HEALTHCHECK", final)
+    for option in ("--interval=", "--timeout=", "--start-period=", "--retries="):
+        assert option in check
+    command = json.loads(check[check.index("CMD ") + 4 :])
+    assert command[:2] == ["python", "-c"]
+    compile(command[2], "HEALTHCHECK", "exec")
+    (path,) = re.findall(r"'(/[a-z/]+)'", command[2])
+    assert path in {path for route in ROUTES for path in route.paths}
+    assert (said("EXPOSE", final), json.loads(said("CMD", final)[0])) == (["8000"], ["rag", "serve"])
+
+
+def test_what_is_written_goes_to_the_volumes() -> None:
+    final = stages()[-1]
+    variables = dict(re.findall(r"(\w+)=(\S+)", " ".join(said("ENV", final))))
+    ours = {name.removeprefix(PREFIX).lower(): value for name, value in variables.items() if name.startswith(PREFIX)}
+    assert ours.keys() <= Settings.__dataclass_fields__.keys()
+    volumes = json.loads(said("VOLUME", final)[0])
+    assert [ours["home"], ours["cache"]] == volumes
+    assert variables["HF_HOME"].startswith(ours["cache"])
+    mounted = [volume.split(":")[1] for volume in compose()["services"]["rag"]["volumes"]]
+    assert mounted == volumes
+    assert {volume.split(":")[0] for volume in compose()["services"]["rag"]["volumes"]} <= compose()["volumes"].keys()
+
+
+def test_the_weights_that_the_dockerfile_names_are_in_the_catalogue() -> None:
+    (named,) = re.findall(r'--build-arg WEIGHTS="([^"]+)"', (ROOT / "Dockerfile").read_text("utf-8"))
+    assert set(named.split()) <= CATALOGUE.keys()
+
+
+@pytest.mark.parametrize("name", ["rag", "prometheus"])
+def test_a_service_may_write_nothing_and_has_no_rights_to_spare(name: str) -> None:
+    service = compose()["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit", "restart"} <= service.keys()
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_prometheus_asks_where_the_service_answers() -> None:
+    services, (scraped,) = compose()["services"], yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
+    assert scraped["metrics_path"] in {path for route in ROUTES for path in route.paths}
+    assert scraped["static_configs"] == [{"targets": ["rag:8000"]}]
+    (secret,) = services["prometheus"]["secrets"]
+    assert scraped["authorization"] == {"credentials_file": f"/run/secrets/{secret}"}
+    assert secret in compose()["secrets"]
+    for volume in services["prometheus"]["volumes"]:
+        source = volume.split(":")[0]
+        assert (ROOT / source).is_file() if source.startswith(".") else source in compose()["volumes"]
+
+
+def test_alerts_are_about_what_is_counted() -> None:
+    rules = [rule for group in yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"] for rule in group["rules"]]
+    told = (ROOT / "rag/web/metrics.py").read_text("utf-8")
+    for rule in rules:
+        for name in re.findall(r"\brag_\w+", rule["expr"]):
+            assert f'"{re.sub("_(total|count)$", "", name)}"' in told, name
