@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import complain, engine_of, one_line, place, print_json
+from rag.cli.terminal import complain, engine_of, one_line, place, print_json, visible, visible_lines
 
 # Characters of a passage that are shown before one has read it.
 _GLANCE = 110
@@ -52,21 +52,22 @@ def _show_live(event: "Event") -> None:
     if isinstance(event, Found):
         print("\n".join(_glance(passage) for passage in event.passages), file=sys.stderr)
     elif isinstance(event, Marked):
-        print(f"» {one_line(event.citation.text)}  ({event.citation.path}, {event.confidence:.0%})\n", flush=True)
+        cited = f"{one_line(event.citation.text)}  ({visible(event.citation.path)}, {event.confidence:.0%})"
+        print(f"» {cited}\n", flush=True)
     elif isinstance(event, Token):
-        print(event.text, end="", flush=True)
+        print(visible_lines(event.text), end="", flush=True)
 
 
 def _print_answer(answer: "Answer", *, live: bool) -> None:
     if live:
         print("\n")
-    print(answer.text)
+    print(visible_lines(answer.text))
     if answer.note:
-        print(f"({answer.note})")
+        print(f"({visible(answer.note)})")
     if answer.answered:
         for number, citation in enumerate(answer.citations, 1):
             page = f"page {citation.page}, " if citation.page else ""
-            print(f"\n[{number}] {citation.path}, {page}characters {citation.start}-{citation.end}:")
+            print(f"\n[{number}] {visible(citation.path)}, {page}characters {citation.start}-{citation.end}:")
             print(f"    “{one_line(citation.text)}”")
     elif answer.passages:
         print("\n" + "\n".join(_glance(passage) for passage in answer.passages[:3]))
@@ -76,7 +77,7 @@ def _glance(passage: "Passage") -> str:
     """Where the passage stands, and what to look at first in it."""
     lit = passage.highlight
     looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
-    return f"  ? {place(passage)}  {textwrap.shorten(looked, _GLANCE, placeholder='…')}"
+    return f"  ? {place(passage)}  {visible(textwrap.shorten(looked, _GLANCE, placeholder='…'))}"
 
 
 def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
@@ -99,13 +100,13 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     error = replaying.changed(past, found)
     if not parsed.json:
-        print(f"\nthen: {past.text}\nnow:  {found.answer.text}")
+        print(f"\nthen: {visible_lines(past.text)}\nnow:  {visible_lines(found.answer.text)}")
     complain(str(error))
     return error.exit_code
 
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
-    from rag.web.serving import serve
+    from rag.web import serving
 
-    serve(engine_of(chosen))
+    serving.serve(engine_of(chosen), complain)

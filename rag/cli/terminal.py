@@ -11,20 +11,41 @@ if TYPE_CHECKING:
     from rag.engine import Engine
     from rag.types import Passage
 
+# What a terminal obeys instead of showing it: control characters, and those that turn the direction of what is around them.
+_OBEYED = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SEEN = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _OBEYED}
+_SEEN_IN_LINES = {code: seen for code, seen in _SEEN.items() if chr(code) not in "\t\n"}
+# JSON escapes those below the space itself.
+_SEEN_IN_JSON = {code: f"\\u{code:04x}" for code in _OBEYED if code >= 0x7F}
+
+
+def visible(text: str) -> str:
+    r"""The text with what a terminal would obey written out, as `\x1b`: documents and their names may hold it."""
+    return text.translate(_SEEN)
+
+
+def visible_lines(text: str) -> str:
+    """As `visible`, of a text of several lines."""
+    return text.translate(_SEEN_IN_LINES)
+
 
 def complain(line: str) -> None:
     """One line on standard error."""
-    print(f"rag: {line}", file=sys.stderr)
+    print(f"rag: {visible(line)}", file=sys.stderr)
 
 
 def print_json(value: object) -> None:
     """One JSON value on standard output."""
-    print(json.dumps(value, ensure_ascii=False, indent=1, default=_plain))
+    print(_json(value, indent=1))
 
 
 def print_line(value: object) -> None:
     """One JSON value on a line of standard output, at once."""
-    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
+    print(_json(value), flush=True)
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=_plain).translate(_SEEN_IN_JSON)
 
 
 def _plain(value: object) -> object:
@@ -98,9 +119,9 @@ class ProgressLines:
 def place(passage: "Passage") -> str:
     """Where a passage stands."""
     page = f", page {passage.page}" if passage.page else ""
-    return f"{passage.path}:{passage.start}-{passage.end}{page}"
+    return f"{visible(passage.path)}:{passage.start}-{passage.end}{page}"
 
 
 def one_line(text: str) -> str:
-    """The text without line breaks."""
-    return " ".join(text.split())
+    """The text without line breaks, nor anything that a terminal would obey."""
+    return visible(" ".join(text.split()))

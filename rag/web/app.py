@@ -1,6 +1,10 @@
 """The HTTP door: joins the routes. Each room of it translates between JSON and the engine, and does nothing else."""
 
-from litestar import Litestar
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -9,7 +13,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.web import access, asking, documents, health, jobs, page, problems, snapshots, uploads
+from rag.web import access, asking, documents, headers, health, jobs, login, page, problems, slowness, snapshots, uploads
+from rag.web.access import Access
 from rag.web.admission import Admission
 from rag.web.rebuilding import Rebuilds
 
@@ -32,16 +37,24 @@ ROUTES = (
     snapshots.activate,
     health.live,
     health.ready,
-    access.me,
+    login.me,
+    login.login,
+    login.logout,
 )
 
 
 def create(engine: Engine, *, admission: Admission | None = None, rebuilds: Rebuilds | None = None) -> Litestar:
     """The application over one engine; when it shuts down, questions and the rebuild under way are stopped."""
     admission, rebuilds = admission or Admission(), rebuilds or Rebuilds(engine.settings)
+    gate = Access(engine.settings)
+    shared = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "access": gate}
     return Litestar(
         route_handlers=(*ROUTES, *page.HANDLERS),
-        dependencies={"engine": _always(engine), "admission": _always(admission), "rebuilds": _always(rebuilds)},
+        dependencies={name: _always(value) for name, value in shared.items()},
+        guards=[gate.guard],
+        before_send=[headers.protect],
+        middleware=[slowness.hurried],
+        cors_config=_cors(engine.settings.origins),
         exception_handlers=dict.fromkeys((RagError, HTTPException, Exception), problems.reply),
         on_shutdown=[admission.close, rebuilds.close],
         request_max_body_size=_MOST_BODY_BYTES,
@@ -49,10 +62,20 @@ def create(engine: Engine, *, admission: Admission | None = None, rebuilds: Rebu
             title="rag",
             version=__version__,
             description="Answers from your own documents. Each sentence has citations, which were verified word for word.",
-            path="/schema",
             render_plugins=[JsonRenderPlugin(path="/")],
+            components=access.SCHEMES,
+            security=access.ANY_SCHEME,
+            openapi_router=Router("/schema", route_handlers=(), include_in_schema=False, opt=access.PUBLIC),
         ),
     )
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """What pages of these origins may ask, with a key and never with cookies; where there are none, nothing."""
+    if not origins:
+        return None
+    methods: list[Any] = ["GET", "POST", "DELETE"]
+    return CORSConfig(allow_origins=list(origins), allow_methods=methods, expose_headers=["Retry-After"])
 
 
 def _always(value: object) -> Provide:
