@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first compiles, the second has no compiler. Weights live in a volume: run `rag models fetch` in it once.
+# Two stages: the first compiles, the second has no compiler. Weights live in a volume: run `rag models fetch` in it once,
+# and `rag keys create NAME`, for the service is reached from outside.
 FROM python:3.11-slim-bookworm AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc g++ make git \
