@@ -3,8 +3,10 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
+from rag.engine import Engine
 from rag.web import page
 from rag.web.headers import NOTHING
+from tests.fakes import SilentObserver
 from tests.web.conftest import QUESTION, assert_problem
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)> Venezuela?"
@@ -45,6 +47,24 @@ def test_script_in_a_question_stays_text(client: TestClient[Any]) -> None:
     assert reply.json()["question"] == SCRIPT
     assert reply.headers["content-type"] == "application/json"
     assert_problem(client.post("/v1/ask", json={"question": QUESTION, "where": SCRIPT}), 400)
+
+
+def test_script_in_a_document_stays_text(client: TestClient[Any], engine: Engine) -> None:
+    (engine.settings.seeds / "<img src=x>.html").write_text(f"<p>{SCRIPT}</p>", encoding="utf-8")
+    (engine.settings.seeds / "a.txt").write_text(SCRIPT, encoding="utf-8")
+    engine.rebuild(SilentObserver())
+    for document in client.get("/v1/documents").json()["items"]:
+        text = client.get(f"/v1/documents/{document['id']}/text")
+        assert text.headers["content-type"] == "application/json"
+        original = client.get(document["url"])
+        assert original.headers["content-type"] == "application/octet-stream"
+        assert original.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
+        for reply in (text, original):
+            assert reply.headers["content-security-policy"] == NOTHING
+            assert reply.headers["x-content-type-options"] == "nosniff"
+    found = client.post("/v1/search", json={"question": "alert Venezuela"})
+    assert SCRIPT in {passage["text"] for passage in found.json()["passages"]}
+    assert found.headers["content-type"] == "application/json"
 
 
 def test_streams_have_them_too(client: TestClient[Any]) -> None:

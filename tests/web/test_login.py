@@ -75,7 +75,7 @@ def test_a_body_that_is_none_is_a_problem(client: TestClient[Any], keys: Keys, b
 def test_a_session_changes_nothing_without_the_word_of_the_page(client: TestClient[Any], keys: Keys) -> None:
     csrf = log_in(client, keys.create("laptop", "admin")[0])
     for sent in (None, "", csrf[:-1], "é"):
-        headers = {} if sent is None else {"X-CSRF-Token": sent.encode()}
+        headers: dict[bytes, bytes] = {} if sent is None else {b"X-CSRF-Token": sent.encode()}
         for path in ("/v1/index", "/v1/search", "/logout"):
             assert_problem(client.post(path, headers=headers), 403, "X-CSRF-Token")
     good = {"X-CSRF-Token": csrf}

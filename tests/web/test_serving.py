@@ -56,9 +56,9 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Where an application is served that answers anything, to those who say at once what they want."""
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 2.0)
     server = uvicorn.Server(configured(_nothing, "127.0.0.1", 0, "warning"))
-    server.config.timeout_keep_alive = 1
+    server.config.timeout_keep_alive = 3
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: server.started)

@@ -1,12 +1,19 @@
 import asyncio
+import json
+import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from rag.engine import Engine
 from rag.errors import TooSlow
+from rag.settings import Settings
 from rag.web import slowness
+from rag.web.app import create
 from rag.web.slowness import Arriving
+from tests.web.conftest import PATIENCE, Served
 
 
 def body(raw: bytes, *, more: bool) -> dict[str, Any]:
@@ -59,3 +66,28 @@ def test_whoever_hangs_up_is_waited_for_without_limit(monkeypatch: pytest.Monkey
             await asyncio.wait_for(request(), 0.05)
 
     asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "sent"),
+    [
+        ("/v1/search", "application/json", b"{"),
+        ("/login", "application/json", b""),
+        ("/v1/documents", "multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data"),
+    ],
+)
+def test_a_slow_client_is_told_and_hung_up_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, sent: bytes
+) -> None:
+    monkeypatch.setattr(slowness, "GRACE", 0.2)
+    served = Served(create(Engine(Settings(home=tmp_path, cache=tmp_path))))
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n\r\n"
+    try:
+        with socket.create_connection((served.host, served.port), timeout=PATIENCE) as connection:
+            connection.sendall(head.encode() + sent)
+            reply = b"".join(iter(lambda: connection.recv(10_000), b""))
+    finally:
+        served.close()
+    status, _, problem = reply.partition(b"\r\n\r\n")
+    assert status.startswith(b"HTTP/1.1 408")
+    assert json.loads(problem)["type"] == "urn:rag:TooSlow"
