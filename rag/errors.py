@@ -2,11 +2,15 @@
 
 RagError                      exit  HTTP   when
 ├── QuestionError                2   400   the question is empty, too long, or a setting has no meaning
-│   ├── NotFound                     404   there is no such document, snapshot or job
+│   ├── KeyRefused                   401   no key, or one that is unknown, revoked or expired
+│   ├── AccessRefused                403   the key does not go so far, or a page of another site asks
+│   ├── NotFound                     404   there is no such document, snapshot, job or key
+│   ├── TooSlow                      408   a request takes too long to arrive
 │   ├── DocumentChanged              409   the file is not the one that was indexed
 │   ├── IndexBusy                    409   a build is at work on the index
 │   ├── TooLarge                     413   a file, or their number, is over the limit
-│   └── TooManyQuestions             429   as many are asked as can wait
+│   └── TooManyRequests              429   the key has asked as often as it may, for now
+│       └── TooManyQuestions               as many are asked as can wait
 ├── SeedError                    3   422   a document cannot be read; the others are indexed
 ├── SnapshotError                 4   503   the index cannot serve
 │   ├── IndexMissing                       there is none yet
@@ -18,6 +22,7 @@ RagError                      exit  HTTP   when
 │   └── FetchError                         the package index did not give them
 ├── PromptError                  6   500   a template is missing, or names a variable nobody gives
 ├── StorageError                 7   507   the disk is full, read-only, or not ours
+│   └── KeysDamaged                  503   the file of the keys cannot be read
 ├── AnswerChanged                8   500   a replayed answer is not the same
 ├── EndpointError                9   502   the language model's endpoint does not answer as it should
 │   ├── EndpointRefused                    it does not take the request itself, or fails at it
@@ -45,10 +50,28 @@ class QuestionError(RagError):
     status = 400
 
 
+class KeyRefused(QuestionError):
+    """There is no key with the request, or it is unknown, revoked or expired."""
+
+    status = 401
+
+
+class AccessRefused(QuestionError):
+    """The key does not go so far, or the request comes from where none is taken from."""
+
+    status = 403
+
+
 class NotFound(QuestionError):
     """There is nothing under the name that was given."""
 
     status = 404
+
+
+class TooSlow(QuestionError):
+    """The request takes too long to arrive."""
+
+    status = 408
 
 
 class DocumentChanged(QuestionError):
@@ -69,14 +92,18 @@ class TooLarge(QuestionError):
     status = 413
 
 
-class TooManyQuestions(QuestionError):
-    """As many questions are asked at once as can wait; after `retry_after` seconds there may be room."""
+class TooManyRequests(QuestionError):
+    """The key has asked as often as it may, for now; after `retry_after` seconds it may again."""
 
     status = 429
 
     def __init__(self, problem: str, mend: str, retry_after: int) -> None:
         super().__init__(problem, mend)
         self.retry_after = retry_after
+
+
+class TooManyQuestions(TooManyRequests):
+    """As many questions are asked at once as can wait; after `retry_after` seconds there may be room."""
 
 
 class SeedError(RagError):
@@ -135,6 +162,12 @@ class StorageError(RagError):
 
     exit_code = 7
     status = 507
+
+
+class KeysDamaged(StorageError):
+    """The file of the keys cannot be read; nobody is let in."""
+
+    status = 503
 
 
 class AnswerChanged(RagError):

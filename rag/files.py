@@ -89,7 +89,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Put `text` in place of the file, as `replacing` does. Raises StorageError."""
+def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Put `text` in place of the file, as `replacing` does, with these rights from its first byte on. Raises StorageError."""
     with storage_errors(path), replacing(path) as temporary:
+        if mode is not None:
+            temporary.touch(mode, exist_ok=False)
         temporary.write_text(text, encoding="utf-8")

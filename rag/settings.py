@@ -95,6 +95,8 @@ class Settings:
     port: int = _setting(8000, "port that `rag serve` listens on")
     log: str = _setting(AUTO, f"the service's log: `{CONSOLE}`, `{JSON}`, or `{AUTO}`: {CONSOLE} on a terminal, else {JSON}")
     log_questions: bool = _setting(default=False, about="whether questions stand in the service's log: true or false")
+    cors_origins: str = _setting("", "origins whose pages may use the service, as `https://a.example http://localhost:3000`")
+    requests_per_minute: int = _setting(600, "requests to `rag serve` with one key in a minute, at most; 0 sets no limit")
 
     def __post_init__(self) -> None:
         """Raises QuestionError for a value without meaning."""
@@ -112,6 +114,11 @@ class Settings:
         _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
         _require_in("store_mb", self.store_mb, 0, 10_000_000)
         _require_in("port", self.port, 0, 65_535)
+        _require_in("requests_per_minute", self.requests_per_minute, 0, 1_000_000)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[^\s/?#@*]+", origin):
+                mend = f"set {PREFIX}CORS_ORIGINS to some such as https://a.example http://localhost:3000"
+                raise QuestionError(f"cors_origins has {origin!a}, which is no origin", mend)
 
     @property
     def uses_ours(self) -> bool:
@@ -129,6 +136,16 @@ class Settings:
     def endpoint(self) -> endpoint.Endpoint | None:
         """Where the language model is served, if elsewhere than in this process."""
         return endpoint.parse(self.llm)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins whose pages may use the service, as browsers write them."""
+        return tuple(self.cors_origins.lower().replace(",", " ").split())
+
+    @property
+    def keys(self) -> Path:
+        """The file of the API keys."""
+        return self.home / "keys.json"
 
     @property
     def store(self) -> Path:

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rag.cli import asking
+from rag.cli import asking, terminal
 from rag.settings import Settings
-from rag.types import Citation, Marked
+from rag.types import Answer, Citation, Found, Marked, Parameters, Passage, Receipt, Span, Token
 from rag.weights.catalogue import EMBEDDER, JUDGE, SHIPPED, SMALL_LLM
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +45,7 @@ def test_importing_the_command_line_is_light() -> None:
     assert result.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("command", ["index", "search", "ask", "chat", "replay", "serve", "mcp", "models", "doctor"])
+@pytest.mark.parametrize("command", ["index", "search", "ask", "chat", "replay", "serve", "mcp", "keys", "models", "doctor"])
 def test_every_command_has_help_and_json(command: str) -> None:
     result = rag(command, "--help")
     assert result.returncode == 0
@@ -100,6 +101,51 @@ def test_models_lists_sizes_licences_and_digests(tmp_path: Path) -> None:
 def test_the_words_that_answer_are_shown_above_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
     asking._show_live(Marked(Citation("d1", "a.txt", "0" * 64, 3, 12, "12 \n persen"), 0.874))
     assert capsys.readouterr().out == "» 12 persen  (a.txt, 87%)\n\n"
+
+
+HOSTILE = "a\x1b]0;x\x07\x9b31m\u202eb\r"
+
+
+def _passage() -> Passage:
+    return Passage("d1", f"{HOSTILE}\n.txt", "id", 0, len(HOSTILE), HOSTILE, 0.5, 0.5, 1.0, None, None, Span(0, len(HOSTILE)))
+
+
+def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixture[str]) -> None:
+    citation = Citation("d1", f"{HOSTILE}\n.txt", "0" * 64, 0, len(HOSTILE), HOSTILE)
+    receipt = Receipt("0", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "flag", 4096, 160), {})
+    answer = Answer("q", "id", True, HOSTILE, (), (citation,), 0.9, (_passage(),), receipt, note=HOSTILE)
+    for event in (Found((_passage(),)), Token(HOSTILE), Marked(citation, 0.9)):
+        asking._show_live(event)
+    asking._print_answer(answer, Path(), live=False)
+    asking._print_answer(replace(answer, answered=False), Path(), live=False)
+    terminal.complain(HOSTILE + "\n")
+    terminal.print_json(answer)
+    terminal.print_line(answer)
+    said = capsys.readouterr()
+    for obeyed in "\x1b\x07\x9b\u202e\r":
+        assert obeyed not in said.out + said.err
+    for shown in (r"\x1b]0;x\x07\x9b31m\u202eb", r"\u001b", r"\u009b"):
+        assert shown in said.out
+    assert r"a\x1b]0;x\x07\x9b31m\u202eb\x0d\x0a.txt" in said.out
+    assert json.loads(said.out.splitlines()[-1])["text"] == HOSTILE
+
+
+def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
+    home = {"RAG_HOME": str(tmp_path)}
+    made = rag("keys", "create", "laptop", "--scope", "ingest", "--days", "30", **home)
+    assert made.returncode == 0, made.stderr
+    (token,) = made.stdout.splitlines()
+    assert token.startswith("rag_")
+    assert "key laptop: ingest, until " in made.stderr
+    (key,) = json.loads(rag("keys", "list", "--json", **home).stdout)
+    assert (key["name"], key["scope"], key["expired"]) == ("laptop", "ingest", False)
+    assert "laptop" in rag("keys", **home).stdout
+    assert_one_line(rag("keys", "create", "laptop", **home), 2, "there is a key laptop already")
+    assert_one_line(rag("keys", "create", **home), 2, "a key has a name")
+    assert rag("keys", "revoke", "laptop", **home).returncode == 0
+    assert_one_line(rag("keys", "revoke", "laptop", **home), 2, "rag keys list")
+    for host in ("0.0.0.0", "::"):
+        assert_one_line(rag("serve", "--host", host, **home), 2, "there are no keys; make one first: rag keys create")
 
 
 def test_an_unknown_setting_or_model_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 
-COMMANDS = ["index", "search", "ask", "chat", "replay", "serve", "mcp", "models", "doctor", "snapshots"]
+COMMANDS = ["index", "search", "ask", "chat", "replay", "serve", "mcp", "models", "doctor", "snapshots", "keys"]
 EVALUATIONS = ["eval retrieval", "eval judge", "eval answers"]
 
 

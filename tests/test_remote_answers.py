@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from litestar.testing import TestClient
 
 from rag.answering.citations import verifies
 from rag.engine import Engine, whole
@@ -23,6 +22,7 @@ from tests.answering.test_control_tokens import TOKENS
 from tests.conftest import ROOT
 from tests.fakes import BagEmbedder, OverlapJudge, SilentObserver
 from tests.test_cli import assert_one_line
+from tests.web.conftest import connect
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 KEY = "sk-s3cret"
@@ -132,7 +132,7 @@ def test_an_engine_over_another_home_shares_the_connection(engine: Engine) -> No
 
 
 def test_over_http_a_failing_endpoint_is_a_bad_gateway_or_one_that_may_come_back(engine: Engine, endpoint: Endpoint) -> None:
-    with TestClient(create(engine)) as client:
+    with connect(create(engine)) as client:
         assert client.post("/v1/ask", json={"question": QUESTION}).json()["answered"]
         for status, title, code in ((400, "EndpointRefused", 502), (503, "EndpointUnavailable", 503)):
             endpoint.instead = lambda handler, _, status=status: handler.fail(status)

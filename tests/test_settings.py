@@ -53,6 +53,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
         ("RAG_PASSAGES", "many"),
         ("RAG_PASSAGES", "0"),
         ("RAG_PORT", "70000"),
+        ("RAG_REQUESTS_PER_MINUTE", "-1"),
         ("RAG_STORE_MB", "-1"),
         ("RAG_MIN_CONFIDENCE", "1.5"),
         ("RAG_MIN_CONFIDENCE", "nan"),
@@ -153,3 +154,12 @@ def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:
     table = fields(Settings)
     assert len(table) <= 20
     assert all(field.metadata["about"] for field in table)
+
+
+def test_origins_are_named_as_browsers_write_them() -> None:
+    chosen = settings.load({"RAG_CORS_ORIGINS": "https://A.example, http://localhost:3000"}, {})
+    assert chosen.origins == ("https://a.example", "http://localhost:3000")
+    assert Settings().origins == ()
+    for wrong in ("*", "https://*.example", "a.example", "https://a.example/", "null", "file://x"):
+        with pytest.raises(QuestionError, match="which is no origin; set RAG_CORS_ORIGINS to some such as"):
+            settings.load({"RAG_CORS_ORIGINS": wrong}, {})

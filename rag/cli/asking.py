@@ -124,9 +124,9 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
-    from rag.web.serving import serve
+    from rag.web import serving
 
-    serve(engine_of(chosen))
+    serving.serve(engine_of(chosen), complain)
 
 
 def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__, settings
-from rag.cli import asking, chatting, checking, indexing, models
+from rag.cli import asking, chatting, checking, indexing, keys, models
 from rag.cli.terminal import complain
 from rag.errors import RagError, StorageError
 
@@ -87,12 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
     _command(commands, "serve", asking.serve, "answer over HTTP")
     _command(commands, "mcp", asking.mcp, "answer a client of the Model Context Protocol, over standard input and output")
+    _keys(commands)
     _evaluations(commands)
     weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     weights.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
     _command(commands, "doctor", checking.doctor, "check the settings, weights and index")
     return parser
+
+
+def _keys(commands: Any) -> None:
+    command = _command(commands, "keys", keys.run, "list, create or revoke the keys that `rag serve` asks for")
+    command.add_argument("action", nargs="?", choices=("list", "create", "revoke"), default="list")
+    command.add_argument("name", nargs="?", metavar="NAME", help="whose key it is, or what for")
+    about = "what a new key allows, each with all before it: to ask, to change documents, to change what serves (read)"
+    command.add_argument("--scope", choices=("read", "ingest", "admin"), default="read", help=about)
+    command.add_argument("--days", type=int, metavar="N", help="when a new key ends (never)")
 
 
 def _evaluations(commands: Any) -> None:

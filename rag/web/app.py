@@ -1,6 +1,10 @@
 """The HTTP door: joins the routes. Each room of it translates between JSON and the engine, and does nothing else."""
 
-from litestar import Litestar
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -9,7 +13,22 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.web import access, asking, documents, health, jobs, metrics, page, problems, snapshots, uploads
+from rag.web import (
+    access,
+    asking,
+    documents,
+    headers,
+    health,
+    jobs,
+    login,
+    metrics,
+    page,
+    problems,
+    slowness,
+    snapshots,
+    uploads,
+)
+from rag.web.access import Access
 from rag.web.admission import Admission
 from rag.web.mcp.mounted import Mounted
 from rag.web.metrics import Metrics
@@ -37,12 +56,14 @@ ROUTES = (
     snapshots.activate,
     health.live,
     health.ready,
-    access.me,
     chat.complete,
     embeddings.embed,
     models.listed,
     models.one,
     metrics.metrics,
+    login.me,
+    login.login,
+    login.logout,
 )
 
 
@@ -51,14 +72,18 @@ def create(
 ) -> Litestar:
     """The application over one engine; when it shuts down, questions and the rebuild under way are stopped."""
     admission, rebuilds, traces = admission or Admission(), rebuilds or Rebuilds(engine.settings), traces or Untraced()
-    counted, mcp = Metrics(), Mounted(engine, admission)
+    counted, mcp, gate = Metrics(), Mounted(engine, admission), Access(engine.settings)
     counted.look_at(engine, admission, rebuilds)
     admission.watch = Questions(counted, traces).watch
-    given = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "counted": counted}
+    given = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "counted": counted, "access": gate}
     app = Litestar(
         route_handlers=(*ROUTES, *page.HANDLERS, mcp.handler),
         lifespan=[mcp.lifespan],
         dependencies={name: _always(value) for name, value in given.items()},
+        guards=[gate.guard],
+        before_send=[headers.protect],
+        middleware=[slowness.hurried],
+        cors_config=_cors(engine.settings.origins),
         exception_handlers=dict.fromkeys((RagError, HTTPException, Exception), problems.reply),
         on_shutdown=[admission.close, rebuilds.close, traces.close],
         logging_config=None,  # the log belongs to the process (logs.py), not to one application in it
@@ -67,12 +92,22 @@ def create(
             title="rag",
             version=__version__,
             description="Answers from your own documents. Each sentence has citations, which were verified word for word.",
-            path="/schema",
             render_plugins=[JsonRenderPlugin(path="/")],
+            components=access.SCHEMES,
+            security=access.ANY_SCHEME,
+            openapi_router=Router("/schema", route_handlers=(), include_in_schema=False, opt=access.PUBLIC),
         ),
     )
     app.asgi_handler = Observed(app.asgi_handler, counted, traces, questions=engine.settings.log_questions)
     return app
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """What pages of these origins may ask, with a key and never with cookies; where there are none, nothing."""
+    if not origins:
+        return None
+    methods: list[Any] = ["GET", "POST", "DELETE"]
+    return CORSConfig(allow_origins=list(origins), allow_methods=methods, expose_headers=["Retry-After", "X-Request-ID"])
 
 
 def _always(value: object) -> Provide:

@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can answer. Nothing is loaded to find out."""
+"""Whether the service lives, and whether it can answer. Nothing is loaded to find out, and no key is needed."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,7 @@ from rag import __version__
 from rag.engine import Engine
 from rag.indexing import snapshot
 from rag.web import problems
-
-# What a probe asks needs no key.
-_OPEN: dict[str, object] = {"scope": None}
+from rag.web.access import PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,13 @@ class Health:
     documents: int
 
 
-@get("/health/live", sync_to_thread=False, summary="Whether the service runs", opt=_OPEN, responses=problems.documented())
+@get(
+    "/health/live",
+    sync_to_thread=False,
+    summary="Whether the service runs",
+    opt=PUBLIC,
+    responses=problems.documented(keyed=False),
+)
 def live() -> Live:
     """200 as long as it does."""
     return Live("ok", __version__)
@@ -42,8 +46,8 @@ def live() -> Live:
     ["/health", "/health/ready"],
     sync_to_thread=True,
     summary="Whether questions can be answered",
-    opt=_OPEN,
-    responses=problems.documented(503),
+    opt=PUBLIC,
+    responses=problems.documented(503, keyed=False),
 )
 def ready(engine: NamedDependency[Engine]) -> Health:
     """503 with what mends it while there is no index, or weights are missing."""

@@ -1,4 +1,4 @@
-"""The page: the files of static/ as they lie, each with its type, a tag to keep it by, and headers that let nothing else in."""
+"""The page: the files of static/ as they lie, each with its type, a tag to keep it by, and a policy that admits no other."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
+
+from rag.web.access import PUBLIC
 
 _FOLDER = Path(__file__).parent / "static"
 _INDEX = "index.html"
@@ -21,12 +23,6 @@ POLICY = (
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     # The browser keeps a file and asks each time whether it still is the same, so a new version of rag is never half seen.
     "Cache-Control": "no-cache",
 }
@@ -69,13 +65,13 @@ def _reply(request: Request[Any, Any, Any], name: str) -> Response[bytes | None]
     return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
-@get("/", include_in_schema=False, sync_to_thread=False)
+@get("/", include_in_schema=False, sync_to_thread=False, opt=PUBLIC)
 def index(request: Request[Any, Any, Any]) -> Response[bytes | None]:
     """The page itself."""
     return _reply(request, _INDEX)
 
 
-@get("/static/{path:path}", include_in_schema=False, sync_to_thread=False)
+@get("/static/{path:path}", include_in_schema=False, sync_to_thread=False, opt=PUBLIC)
 def static(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes | None]:
     """A style, a script or a picture of the page."""
     return _reply(request, path.removeprefix("/"))

@@ -1,6 +1,7 @@
 """Errors as problem details (RFC 9457): how an error of ours, or of the framework, looks over HTTP and in the schema."""
 
 import logging
+import traceback
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +11,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
-from rag.errors import RagError, TooManyQuestions
+from rag.errors import KeyRefused, RagError, TooManyRequests, TooSlow
 from rag.web import noting
 
 _log = logging.getLogger(__name__)
@@ -59,19 +60,34 @@ def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem
     problem = of(error)
     noting.note(problem=problem.title)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyQuestions) else None
-    return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=headers)
+    return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=_headers(error))
+
+
+def _headers(error: Exception) -> dict[str, str]:
+    match error:
+        case TooManyRequests():
+            return {"Retry-After": str(error.retry_after)}
+        case KeyRefused():
+            return {"WWW-Authenticate": "Bearer"}
+        case TooSlow():  # else what is still to come of the body would keep the connection open
+            return {"Connection": "close"}
+    return {}
 
 
 def log_if_unforeseen(error: Exception, where: str) -> None:
-    """Note a mistake of ours, with where it happened; what was asked is not noted."""
+    """Note a mistake of ours, with where in the code it happened; what it says is not noted, for it may be what was asked."""
     if of(error).type == _UNFORESEEN:
-        _log.error("%s failed", where, exc_info=error)
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("%s failed: %s\n%s", where, type(error).__name__, trace)
 
 
-def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problems that a route may answer with, for its entry in the schema; a mistake of ours is always among them."""
-    return {status: _spec(status) for status in (*statuses, 500)}
+def documented(*statuses: int, keyed: bool = True) -> dict[int, ResponseSpec]:
+    """The problems that a route may answer with, for its entry in the schema.
+
+    A mistake of ours is always among them, and what a page of another site is told; for routes that ask for a key, what
+    becomes of those without a good one.
+    """
+    return {status: _spec(status) for status in {*statuses, *(_KEYED if keyed else ()), 403, 500}}
 
 
 def _spec(status: int) -> ResponseSpec:
@@ -87,10 +103,18 @@ def _reasons(error: HTTPException) -> list[str]:
     return [f"{e['key']}: {e['message']}" for e in extra if isinstance(e, dict) and {"key", "message"} <= e.keys()]
 
 
+# What is said before a route that asks for a key sees anything of the request.
+_KEYED = (401, 408, 429)
 # What each status looks like, for the schema.
 EXAMPLES = {
     400: ("QuestionError", 'the question is empty; ask something, as in: rag ask "Siapa Menteri Pertahanan?"'),
+    401: ("KeyRefused", "the key laptop expired on 2026-11-30; make one with `rag keys create NAME`"),
+    403: (
+        "AccessRefused",
+        "the key laptop has the scope read; use one with the scope admin: rag keys create NAME --scope admin",
+    ),
     404: ("NotFound", "there is no document 0a1b2c3d4e5f; choose one of GET /v1/documents"),
+    408: ("TooSlow", "the body of the request did not arrive in time; send it at 10 kB a second or faster"),
     409: ("DocumentChanged", "laporan.pdf was changed since it was indexed; run `rag index`, then open the document anew"),
     413: ("TooLarge", "laporan.pdf is larger than 50 MB; split it"),
     422: ("SeedError", "gambar.png is of no kind that is read; name one of .csv, .docx, .pdf, .txt"),

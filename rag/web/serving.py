@@ -1,33 +1,99 @@
 """Runs the application on an address of this machine. The only importer of uvicorn."""
 
+import asyncio
 import logging
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag import __version__, address
 from rag.engine import Engine
-from rag.web import logs, tracing
+from rag.errors import QuestionError
+from rag.keys import Keys
+from rag.settings import Settings
+from rag.web import logs, origins, tracing
 from rag.web.app import create
 
 _log = logging.getLogger(__name__)
 # Seconds that questions under way get when the service is stopped.
 _GRACE = 5
+# Seconds in which the head of a request has to be there.
+HEAD_SECONDS = 20.0
 
 
-def serve(engine: Engine) -> None:
-    """Serve until interrupted. Raises StorageError where the address is taken, and what opening the index raises.
+def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until interrupted; `say` is told who can use the service.
 
-    What keeps it from starting is raised before a line is logged.
+    What keeps it from starting is raised before a line is logged: StorageError where the address is taken, QuestionError where
+    other machines reach it and there are no keys, and what opening the index raises.
     """
     settings = engine.settings
+    require_keys(settings)
     engine.snapshot()
     app = create(engine, traces=tracing.open_configured(os.environ))
     sockets = address.listen(settings.host, settings.port)
+    say(openness(settings))
     logs.configure(settings, sys.stderr)
-    # Requests have lines of ours, with their ids; of uvicorn's own only warnings are told.
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
-    uvicorn.Server(config).run(sockets=sockets)
+    uvicorn.Server(configured(app)).run(sockets=sockets)
+
+
+def configured(app: Any) -> uvicorn.Config:
+    """How uvicorn serves the application. Requests have lines of ours; of uvicorn's own only warnings are told."""
+    return uvicorn.Config(
+        app, http=Impatient, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE
+    )
+
+
+def require_keys(settings: Settings) -> None:
+    """That there are keys, where other machines reach the address. Raises QuestionError or KeysDamaged."""
+    if not origins.is_loopback(settings.host) and not Keys(settings.keys).all():
+        mend = "make one first: rag keys create NAME"
+        raise QuestionError(f"{settings.host!a} is reached from other machines, and there are no keys", mend)
+
+
+def openness(settings: Settings) -> str:
+    """What to say of who can use the service."""
+    if Keys(settings.keys).exist:
+        return "a key is needed (`rag keys list`)"
+    others = "for other machines make a key (`rag keys create NAME`) and set --host"
+    return f"there are no keys: whoever uses this machine may use the service, and nobody else; {others}"
+
+
+class Impatient(H11Protocol):
+    """uvicorn's protocol, which itself waits for the head of a request without end, if it comes sign by sign."""
+
+    _waited: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """A new connection, which has its time for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a head, or of a body."""
+        super().data_received(data)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end of it."""
+        super().connection_lost(exc)
+        self._stop_waiting()
+
+    def _wait_for_head(self) -> None:
+        """Begin to wait where a head is lacking; end it where it is there."""
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._waited is None:
+            self._waited = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+
+    def _stop_waiting(self) -> None:
+        if self._waited:
+            self._waited.cancel()
+            self._waited = None

@@ -231,7 +231,7 @@ def test_hanging_up_in_the_middle_of_a_stream_stops_the_model(served: Served, sl
 
 def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowReader) -> None:
     body = json.dumps({"question": QUESTION}).encode()
-    head = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {ASK} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((served.host, served.port)) as connection:
         connection.sendall(head.encode() + body)
         until(lambda: slow.written)

@@ -17,6 +17,8 @@ ROUTES = {
     "/v1/snapshots": {"get"},
     "/v1/snapshots/{snapshot_id}/activate": {"post"},
     "/v1/me": {"get"},
+    "/login": {"post"},
+    "/logout": {"post"},
     "/health": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
@@ -48,7 +50,7 @@ def test_every_error_in_it_is_a_problem_with_an_example(schema: Any) -> None:
 
 def test_every_body_has_an_example_or_is_files(schema: Any) -> None:
     bodies = [o["requestBody"] for methods in schema["paths"].values() for o in methods.values() if "requestBody" in o]
-    assert len(bodies) == 4
+    assert len(bodies) == 5
     for body in bodies:
         for media_type, content in body["content"].items():
             assert media_type == "multipart/form-data" or "example" in json.dumps(content)
@@ -74,3 +76,15 @@ def test_every_reference_in_it_leads_somewhere(schema: Any) -> None:
     found = references(schema)
     assert found
     assert {name.rpartition("/")[2] for name in found} <= set(schema["components"]["schemas"])
+
+
+def test_a_key_and_a_session_are_described(schema: Any) -> None:
+    schemes = schema["components"]["securitySchemes"]
+    assert (schemes["key"]["type"], schemes["key"]["scheme"]) == ("http", "bearer")
+    assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "rag_session")
+    assert schema["security"] == [{}, {"key": []}, {"session": []}]
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            keyed = path.startswith("/v1/") and path != "/v1/me"
+            assert ({"401", "408", "429"} <= set(operation["responses"])) == (keyed or path == "/login")
+            assert "403" in operation["responses"]

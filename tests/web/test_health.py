@@ -7,7 +7,7 @@ from rag import __version__
 from rag.engine import Engine
 from rag.settings import Settings
 from rag.web.app import create
-from tests.web.conftest import assert_problem
+from tests.web.conftest import assert_problem, connect
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
@@ -25,6 +25,6 @@ def test_without_an_index_it_lives_and_is_not_ready(client: TestClient[Any], eng
 
 def test_without_weights_it_is_not_ready(engine: Engine) -> None:
     bare = Engine(Settings(home=engine.settings.home, cache=engine.settings.cache))
-    with TestClient(create(bare)) as client:
+    with connect(create(bare)) as client:
         assert client.get("/health/live").status_code == 200
         assert_problem(client.get("/health/ready"), 503, "run `rag models fetch")

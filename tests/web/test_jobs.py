@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from rag.engine import Engine
 from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
-from tests.web.conftest import assert_problem, events, script, until
+from tests.web.conftest import assert_problem, connect, events, script, until
 from tests.web.test_rebuilding import HELD, REPORT, go
 
 STREAM = {"Accept": "text/event-stream"}
@@ -26,7 +26,7 @@ def held(engine: Engine, tmp_path: Path) -> Iterator[Rebuilds]:
 
 @pytest.fixture
 def watcher(engine: Engine, held: Rebuilds) -> Iterator[TestClient[Any]]:
-    with TestClient(create(engine, rebuilds=held)) as opened:
+    with connect(create(engine, rebuilds=held)) as opened:
         yield opened
 
 
@@ -82,7 +82,7 @@ def test_one_whose_process_is_killed_has_failed(watcher: TestClient[Any], held: 
 
 
 def test_the_service_ends_its_rebuild_when_it_stops(engine: Engine, held: Rebuilds) -> None:
-    with TestClient(create(engine, rebuilds=held)) as client:
+    with connect(create(engine, rebuilds=held)) as client:
         client.post("/v1/index", json={})
         until(lambda: held._process)
         process = held._process

@@ -4,14 +4,14 @@ import pytest
 from litestar.exceptions import HTTPException
 
 from rag import errors
-from rag.errors import RagError, TooManyQuestions
+from rag.errors import RagError, TooManyRequests
 from rag.web import problems
 from tests.test_docs import _tree
 
 
 @pytest.mark.parametrize("kind", _tree(RagError))
 def test_each_error_of_ours_is_a_problem_of_its_status(kind: type[RagError]) -> None:
-    more = (3,) if kind is TooManyQuestions else ()
+    more = (3,) if issubclass(kind, TooManyRequests) else ()
     problem = problems.of(kind("it is wrong", "mend it", *more))
     assert (problem.type, problem.status) == (f"urn:rag:{kind.__name__}", kind.status)
     assert problem.detail == "it is wrong; mend it"
@@ -35,8 +35,9 @@ def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
 
 @pytest.mark.parametrize("status", sorted({kind.status for kind in _tree(RagError)}))
 def test_each_status_can_be_documented_with_an_example(status: int) -> None:
-    documented = problems.documented(status)
-    assert set(documented) == {status, 500}
+    documented = problems.documented(status, keyed=False)
+    assert set(documented) == {status, 403, 500}
+    assert set(problems.documented(status)) == {status, 401, 403, 408, 429, 500}
     examples: Any = documented[status].examples
     (example,) = examples
     assert example.value["status"] == status

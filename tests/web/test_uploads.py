@@ -9,7 +9,7 @@ from rag.web import uploads
 from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
 from tests.conftest import SEED
-from tests.web.conftest import assert_problem, script, until
+from tests.web.conftest import assert_problem, connect, script, until
 
 Files = list[tuple[str, tuple[str, bytes]]]
 
@@ -18,7 +18,7 @@ Files = list[tuple[str, tuple[str, bytes]]]
 def idle(engine: Engine, tmp_path: Any) -> Any:
     """A client whose rebuilds do nothing."""
     rebuilds = Rebuilds(engine.settings, script(tmp_path / "idle.py", "tell(stage='reading', done=0, total=0)"))
-    with TestClient(create(engine, rebuilds=rebuilds)) as opened:
+    with connect(create(engine, rebuilds=rebuilds)) as opened:
         yield opened
 
 

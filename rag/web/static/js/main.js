@@ -66,10 +66,13 @@ const showCount = () => {
   tally.textContent = count == null ? "" : t(count ? "welcome.count" : "welcome.empty", { count });
 };
 
-/** Whether questions can be answered, and of how many documents. */
+/** Whether questions can be answered, and of how many documents; false where a key is asked for first. */
 async function welcome() {
   try {
-    if (!(await identify(at("logout")))) return dialog.ask();
+    if (!(await identify(at("logout")))) {
+      dialog.ask();
+      return false;
+    }
     count = (await api.documents({ limit: 1 })).total;
     await api.ready();
     notice.hidden = true;
@@ -78,11 +81,12 @@ async function welcome() {
     notice.hidden = error.status === 401;
     refused(error);
   }
-  return showCount();
+  showCount();
+  return true;
 }
 
 async function start() {
-  await welcome();
+  if (!(await welcome())) return; // who is not logged in is asked for a key, and nothing else is asked for
   builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
   if (location.hash === "#documents") list.load();
 }
