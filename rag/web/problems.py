@@ -45,8 +45,14 @@ def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem
     """The response to a request that met this error."""
     problem = of(error)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, TooManyQuestions) else None
-    return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=headers)
+    return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=_headers(error))
+
+
+def _headers(error: Exception) -> dict[str, str] | None:
+    """What the status wants to be told beside the problem: when to come back, or which methods there are."""
+    if isinstance(error, TooManyQuestions):
+        return {"Retry-After": str(error.retry_after)}
+    return error.headers if isinstance(error, HTTPException) else None
 
 
 def log_if_unforeseen(error: Exception, where: str) -> None:
