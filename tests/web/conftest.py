@@ -116,8 +116,8 @@ def browser() -> Iterator[Any]:
     if chromium is None:
         pytest.skip("there is no chromium; on Debian run: apt-get install chromium")
     with sync_playwright() as driver:
-        # Without its sandbox, which root may not have: it sees nothing but this page.
-        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # Without its sandbox, which root may not have (it sees nothing but this page), and drawing without a processor for it.
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
 
