@@ -357,6 +357,7 @@ def test_dark_and_light_are_chosen_and_remembered(view: Any) -> None:
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_is_wider_than_the_screen(view: Any, width: int, article: str) -> None:
     view.set_viewport_size({"width": width, "height": 800})
+    view.locator("#filters summary").click()
     answered(view)
     view.locator(".citation").first.click()
     view.locator("mark.here").wait_for()
