@@ -1,6 +1,5 @@
 """axe-core finds nothing on the page that would keep a person out: each view, in dark and light, on a desk and on a phone."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -81,9 +80,9 @@ def test_the_documents_are_open_to_all(page_at: Callable[..., Any], options: dic
 
 
 def test_logging_in_is_open_to_all(page_at: Callable[..., Any], options: dict[str, Any]) -> None:
-    nobody = json.dumps({"scopes": [], "keys_required": True})
-    view = page_at(
-        prepare=lambda context: context.route("**/v1/me", lambda route: route.fulfill(json=json.loads(nobody))), **options
-    )
+    def refused(context: Any) -> None:
+        context.route("**/v1/me", lambda route: route.fulfill(json={"scopes": [], "keys_required": True}))
+
+    view = page_at(prepare=refused, **options)
     view.locator("#login[open]").wait_for()
     assert findings(view) == []
