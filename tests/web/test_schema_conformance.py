@@ -38,7 +38,17 @@ def _sent(address: str, folder: Path, *options: str) -> dict[str, Any]:
     """The report of a run."""
     report = folder / "report.json"
     checks = ("--exclude-checks", NOT_ASKED, "--continue-on-failure", "--no-shrink", "--warnings", "off")
-    command = (SCHEMATHESIS, "run", f"{address}/schema", *checks, "--report", "json", "--report-json-path", report, *options)
+    command = (
+        str(SCHEMATHESIS),
+        "run",
+        f"{address}/schema",
+        *checks,
+        "--report",
+        "json",
+        "--report-json-path",
+        str(report),
+        *options,
+    )
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return dict(json.loads(report.read_text("utf-8")))
