@@ -66,3 +66,7 @@ def real_engine(real_settings: Settings) -> Engine:
     opened.store = PassageStore(real_settings.home / "passages", 10**9)
     opened.rebuild(SilentObserver())
     return opened
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--generated", type=int, default=400, help="requests that schemathesis sends at least")

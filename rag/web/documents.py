@@ -123,18 +123,19 @@ def text(
     start: Annotated[int, _PLACE] = 0,
     end: Annotated[int | None, _PLACE] = None,
 ) -> Text:
-    """The characters from `start` to `end`; without an end as many as there are, 200,000 at most."""
+    """The characters from `start` to `end`, as far as the text goes; without an end as many as there are, 200,000 at most."""
     found = engine.snapshot().document(document_id)
     if found is None:
         raise _unknown(document_id)
+    if end is not None and end < start:
+        raise QuestionError(f"{start} to {end} is no range", "ask for one that ends where it begins, or after")
+    # Who asks for the surroundings of a citation need not know where the text ends, nor that it has become shorter since.
     length = len(found.text)
-    last = min(length, start + MOST_CHARACTERS) if end is None else end
-    if not start <= last <= length:
-        raise QuestionError(f"{start} to {last} is no range of {length} characters", f"ask for one from 0 to {length}")
-    if last - start > MOST_CHARACTERS:
-        raise QuestionError(f"{last - start} characters are too many", f"ask for at most {MOST_CHARACTERS} at once")
+    first, last = min(start, length), min(start + MOST_CHARACTERS if end is None else end, length)
+    if last - first > MOST_CHARACTERS:
+        raise QuestionError(f"{last - first} characters are too many", f"ask for at most {MOST_CHARACTERS} at once")
     pages = [Page(number, begins) for number, begins in enumerate(found.pages, 1)]
-    return Text(found.id, found.path, start, last, length, found.text[start:last], pages)
+    return Text(found.id, found.path, first, last, length, found.text[first:last], pages)
 
 
 @get(

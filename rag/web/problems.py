@@ -64,6 +64,7 @@ def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem
 
 
 def _headers(error: Exception) -> dict[str, str]:
+    """What the status wants to be told beside the problem: when to come back, or which methods there are."""
     match error:
         case TooManyRequests():
             return {"Retry-After": str(error.retry_after)}
@@ -71,6 +72,8 @@ def _headers(error: Exception) -> dict[str, str]:
             return {"WWW-Authenticate": "Bearer"}
         case TooSlow():  # else what is still to come of the body would keep the connection open
             return {"Connection": "close"}
+        case HTTPException(headers=dict() as headers):
+            return headers
     return {}
 
 

@@ -1,8 +1,10 @@
 """A client of the application over the fakes, and a server that listens, for what only a real connection shows."""
 
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,61 @@ def events(text: str) -> list[tuple[str, str]]:
         fields = dict(line.split(": ", 1) for line in block.split("\n"))
         found.append((fields["event"], fields["data"]))
     return found
+
+
+@pytest.fixture
+def address(engine: Engine, rebuilds: Rebuilds) -> Iterator[str]:
+    """Where the application over the fakes listens."""
+    with closing(Served(create(engine, rebuilds=rebuilds))) as served:
+        yield f"{served.url}/"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's chromium. Of a module's, for while it is open this thread has an event loop, which other tests bring too."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium; on Debian run: apt-get install chromium")
+    with sync_playwright() as driver:
+        # Without its sandbox, which root may not have (it sees nothing but this page), and drawing without a processor for it.
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page_at(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
+    """Opens the page in Indonesian. What the browser complains of, as of what the policy forbids, fails the test.
+
+    Not of a problem that the service answers with: the page is to say that itself.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def noted(message: Any) -> None:
+        if message.type == "error" and "the server responded with a status of" not in message.text:
+            complaints.append(message.text)
+
+    def opened(*, prepare: Callable[[Any], object] = lambda _: None, **options: Any) -> Any:
+        context = browser.new_context(**{"locale": "id-ID", "viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        prepare(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.on("console", noted)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def view(page_at: Callable[..., Any]) -> Any:
+    """The page."""
+    return page_at()

@@ -19,3 +19,8 @@ from tests.web.conftest import assert_problem
 )
 def test_what_is_no_route_is_a_problem(client: TestClient[Any], method: str, path: str, status: int) -> None:
     assert_problem(client.request(method, path), status)
+
+
+def test_a_method_that_a_route_lacks_is_answered_with_those_it_has(client: TestClient[Any]) -> None:
+    reply = client.put("/v1/documents")
+    assert set(reply.headers["allow"].split(", ")) == {"GET", "POST", "OPTIONS"}

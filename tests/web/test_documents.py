@@ -69,6 +69,13 @@ def test_a_text_is_read_by_code_points(client: TestClient[Any]) -> None:
     assert client.get(at("Ünïcode é.txt", "/text"), params={"start": 13, "end": 13}).json()["text"] == ""
 
 
+@pytest.mark.parametrize(("start", "end", "first", "last"), [(6, 3006, 6, 13), (14, 20, 13, 13), (3000, 9000, 13, 13)])
+def test_a_range_goes_as_far_as_the_text(client: TestClient[Any], start: int, end: int, first: int, last: int) -> None:
+    part = client.get(at("Ünïcode é.txt", "/text"), params={"start": start, "end": end}).json()
+    assert (part["start"], part["end"], part["length"]) == (first, last, 13)
+    assert part["text"] == NAMES["Ünïcode é.txt"][first:last]
+
+
 def test_a_citation_opens_where_it_points(client: TestClient[Any]) -> None:
     answer = client.post("/v1/ask", json={"question": "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"}).json()
     (citation, *_) = answer["citations"]
@@ -95,7 +102,7 @@ def test_a_long_text_comes_in_ranges(client: TestClient[Any], monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("start", "end"), [("-1", "3"), ("4", "3"), ("0", "14"), ("14", ""), ("x", "3"), ("0", "x"), ("1.5", "3"), ("9" * 30, "")]
+    ("start", "end"), [("-1", "3"), ("4", "3"), ("14", "0"), ("x", "3"), ("0", "x"), ("1.5", "3"), ("9" * 30, "")]
 )
 def test_a_range_that_is_none_is_a_problem(client: TestClient[Any], start: str, end: str) -> None:
     place = {"start": start, **({"end": end} if end else {})}

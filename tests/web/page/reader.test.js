@@ -1,12 +1,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { earlier, hasChanged, later } from "../../../rag/web/static/js/reader.js";
+import { earlier, hasChanged, later, marks } from "../../../rag/web/static/js/reader.js";
 
 test("a citation whose words do not stand there any more is known", () => {
-  const shown = { start: 50, text: "😀 siap mengekspor" };
+  const shown = { start: 50, end: 67, length: 67, text: "😀 siap mengekspor" };
   assert.equal(hasChanged({ start: 52, end: 56, text: "siap" }, shown), false);
   assert.equal(hasChanged({ start: 51, end: 55, text: "siap" }, shown), true);
   assert.equal(hasChanged({ start: 51, end: 55 }, shown), false);
+  assert.equal(hasChanged({ start: 66, end: 70, text: "rapa" }, shown), true);
+  assert.equal(hasChanged({ start: 66, end: 70, text: "rapa" }, { ...shown, length: 90 }), false);
+  assert.equal(hasChanged({ start: 10, end: 14, text: "siap" }, shown), false);
+});
+
+test("what was cited is lit, and nothing in its place where the words have changed", () => {
+  const part = { start: 0, end: 19, length: 19, text: "satu dua tiga empat" };
+  const place = (start, text, more) => ({ document_id: "d", start, end: start + text.length, text, ...more });
+  const [dua, tiga] = [place(5, "dua", { around: { start: 0, end: 13 } }), place(9, "tiga")];
+  assert.deepEqual(marks([dua, tiga, place(14, "lima")], 0, part), [
+    { start: 5, end: 8, kind: "here" },
+    { start: 9, end: 13, kind: "also" },
+    { start: 0, end: 13, kind: "around" },
+  ]);
+  assert.deepEqual(marks([place(5, "tak"), tiga], 0, part), [{ start: 9, end: 13, kind: "also" }]);
 });
 
 test("a window grows to both sides, no further than the text", () => {

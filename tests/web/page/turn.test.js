@@ -4,7 +4,8 @@ import { band, percent } from "../../../rag/web/static/js/confidence.js";
 import { advance, begin, fail, history, isOver, place, sentences, stop } from "../../../rag/web/static/js/turn.js";
 
 const cited = (start, document_id = "d") => ({ document_id, path: "a.txt", sha256: "0", start, end: start + 4, text: "kata", page: null });
-const passage = { document_id: "d", path: "a.txt", page: 3, start: 10, end: 90, highlight: { start: 20, end: 30 } };
+const words = "😀 satu dua tiga empat";
+const passage = { document_id: "d", path: "a.txt", page: 3, start: 10, end: 31, text: words, highlight: { start: 17, end: 20 } };
 const ANSWER = {
   question: "Apa?",
   answered: true,
@@ -75,9 +76,10 @@ test("a follow-up is shown and handed on as it was understood", () => {
 });
 
 test("a passage is looked at where its highlight is, else as a whole", () => {
-  const whole = { start: 10, end: 90 };
-  assert.deepEqual(place(passage), { document_id: "d", path: "a.txt", page: 3, start: 20, end: 30, around: whole });
-  assert.deepEqual(place({ ...passage, highlight: null }), { document_id: "d", path: "a.txt", page: 3, ...whole, around: whole });
+  const whole = { start: 10, end: 31 };
+  const common = { document_id: "d", path: "a.txt", page: 3, around: whole };
+  assert.deepEqual(place(passage), { ...common, start: 17, end: 20, text: "dua" });
+  assert.deepEqual(place({ ...passage, highlight: null }), { ...common, ...whole, text: words });
 });
 
 test("nothing is shown as certain or impossible", () => {

@@ -66,6 +66,7 @@ export const en = {
   "reader.close": "Close the document",
   "reader.loading": "Opening the document",
   "reader.changed": "The document has changed since the answer: the cited words do not stand here any more.",
+  "reader.gone": "The document is not there any more: it was deleted, or has another name now.",
   "reader.earlier": "Show what stands before",
   "reader.later": "Show what follows",
   "documents.search": "Search by name",

@@ -66,6 +66,7 @@ export const id = {
   "reader.close": "Tutup dokumen",
   "reader.loading": "Membuka dokumen",
   "reader.changed": "Dokumen telah berubah sejak jawaban dibuat: kata-kata yang dikutip tidak lagi ada di sini.",
+  "reader.gone": "Dokumen ini sudah tidak ada: dihapus, atau namanya berubah.",
   "reader.earlier": "Tampilkan yang sebelumnya",
   "reader.later": "Tampilkan kelanjutannya",
   "documents.search": "Cari menurut nama",

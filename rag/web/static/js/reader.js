@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
-import { failure, words } from "./problem.js";
+import { failure, ours, words } from "./problem.js";
 import { pieces, slice } from "./ranges.js";
 
 // Code points around a place that are fetched at first, and with each wish for more: some pages of a book.
@@ -21,22 +21,24 @@ export function later(part) {
   return { start: Math.max(part.start, end - MOST), end };
 }
 
-/** The ranges to mark in a window, the place itself first. */
-function marks(places, index) {
-  const here = places[index];
-  const same = places.filter((place) => place !== here && place.document_id === here.document_id);
-  const others = same.map(({ start, end }) => ({ start, end, kind: "also" }));
-  const around = here.around ? [{ ...here.around, kind: "around" }] : [];
-  return [{ start: here.start, end: here.end, kind: "here" }, ...others, ...around];
+/** Whether the words that were cited do not stand there any more. A place without words, or out of sight, cannot say. */
+export function hasChanged(place, { start, end, length, text }) {
+  const outOfSight = place.start < start || (place.end > end && end < length);
+  return place.text != null && !outOfSight && slice(text, place.start - start, place.end - start) !== place.text;
 }
 
-/** Whether the words that were cited do not stand there any more. A place without words cannot say. */
-export function hasChanged(place, { start, text }) {
-  return place.text != null && slice(text, place.start - start, place.end - start) !== place.text;
+/** The ranges to mark in a window, the place itself first. Other words than those that were cited are never lit. */
+export function marks(places, index, part) {
+  const here = places[index];
+  const lit = ({ start, end }, kind) => ({ start, end, kind });
+  const same = places.filter((place) => place.document_id === here.document_id && !hasChanged(place, part));
+  const others = same.filter((place) => place !== here).map((place) => lit(place, "also"));
+  if (!same.includes(here)) return others;
+  return [lit(here, "here"), ...others, ...(here.around ? [lit(here.around, "around")] : [])];
 }
 
 function paper(shown, places, index) {
-  const marked = pieces(shown.text, shown.start, marks(places, index), shown.pages);
+  const marked = pieces(shown.text, shown.start, marks(places, index, shown), shown.pages);
   return marked.map(({ text, kind, page }) => {
     if (page != null) return el("span", { class: "page" }, t("reader.page", { page }));
     return kind ? el("mark", { class: kind, tabindex: kind === "here" ? "-1" : false }, text) : text;
@@ -104,7 +106,7 @@ export class Reader {
       mine.window = await api.text(document_id, start, end, this.#request.signal);
     } catch (error) {
       if (error.name === "AbortError") return;
-      mine.problem = error;
+      mine.problem = error.status === 404 ? ours("reader.gone") : error;
     }
     if (this.#state === mine) this.#draw();
   }

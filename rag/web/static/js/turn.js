@@ -1,4 +1,5 @@
 // One question and what has come of it so far. Pure: each event makes a new turn of the old one.
+import { slice } from "./ranges.js";
 
 // The service reads the history to make a follow-up stand alone; what lies further back only costs it time.
 const MOST_HISTORY = 6;
@@ -39,11 +40,12 @@ export const isOver = (turn) => ["done", "stopped", "failed"].includes(turn.stat
 /** The same for every citation and passage of one range of one document. */
 export const key = (place) => `${place.document_id} ${place.start} ${place.end}`;
 
-/** Where a passage is to be looked at: its highlight, within its own range. */
+/** Where a passage is to be looked at: its highlight, within its own range, and the words that stand there. */
 export function place(passage) {
   const { start, end } = passage.highlight ?? passage;
   const { document_id, path, page } = passage;
-  return { document_id, path, page, start, end, around: { start: passage.start, end: passage.end } };
+  const text = slice(passage.text, start - passage.start, end - passage.start);
+  return { document_id, path, page, start, end, text, around: { start: passage.start, end: passage.end } };
 }
 
 /** What a follow-up question is sent with: the last answered ones, as they were understood, without markers. */
