@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from rag.cli import asking
 from rag.engine import Engine
 from rag.settings import environment
+from rag.types import Token, Understood
 from tests.conftest import ROOT, SEED
 from tests.web.conftest import PATIENCE, QUESTION
 
@@ -137,13 +138,7 @@ def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list
     assert terminal.process.wait() == 0
 
 
-def test_what_a_document_says_is_no_command_to_the_terminal(engine: Engine, variables: dict[str, str]) -> None:
-    evil = Path(engine.settings.seeds) / "jahat.txt"
-    said = "Menteri Gajah Lampung \x1b]52;c;cm0gLXJmIC8=\x07 berkata \x1b[2J halo kepada Presiden Badak."
-    evil.write_text(said, encoding="utf-8")
-    command = [sys.executable, "-m", "tests.fake_rag", "index"]
-    subprocess.run(command, check=True, capture_output=True, env=variables, cwd=ROOT)
-    result = piped(variables, "Apa kata Menteri Gajah Lampung kepada Presiden Badak?\n")
-    assert "Badak" in result.stdout
-    assert "\x1b" not in result.stdout
-    assert "\x07" not in result.stdout
+def test_what_a_document_says_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    asking._show_live(Understood("Siapa \x1b[2J?"))
+    asking._show_live(Token("halo\n\x1b]52;c;cm0=\x07"))
+    assert capsys.readouterr().out == "↳ Siapa \\x1b[2J?\nhalo\n\\x1b]52;c;cm0=\\x07"
