@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from llama_cpp import llama_cpp as C  # noqa: N812 - as in rag/answering/llama.py
+from llama_cpp import llama_cpp as C  # noqa: N812 - as in rag/answering/context.py
 
 from rag import settings
 from rag.answering.llama import LlamaReader
@@ -38,16 +38,15 @@ class MeasuredReader(LlamaReader):
 
     def seconds_to_hold(self, passage: str) -> float:
         """Seconds until the passage stands in a context that holds nothing else."""
-        for held in list(self._held):
-            self._drop(held)
+        self._held.forget()
         start = time.perf_counter()
         self._hold(passage, 200)
         return time.perf_counter() - start
 
     def size(self, passage: str) -> tuple[int, int]:
         """Tokens of a passage that is held, and bytes of its state."""
-        held = self._held[passage]
-        return held.end - len(self._prefix), len(self._state(held.sequence))
+        held = self._hold(passage, 0)
+        return len(self._passage_tokens(passage, 0)), len(self._held.state(held))
 
 
 class QuantisedReader(MeasuredReader):

@@ -14,8 +14,9 @@ from icu4py.breakers import BaseBreaker, LineBreaker, SentenceBreaker, WordBreak
 
 from rag.types import Span
 
-# Invisible characters that real documents carry and models stumble over: soft hyphen, zero-width and bidirectional marks, BOM.
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb]")
+# Invisible characters that real documents carry and models stumble over: soft hyphen, zero-width and bidirectional marks, BOM;
+# and those in which a text can be hidden from people and not from models, such as the letters of tags.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 

@@ -165,8 +165,7 @@ class Receipt:
     It names the version of rag, the snapshot, the digests of models and prompts, and has the seconds by stage. `judge` is a
     digest too, or where the settings chose another judge than ours what they call it; `llm` is one, or the address of an
     endpoint with the model's name there. `stored` counts the passages that the language model took from the store, `read`
-    those that it had to read; one that it still held is neither. Where questions are answered at once, these are counts of
-    all of them.
+    those that it had to read; one that it still held is neither.
     """
 
     version: str

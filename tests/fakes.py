@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from rag import stopping
 from rag import text as texts
 from rag.judging.odds import logistic
+from rag.stopping import Stopped
 from rag.types import Judgement, Span
 
 DIMENSION = 256
@@ -110,6 +112,29 @@ class SlowReader(OverlapReader):
                     time.sleep(self.pause)
             finally:
                 self.left.set()
+
+
+class StuckReader(OverlapReader):
+    """Is within one long step, of judging or of writing, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.working, self.left = threading.Event(), threading.Event()
+
+    def judge(self, question: str, passages: Sequence[str]) -> float:
+        self._work()
+        raise Stopped
+
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        self._work()
+        yield from ()
+        raise Stopped
+
+    def _work(self) -> None:
+        stopped = threading.Event()
+        with stopping.current().telling(stopped.set):
+            self.working.set()
+            assert stopped.wait(120)
+        self.left.set()
 
 
 class ScriptedJudge:

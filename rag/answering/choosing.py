@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rag import stopping
 from rag.answering import needs
 from rag.answering.tools import Tools
 from rag.judging import ranking
@@ -63,6 +64,7 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools, *, to_the_e
     """Verdicts in the order of retrieval, no further than the first that is certain, unless `to_the_end`."""
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
+        stopping.current().check()
         yield Verdict(ranking.judged(passage, judgement), judgement)
         if judgement.confidence >= tools.judge.certain and not to_the_end:
             return

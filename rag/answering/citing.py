@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag import text as texts
-from rag.answering import citations, evidence
+from rag.answering import addresses, citations, evidence
 from rag.answering.prompt import Phrases
 from rag.answering.tools import Tools
 from rag.types import Answer, Citation, Passage, Sentence, Span
@@ -42,7 +42,8 @@ def sentences(claimed: Sequence[str], language: str, passages: Sequence[Passage]
         chosen = evidence.select(texts.words(claim, language), vectors[number], words, vectors[len(claimed) :], sources)
         named = across or evidence.names_occur(claim, read, language)
         numbered = evidence.numbers_occur(claim, read)
-        supported = named and numbered and (support is None or support >= _LEAST_SUPPORT)
+        addressed = not addresses.foreign(claim, read)
+        supported = named and numbered and addressed and (support is None or support >= _LEAST_SUPPORT)
         found.append(Sentence(claim, cite([places[i] for i in chosen], tools) if supported else (), support))
     return found
 

@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import local
 
 from filelock import FileLock
 
@@ -59,10 +60,14 @@ class _File:
     size: int
 
 
+class _Counted(local):
+    hits = misses = 0
+
+
 class PassageStore:
     """At most `most_bytes` of states in `folder`, which may not exist yet; with 0 there is no store. Shared by processes.
 
-    `hits` and `misses` count what was asked for since it was made.
+    `hits` and `misses` count what the thread that looks at them asked for: a question is answered in one, and tells of its own.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -70,18 +75,29 @@ class PassageStore:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="passage-store")
         self._waiting: list[Future[None]] = []
         self._warned = False
-        self.hits = self.misses = 0
+        self._counted = _Counted()
+
+    @property
+    def hits(self) -> int:
+        """How often this thread was given a state."""
+        return self._counted.hits
+
+    @property
+    def misses(self) -> int:
+        """How often this thread was given none."""
+        return self._counted.misses
 
     def get(self, name: str) -> bytes | None:
         """The state stored under this key, exactly as it was put; None for a miss. A damaged entry is one, and is removed."""
         state = self._read(name) if self._most else None
-        self.hits += state is not None
-        self.misses += state is None
+        self._counted.hits += state is not None
+        self._counted.misses += state is None
         return state
 
     def reject(self, name: str) -> None:
         """What `get` gave under this key is of no use: it is removed, and was a miss."""
-        self.hits, self.misses = self.hits - 1, self.misses + 1
+        self._counted.hits -= 1
+        self._counted.misses += 1
         with suppress(OSError):
             self._path(name).unlink()
 

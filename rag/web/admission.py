@@ -10,9 +10,10 @@ from contextlib import closing, suppress
 from threading import Condition, Thread
 from typing import Any, Generic, TypeVar, cast
 
+from rag import stopping
 from rag.errors import TooManyQuestions
 
-# The model reads for one question at a time: a second one in it would wait for a lock, and could not be stopped there.
+# The model reads for one question at a time: a second one in it would wait for its turn.
 AT_ONCE = 1
 # Behind so many an asker waits for minutes on two slow cores, and does better to come back.
 MOST_WAITING = 15
@@ -59,7 +60,7 @@ class Admission:
     def wait_for_model(self, asking: "Asking[Any]") -> None:
         """Wait until the question is among those that may use the model, or is stopped."""
         with self._moved:
-            self._moved.wait_for(lambda: asking.stopped or self._line.index(asking) < self._at_once)
+            self._moved.wait_for(lambda: asking.stop_flag.is_set or self._line.index(asking) < self._at_once)
 
     def leave(self, asking: "Asking[Any]") -> None:
         """The question has ended."""
@@ -69,8 +70,8 @@ class Admission:
 
     def stop(self, asking: "Asking[Any]") -> None:
         """Mark the question as stopped, and wake it where it waits."""
+        asking.stop_flag.set()
         with self._moved:
-            asking.stopped = True
             self._moved.notify_all()
 
 
@@ -78,14 +79,14 @@ class Asking(Generic[T]):
     """One question under way: an asynchronous iterator over its events, which raises what asking raised."""
 
     def __init__(self, admission: Admission, steps: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop) -> None:
-        self.stopped = False
+        self.stop_flag = stopping.Stop()
         # A daemon: a service that is stopped does not wait for the model.
         self.thread = Thread(target=self._run, name="asking", daemon=True)
         self._admission, self._steps, self._loop = admission, steps, loop
         self._told: asyncio.Queue[object] = asyncio.Queue()
 
     def stop(self) -> None:
-        """Let the model go no further than the piece it is at. May be called from any thread, and more than once."""
+        """Stop the model, whatever it is at. May be called from any thread, and more than once."""
         self._admission.stop(self)
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -101,7 +102,8 @@ class Asking(Generic[T]):
 
     def _run(self) -> None:
         try:
-            self._take_steps()
+            with suppress(stopping.Stopped), stopping.by(self.stop_flag):
+                self._take_steps()
         except Exception as error:  # noqa: BLE001 - whatever it is, the asker is told
             self._tell(error)
         finally:
@@ -115,7 +117,7 @@ class Asking(Generic[T]):
                 self._tell(step)
                 if number == 0:
                     self._admission.wait_for_model(self)
-                if self.stopped:
+                if self.stop_flag.is_set:
                     return
 
     def _tell(self, value: object) -> None:

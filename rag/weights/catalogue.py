@@ -217,4 +217,4 @@ SHIPPED = Shipped(
 )
 
 # Of the default judge, `both`, and the default language model; the measurement is in benchmarks/RESULTS.md.
-REFUSING = Threshold(0.6, 0.0, 0.0, 0.0, "150 + 150 questions of idkmrc's development half")
+REFUSING = Threshold(0.6, 0.85, 0.75, 0.13, "150 + 150 questions of idkmrc's development half")

@@ -35,7 +35,9 @@ PASSAGES = [
     Passage("d1", "a.txt", "id", start, end, TEXT[start:end], score)
     for start, end, score in ((0, BREAK, 0.9), (BREAK + 1, len(TEXT), 0.8))
 ]
-PHRASES = Phrases("bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.", "Sebagian dihilangkan.", "Lihat ⚠.")
+PHRASES = Phrases(
+    "bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.", "Sebagian dihilangkan.", "Lihat ⚠.", "", ""
+)
 RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "drop", 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,22 @@ def test_what_was_put_comes_back_byte_for_byte(tmp_path_factory: pytest.TempPath
     assert opened.get(key(b"a")) == state
     assert opened.get(key(b"b")) is None
     assert (opened.hits, opened.misses) == (1, 1)
+
+
+def test_each_thread_counts_what_it_asked_for(tmp_path: Path) -> None:
+    """A question is answered in one: its receipt tells of its own passages, however many are asked at once."""
+    opened = PassageStore(tmp_path, MANY)
+    opened.write(key(b"a"), b"state")
+
+    def ask() -> tuple[int, int]:
+        opened.get(key(b"a"))
+        opened.get(key(b"b"))
+        opened.reject(key(b"a"))
+        return opened.hits, opened.misses
+
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(ask).result() == (0, 2)
+    assert (opened.hits, opened.misses) == (0, 0)
 
 
 @given(parts=st.lists(st.binary(max_size=9), min_size=1, max_size=5), data=st.data())

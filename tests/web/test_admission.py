@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
+from rag import stopping
 from rag.errors import QuestionError, TooManyQuestions
 from rag.web.admission import RETRY_AFTER, Admission, Asking
 from tests.web.conftest import askers, until
@@ -134,6 +135,28 @@ def test_one_that_is_stopped_goes_no_further_and_is_closed_by_its_own_thread() -
         assert [step async for step in asking][:2] == [0, 1]
         assert len(steps.taken) <= 2
         assert steps.threads[0] == steps.threads[1] != threading.get_ident()
+
+    run(test)
+
+
+def test_the_stop_is_that_of_the_work_in_its_thread() -> None:
+    working, reached = threading.Event(), threading.Event()
+
+    def steps() -> Iterator[int]:
+        yield 0
+        with stopping.current().telling(reached.set):
+            working.set()
+            assert reached.wait(60)
+        stopping.current().check()
+        yield 1
+
+    async def test() -> None:
+        asking = Admission().admit(steps)
+        assert await first(asking) == 0
+        await true(working.is_set)
+        asking.stop()
+        assert [step async for step in asking] == []
+        assert reached.is_set()
 
     run(test)
 

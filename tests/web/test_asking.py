@@ -11,7 +11,7 @@ from rag.engine import Engine
 from rag.errors import WeightsError
 from rag.web import admission
 from rag.web.app import create
-from tests.fakes import OverlapReader, SilentObserver, SlowReader
+from tests.fakes import OverlapReader, SilentObserver, SlowReader, StuckReader
 from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
 
 STREAM = {"Accept": "text/event-stream"}
@@ -238,6 +238,22 @@ def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowR
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
     until(lambda: not askers())
+
+
+def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> None:
+    """Nothing is told between the evidence and its first piece, so nobody could look there whether the asker has gone."""
+    engine.reader = stuck = StuckReader()
+    made = Served(create(engine))
+    with (
+        httpx.Client(timeout=PATIENCE) as client,
+        client.stream("POST", made.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
+    ):
+        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        assert next(lines) == "event: evidence"
+        assert stuck.working.wait(PATIENCE)
+    assert stuck.left.wait(PATIENCE)
+    until(lambda: not askers())
+    made.close()
 
 
 def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served, slow: SlowReader) -> None:

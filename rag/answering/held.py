@@ -1,0 +1,130 @@
+"""The passages in a context: each in a sequence of its own right after one fixed prefix, read once or taken from the store.
+
+The least recently used give way. Positions never move, so the numbers are those of reading afresh.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.answering.context import SEQUENCES, Context
+from rag.answering.store import PassageStore, key
+
+_PREFIX = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A passage in the context: its sequence, and the position after its last token."""
+
+    sequence: int
+    end: int
+
+
+class HeldPassages:
+    """Passages in `context`, which has room for `room` cells."""
+
+    def __init__(self, context: Context, prefix: Sequence[int], *, digest: str, store: PassageStore, room: int) -> None:
+        """Read the prefix. `digest` is that of the weights."""
+        self.store, self.room = store, room
+        self._context, self._prefix = context, prefix
+        self._made_by = (digest.encode(), *context.made_by, _as_bytes(prefix))
+        self._held: OrderedDict[str, Held] = OrderedDict()
+        context.read(_PREFIX, 0, prefix)
+
+    def room_for(self, more: int) -> int:
+        """The tokens that a passage may have where `more` follow it."""
+        return self.room - len(self._prefix) - more
+
+    def hold(self, passage: str, tokens: Sequence[int], more: int) -> Held:
+        """The passage in the context, with room for `more` tokens after it. `tokens` are what is read of it where it is not."""
+        held = self._held.get(passage)
+        if held and held.end + more <= self.room:
+            self._held.move_to_end(passage)
+            self._make_room(more, keeping=passage)
+            return held
+        if held:
+            self._drop(passage)
+        self._make_room(len(tokens) + more, keeping=passage)
+        sequence = self._free()
+        try:
+            self._fill(sequence, tokens)
+        except BaseException:
+            self._context.drop(sequence)
+            raise
+        self._held[passage] = Held(sequence, len(self._prefix) + len(tokens))
+        return self._held[passage]
+
+    @contextmanager
+    def aside(self, tokens: Sequence[int], more: int) -> Iterator[Held]:
+        """Within it tokens stand after the prefix, with room for `more`. They are kept neither here nor in the store."""
+        self._make_room(len(tokens) + more, keeping="")
+        sequence, start = self._free(), len(self._prefix)
+        try:
+            self._context.share(_PREFIX, sequence)
+            self._context.read(sequence, start, tokens)
+            yield Held(sequence, start + len(tokens))
+        finally:
+            self._context.drop(sequence)
+
+    def take_back(self, held: Held) -> None:
+        """Take what was appended to a passage off again."""
+        self._context.drop(held.sequence, held.end)
+
+    def key(self, tokens: Sequence[int]) -> str:
+        """Under which the store has the state of these tokens."""
+        return key(*self._made_by, _as_bytes(tokens))
+
+    def state(self, held: Held) -> bytes:
+        """A passage's own cells, without those of the prefix."""
+        return self._context.state(held.sequence, len(self._prefix))
+
+    def used(self) -> int:
+        """Cells in use. Sequences share the prefix's."""
+        return len(self._prefix) + sum(held.end - len(self._prefix) for held in self._held.values())
+
+    def forget(self) -> None:
+        """Empty the context but for the prefix."""
+        for passage in list(self._held):
+            self._drop(passage)
+
+    def _free(self) -> int:
+        """A sequence that holds nothing."""
+        return min(set(range(1, SEQUENCES)) - {held.sequence for held in self._held.values()})
+
+    def _fill(self, sequence: int, tokens: Sequence[int]) -> None:
+        """Prefix and passage into an empty sequence: from the store, else by reading, and then the store has it."""
+        name = self.key(tokens)
+        state = self.store.get(name)
+        if state is not None:
+            if self._restore(sequence, state, len(tokens)):
+                return
+            self.store.reject(name)
+        self._context.share(_PREFIX, sequence)
+        self._context.read(sequence, len(self._prefix), tokens)
+        self.store.put(name, self._context.state(sequence, len(self._prefix)))
+
+    def _restore(self, sequence: int, state: bytes, count: int) -> bool:
+        """Whether the state of `count` tokens now stands in the sequence, after the prefix, whose cells it shares."""
+        if self._context.restore(sequence, state) != (len(self._prefix), len(self._prefix) + count - 1):
+            self._context.drop(sequence)
+            return False
+        self._context.share(_PREFIX, sequence)
+        return True
+
+    def _make_room(self, needed: int, keeping: str) -> None:
+        while self.used() + needed > self.room or len(self._held) >= SEQUENCES - 1:
+            oldest = next((passage for passage in self._held if passage != keeping), None)
+            if oldest is None:
+                break
+            self._drop(oldest)
+
+    def _drop(self, passage: str) -> None:
+        self._context.drop(self._held.pop(passage).sequence)
+
+
+def _as_bytes(tokens: Sequence[int]) -> bytes:
+    return np.array(tokens, dtype="<i4").tobytes()

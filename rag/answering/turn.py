@@ -1,0 +1,36 @@
+"""Whose turn it is with the model: one question after the other, for two at once would each take twice as long."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, get_ident
+
+from rag import stopping
+
+# Seconds after which one who waits looks whether it is still wanted.
+_LOOK = 0.1
+
+
+class Turn:
+    """One at a time.
+
+    Unlike an RLock it may be given back by another thread than took it: a generator that holds it is closed by whoever drops it
+    last, and that may be the garbage collector.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owner: int | None = None
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for it, and have it. Raises Stopped, and RuntimeError where this thread itself keeps it from coming."""
+        if self._owner == get_ident():
+            raise RuntimeError("an answer is still being written in this thread: end or close it first")
+        while not self._lock.acquire(timeout=_LOOK):
+            stopping.current().check()
+        self._owner = get_ident()
+        try:
+            yield
+        finally:
+            self._owner = None
+            self._lock.release()

@@ -1,0 +1,73 @@
+"""Stopping work that nobody waits for any more.
+
+Whoever starts work in a thread says what stops it, with `by`; whoever works asks `current`. It is of the thread's context, as a
+cancel scope is in asynchronous libraries, and no parameter: between a connection that is closed and the arithmetic that is to
+stop stand generators, a judge and its protocol, none of which has a say in it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Lock
+
+
+class Stopped(Exception):
+    """Nobody waits for the result. No error: it is caught by whoever stopped the work."""
+
+
+class Stop:
+    """A flag that is set once, from any thread, and tells those who registered."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._hearers: list[Callable[[], None]] = []
+        self._is_set = False
+
+    def set(self) -> None:
+        """Stop the work."""
+        with self._lock:
+            self._is_set = True
+            for hearer in self._hearers:
+                hearer()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the work is to stop."""
+        return self._is_set
+
+    def check(self) -> None:
+        """Raises Stopped where the work is to stop."""
+        if self._is_set:
+            raise Stopped
+
+    @contextmanager
+    def telling(self, hearer: Callable[[], None]) -> Iterator[None]:
+        """Within it `hearer` is called when the flag is set, at once where it is set already; after it never."""
+        with self._lock:
+            self._hearers.append(hearer)
+            if self._is_set:
+                hearer()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._hearers.remove(hearer)
+
+
+_NEVER = Stop()
+_current: ContextVar[Stop] = ContextVar("stop", default=_NEVER)
+
+
+def current() -> Stop:
+    """What stops the work of this thread: a flag that is never set where nobody named one."""
+    return _current.get()
+
+
+@contextmanager
+def by(stop: Stop) -> Iterator[None]:
+    """Within it the work of this thread is stopped by `stop`."""
+    token = _current.set(stop)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,36 @@
+"""The real reader on the small model, and what it reads."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rag.answering.llama import LlamaReader
+from rag.engine import Engine
+
+PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa dan dihuni sekitar sepuluh juta orang."
+OTHER = "Kucing adalah hewan peliharaan yang suka makan ikan dan tidur di tempat hangat."
+QUESTION = "Apa ibu kota Indonesia?"
+# Cells of the context in another order are summed in another order: seen 0.04 here and 0.15 with the default model, where
+# verdicts differ by units.
+ROUNDING = 0.3
+
+
+@pytest.fixture
+def reader(real_engine: Engine) -> LlamaReader:
+    assert isinstance(real_engine.reader, LlamaReader)
+    return real_engine.reader
+
+
+def logits_of(reader: LlamaReader, passage: str) -> NDArray[np.float32]:
+    """What the model would write next after the passage and a question, shape (vocabulary,)."""
+    task = reader._task(reader._prompts.judge.fill(question=QUESTION))
+    held = reader._hold(passage, len(task))
+    try:
+        return reader._context.read(held.sequence, held.end, task)
+    finally:
+        reader._held.take_back(held)
+
+
+def state_of(reader: LlamaReader, passage: str) -> bytes:
+    """The state of a passage that the context holds, or reads now."""
+    return reader._held.state(reader._hold(passage, 0))
