@@ -4,17 +4,20 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from rag.cli import asking
 from rag.engine import Engine
 from rag.settings import environment
+from rag.types import Token, Understood
 from tests.conftest import ROOT, SEED
+from tests.web.conftest import PATIENCE, QUESTION
 
 FIRST, FOLLOW_UP = "Siapa Menteri Pertahanan Iran?", "Apa katanya tentang Venezuela?"
 # A model that never ends, in the place of the fakes' reader.
@@ -67,16 +70,17 @@ class Terminal:
         self._end, other = pty.openpty()
         self.process = subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=variables, cwd=ROOT)
         os.close(other)
-        self.shown = ""
+        self.shown, self._seen = "", 0
 
     def type(self, text: str) -> None:
         os.write(self._end, text.encode())
 
     def until(self, pattern: str) -> None:
-        """Read until it is shown, beyond what was waited for before."""
-        seen = len(self.shown)
-        while not re.search(pattern, self.shown[seen:]):
+        """Read until it is shown, after what was waited for before."""
+        while not (found := re.compile(pattern).search(self.shown, self._seen)):
+            assert select.select([self._end], [], [], PATIENCE)[0], f"no {pattern} in {self.shown!r}"
             self.shown += os.read(self._end, 4096).decode("utf-8", "replace")
+        self._seen = found.end()
 
     def close(self) -> None:
         self.process.kill()
@@ -102,7 +106,7 @@ def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
     terminals: list[Terminal], variables: dict[str, str], engine: Engine
 ) -> None:
     terminal = chat(terminals, variables, "-m", "tests.fake_rag", "chat")
-    terminal.type(FOLLOW_UP + "\n")
+    terminal.type(QUESTION + "\n")
     terminal.until(r"characters \d+-\d+:")
     link = f"\x1b]8;;{(engine.settings.seeds / SEED).as_uri()}\x1b\\{SEED}\x1b]8;;\x1b\\"
     assert link in terminal.shown
@@ -114,7 +118,7 @@ def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
 
 def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[str, str]) -> None:
     terminal = chat(terminals, {**variables, "NO_COLOR": "1"}, "-m", "tests.fake_rag", "chat")
-    terminal.type(FOLLOW_UP + "\n")
+    terminal.type(QUESTION + "\n")
     terminal.until(r"characters \d+-\d+:")
     assert "\x1b[1m" not in terminal.shown
     assert "\x1b[2m" not in terminal.shown
@@ -123,7 +127,7 @@ def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[
 def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list[Terminal], variables: dict[str, str]) -> None:
     terminal = chat(terminals, variables, "-c", ENDLESS)
     for _ in range(2):
-        terminal.type("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?\n")
+        terminal.type(QUESTION + "\n")
         terminal.until("kata kata")
         terminal.process.send_signal(signal.SIGINT)
         terminal.until("stopped")
@@ -134,13 +138,7 @@ def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list
     assert terminal.process.wait() == 0
 
 
-def test_what_a_document_says_is_no_command_to_the_terminal(engine: Engine, variables: dict[str, str]) -> None:
-    evil = Path(engine.settings.seeds) / "jahat.txt"
-    said = "Menteri Gajah Lampung \x1b]52;c;cm0gLXJmIC8=\x07 berkata \x1b[2J halo kepada Presiden Badak."
-    evil.write_text(said, encoding="utf-8")
-    command = [sys.executable, "-m", "tests.fake_rag", "index"]
-    subprocess.run(command, check=True, capture_output=True, env=variables, cwd=ROOT)
-    result = piped(variables, "Apa kata Menteri Gajah Lampung kepada Presiden Badak?\n")
-    assert "Badak" in result.stdout
-    assert "\x1b" not in result.stdout
-    assert "\x07" not in result.stdout
+def test_what_a_document_says_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    asking._show_live(Understood("Siapa \x1b[2J?"))
+    asking._show_live(Token("halo\n\x1b]52;c;cm0=\x07"))
+    assert capsys.readouterr().out == "↳ Siapa \\x1b[2J?\nhalo\n\\x1b]52;c;cm0=\\x07"

@@ -57,6 +57,7 @@ def test_what_the_model_writes_is_taken_where_it_is_a_question_of_what_was_said(
         "?",
         "What did he say about Venezuela?",
         "Ashtiani said that there are no limits.",
+        "Who is Iran's defence minister?",
         "Which football team won the cup in Brazil last year?",
         "What did Ashtiani say about Venezuela? " * 20,
     ],
@@ -64,6 +65,11 @@ def test_what_the_model_writes_is_taken_where_it_is_a_question_of_what_was_said(
 def test_else_the_question_is_asked_after_the_answer_before_it(written: str) -> None:
     joined = alone(written, "What did he say about Venezuela?")
     assert joined == "Iran's defence minister is Mohammad Reza Ashtiani. What did he say about Venezuela?"
+
+
+def test_markers_of_citations_are_no_part_of_what_was_said() -> None:
+    turns = (Turn("Who is the minister?", "The minister is Ashtiani. [1] [2]"),)
+    assert alone("", "When did he speak?", turns) == "The minister is Ashtiani. When did he speak?"
 
 
 def test_a_refusal_before_it_says_nothing_so_what_was_asked_does() -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser, over the real service with the fakes for models: what a person does with it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 

@@ -49,7 +49,7 @@ def listed(engine: NamedDependency[Engine]) -> Models:
     summary="One of the models",
     opt={"scope": READ},
     exception_handlers=failures.HANDLERS,
-    responses=failures.documented(404),
+    responses=failures.documented(400, 404),
 )
 def one(name: FromPath[str], engine: NamedDependency[Engine]) -> Model:
     """The model of this name."""
