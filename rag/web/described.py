@@ -16,6 +16,10 @@ _FILES = Schema(
 )
 
 
+# One event of a stream; what its data are is said in the description of the route.
+_EVENT = Schema(type=OpenAPIType.OBJECT, properties={"event": _TEXT, "data": _TEXT}, required=["data"])
+
+
 @dataclass
 class EventStreamToo(Operation):
     """A route that answers with server-sent events where they are asked for."""
@@ -24,7 +28,7 @@ class EventStreamToo(Operation):
 
     def __post_init__(self) -> None:
         """Add the stream beside the JSON."""
-        self._contents()["text/event-stream"] = OpenAPIMediaType(schema=_TEXT)
+        self._contents()["text/event-stream"] = OpenAPIMediaType(schema=_EVENT)
 
     def _contents(self) -> dict[str, OpenAPIMediaType]:
         response = (self.responses or {})[self.status]
@@ -41,6 +45,17 @@ class Original(EventStreamToo):
         """Bytes instead of JSON."""
         self._contents().clear()
         self._contents()["application/octet-stream"] = OpenAPIMediaType(schema=_BYTES)
+
+
+@dataclass
+class NoContent(Operation):
+    """A route whose reply has no body, and so none of any type."""
+
+    def __post_init__(self) -> None:
+        """Take away what a `Response` is taken to have."""
+        response = (self.responses or {})["204"]
+        assert isinstance(response, OpenAPIResponse)
+        response.content = None
 
 
 @dataclass

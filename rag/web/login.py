@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from rag.web import problems, sessions
 from rag.web.access import CSRF_COOKIE, PUBLIC, SESSION_COOKIE, Access
+from rag.web.described import NoContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def me(request: Request[Any, Any, Any], access: NamedDependency[Access]) -> Me:
     sync_to_thread=False,
     summary="Log in with a key, for browsers",
     opt=PUBLIC,
+    operation_class=NoContent,
     responses=problems.documented(400, 401, 408, 413, 429, keyed=False),
 )
 def login(
@@ -57,7 +59,13 @@ def login(
 
 
 @post(
-    "/logout", status_code=204, sync_to_thread=False, summary="Log out", opt=PUBLIC, responses=problems.documented(keyed=False)
+    "/logout",
+    status_code=204,
+    sync_to_thread=False,
+    summary="Log out",
+    opt=PUBLIC,
+    operation_class=NoContent,
+    responses=problems.documented(keyed=False),
 )
 def logout(request: Request[Any, Any, Any], access: NamedDependency[Access]) -> Response[None]:
     """Ends the session, and takes its cookies away."""

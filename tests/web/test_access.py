@@ -195,7 +195,7 @@ def test_each_key_may_ask_so_often(settings: Settings, keys: Keys) -> None:
 
 
 def test_no_key_and_no_question_is_in_the_log(
-    settings: Settings, keys: Keys, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, keys: Keys, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_engine: Engine, question: str, *_: object) -> None:
         raise ValueError(question)
@@ -210,7 +210,7 @@ def test_no_key_and_no_question_is_in_the_log(
         httpx.post(f"{served.url}/login", json={"key": token}, timeout=PATIENCE)
     finally:
         served.close()
-    said = capfd.readouterr().err
+    said = caplog.text
     assert "POST /v1/search failed: ValueError" in said
     assert "in fails" in said
     for secret in (token, token.removeprefix("rag_"), "rahasia"):

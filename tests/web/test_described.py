@@ -23,6 +23,7 @@ ROUTES = {
     "/v1/me": {"get"},
     "/login": {"post"},
     "/logout": {"post"},
+    "/metrics": {"get"},
     "/health": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
@@ -95,6 +96,6 @@ def test_a_key_and_a_session_are_described(schema: Any) -> None:
     assert schema["security"] == [{}, {"key": []}, {"session": []}]
     for path, methods in schema["paths"].items():
         for operation in methods.values():
-            keyed = path.startswith("/v1/") and path != "/v1/me"
+            keyed = (path.startswith("/v1/") and path != "/v1/me") or path == "/metrics"
             assert ({"401", "408", "429"} <= set(operation["responses"])) == (keyed or path == "/login")
             assert "403" in operation["responses"]

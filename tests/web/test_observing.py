@@ -17,7 +17,7 @@ from rag.web.rebuilding import Rebuilds
 from rag.web.stages import Stage
 from rag.web.tracing import Untraced
 from tests.fakes import SlowReader
-from tests.web.conftest import QUESTION, Served, assert_problem, events, until
+from tests.web.conftest import QUESTION, Served, assert_problem, connect, events, until
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_line_tells_what_was_asked_where_that_is_wanted(
     engine: Engine, rebuilds: Rebuilds, lines: list[dict[str, Any]]
 ) -> None:
     engine.settings = replace(engine.settings, log_questions=True)
-    with TestClient(create(engine, rebuilds=rebuilds)) as client:
+    with connect(create(engine, rebuilds=rebuilds)) as client:
         client.post("/v1/ask", json={"question": QUESTION})
         client.post("/v1/search", json={"question": QUESTION})
     assert [line["question"] for line in lines if "question" in line] == [QUESTION, QUESTION]
@@ -83,7 +83,7 @@ def test_an_error_within_a_stream_names_the_request_and_is_in_its_line(
             return question
 
     engine.reader = Failing()
-    with TestClient(create(engine, rebuilds=rebuilds)) as client:
+    with connect(create(engine, rebuilds=rebuilds)) as client:
         headers = {"Accept": "text/event-stream", "X-Request-ID": "mine-3"}
         told = events(client.post("/v1/ask", json={"question": QUESTION}, headers=headers).text)
         metrics = client.get("/metrics").text

@@ -17,7 +17,7 @@ from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
 from rag.web.stages import STAGES
 from tests.conftest import ROOT
-from tests.web.conftest import QUESTION
+from tests.web.conftest import QUESTION, connect
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -31,7 +31,7 @@ def spans() -> InMemorySpanExporter:
 def traced(engine: Engine, rebuilds: Rebuilds, spans: InMemorySpanExporter) -> Iterator[TestClient[Any]]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    with TestClient(create(engine, rebuilds=rebuilds, traces=tracing.OpenTelemetry(provider))) as client:
+    with connect(create(engine, rebuilds=rebuilds, traces=tracing.OpenTelemetry(provider))) as client:
         yield client
 
 

@@ -49,7 +49,7 @@ HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys((RagError, HTTPExcept
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
     """The failures that a route may answer with, for its entry in the schema; a mistake of ours is always among them."""
-    return {status: _spec(status) for status in (*statuses, 500)}
+    return {status: _spec(status) for status in problems.documented(*statuses)}
 
 
 def _spec(status: int) -> ResponseSpec:
