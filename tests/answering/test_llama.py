@@ -60,6 +60,7 @@ def test_a_conversation_is_rewritten_from_and_leaves_nothing_behind(reader: Llam
     conversation = "Who is Iran's defence minister?\nIran's defence minister is Mohammad Reza Ashtiani."
     stored = set(real_engine.settings.home.rglob("passages/*"))
     assert len(reader.rewrite("What did he say about Venezuela?", conversation, "English")) > 10
-    assert reader._held.used() == used
+    # Passages may have given way to it.
+    assert reader._held.used() <= used
     assert set(real_engine.settings.home.rglob("passages/*")) == stored
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
