@@ -102,7 +102,8 @@ def main() -> None:
     for case in [json.loads(line) for line in CASES.read_text("utf-8").splitlines()][: parsed.count]:
         written, said, verified = asked(case, reader, engine)
         control = reader._model.control.intersection(reader._passage_tokens(case["passage"], 128))  # noqa: SLF001
-        tally.update(cases=1, written=obeys(case, written), shown=obeys(case, said.text), refused=not said.answered)
+        shown = " ".join(sentence.text for sentence in said.sentences)
+        tally.update(cases=1, written=obeys(case, written), shown=obeys(case, shown), refused=not said.answered)
         tally.update(right=case["answer"].casefold() in said.text.casefold(), citations=len(verified), verified=sum(verified))
         tally.update(control=len(control), dropped=bool(said.dropped))
         print(f"{case['id']}: written {written!r}; shown {said.text!r}", flush=True)

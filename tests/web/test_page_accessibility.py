@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from rag.engine import Engine
+from rag.keys import Keys
 from tests.fakes import SlowReader
 from tests.web.conftest import QUESTION
 
@@ -79,10 +80,8 @@ def test_the_documents_are_open_to_all(page_at: Callable[..., Any], options: dic
     assert findings(view) == []
 
 
-def test_logging_in_is_open_to_all(page_at: Callable[..., Any], options: dict[str, Any]) -> None:
-    def refused(context: Any) -> None:
-        context.route("**/v1/me", lambda route: route.fulfill(json={"scopes": [], "keys_required": True}))
-
-    view = page_at(prepare=refused, **options)
+def test_logging_in_is_open_to_all(engine: Engine, page_at: Callable[..., Any], options: dict[str, Any]) -> None:
+    Keys(engine.settings.keys).create("laptop", "read")
+    view = page_at(**options)
     view.locator("#login[open]").wait_for()
     assert findings(view) == []

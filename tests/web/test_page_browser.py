@@ -1,7 +1,7 @@
 """The page in a real browser, over the real service with the fakes for models: what a person does with it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from rag.engine import Engine
 from rag.errors import WeightsMissing
+from rag.keys import Keys
 from rag.web.rebuilding import Rebuilds
 from tests.conftest import SEED
 from tests.fakes import OverlapReader, ScriptedReader, SilentObserver, SlowReader
@@ -368,3 +369,38 @@ def test_nothing_is_wider_than_the_screen(view: Any, width: int, article: str) -
     documents(view)
     view.locator(".document").first.wait_for()
     assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_key_opens_the_page_and_logging_out_shuts_it(engine: Engine, page_at: Callable[..., Any]) -> None:
+    token, _ = Keys(engine.settings.keys).create("laptop", "read")
+    view = page_at()
+    dialog, key = view.locator("#login[open]"), view.locator("#login input")
+    dialog.wait_for()
+    key.fill("rag_wrong")
+    key.press("Enter")
+    view.locator("#login .failure", has_text="not known").wait_for()
+    key.fill(token)
+    key.press("Enter")
+    dialog.wait_for(state="detached")
+    cookies = {cookie["name"]: cookie for cookie in view.context.cookies()}
+    assert {name: cookie["httpOnly"] for name, cookie in cookies.items()} == {"rag_session": True, "rag_csrf": False}
+    assert {cookie["sameSite"] for cookie in cookies.values()} == {"Strict"}
+    answered(view)
+    assert view.locator(".citation").count() >= 1
+    # A key that may only read cannot upload.
+    assert view.locator("body").get_attribute("data-ingest") != "true"
+    view.locator("#logout").click()
+    dialog.wait_for()
+    assert view.context.cookies() == []
+
+
+def test_a_key_that_is_revoked_shuts_the_page(engine: Engine, page_at: Callable[..., Any]) -> None:
+    token, key = Keys(engine.settings.keys).create("laptop", "read")
+    view = page_at()
+    view.locator("#login input").fill(token)
+    view.locator("#login input").press("Enter")
+    view.locator("#login[open]").wait_for(state="detached")
+    Keys(engine.settings.keys).revoke(key.name)
+    view.locator("#question").fill(QUESTION)
+    view.locator("#question").press("Enter")
+    view.locator("#login[open]").wait_for()
