@@ -35,7 +35,7 @@ class Worker:
         """What the file says; `suffix` is the ending of its name. Raises SeedError, whatever the file does to its reader."""
         with self._lock:
             try:
-                return wire.unpacked(self._answer(raw, suffix))
+                return self._unpacked(raw, suffix)
             except SeedError:
                 raise
             except (ValueError, RecursionError) as error:
@@ -57,6 +57,17 @@ class Worker:
         if self._child is not None:
             self._child.disown()
             self._child = None
+
+    def _unpacked(self, raw: bytes, suffix: str) -> Extracted:
+        used, frame = self._child is not None, self._answer(raw, suffix)
+        try:
+            return wire.unpacked(frame)
+        except SeedError:
+            if not used:
+                raise
+            # What other files have left of it may be to blame: only a new one speaks against this one.
+            self._end()
+            return wire.unpacked(self._answer(raw, suffix))
 
     def _answer(self, raw: bytes, suffix: str) -> bytes:
         # A child that read other files before may have died of them, or was killed: only a new one speaks against this file.

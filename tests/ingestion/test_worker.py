@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SeedError, StorageError
+from rag.ingestion import wire
 from rag.ingestion.worker import Worker
 from tests.conftest import ROOT
 from tests.ingestion import makers
@@ -75,6 +76,22 @@ def test_a_child_that_is_killed_over_a_file_is_followed_by_one_that_reads_it(wor
     assert child_of(worker) != first
 
 
+def test_what_a_used_child_cannot_read_is_given_to_a_new_one(worker, monkeypatch):
+    assert read(worker) == SENTENCE
+    first, asked = child_of(worker), worker._answer
+    answers = iter([wire.packed(SeedError("it cannot be read", "mend it"))])
+    monkeypatch.setattr(worker, "_answer", lambda raw, suffix: next(answers, None) or asked(raw, suffix))
+    assert read(worker) == SENTENCE
+    assert child_of(worker) != first
+
+
+def test_what_a_new_child_cannot_read_is_refused(worker, monkeypatch):
+    answers = iter([wire.packed(SeedError("it cannot be read", "mend it"))])
+    monkeypatch.setattr(worker, "_answer", lambda *_: next(answers))
+    with pytest.raises(SeedError, match="it cannot be read"):
+        read(worker)
+
+
 def test_a_file_that_breaks_two_children_is_refused_and_the_next_is_read(worker):
     read(worker)
     with pytest.raises(SeedError, match=r"it breaks its reader, or needs more than 2 GB to be read; split it"):
@@ -85,6 +102,7 @@ def test_a_file_that_breaks_two_children_is_refused_and_the_next_is_read(worker)
 # In a process of its own: Ctrl-C is a whole process's, and a runner in the background hands down an ignored one.
 _INTERRUPTED = """
 import os, signal, threading
+from rag.ingestion import wire
 from rag.ingestion.worker import Worker
 from tests.ingestion.test_worker import LONG, SENTENCE, read
 
@@ -151,6 +169,7 @@ def test_a_fork_has_a_child_of_its_own():
 
 ORPHANING = """
 import sys
+from rag.ingestion import wire
 from rag.ingestion.worker import Worker
 from tests.ingestion import makers
 from tests.ingestion.test_hostile import deep_odt

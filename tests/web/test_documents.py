@@ -86,7 +86,7 @@ def test_a_citation_opens_where_it_points(client: TestClient[Any]) -> None:
 def test_the_pages_of_a_text_are_where_they_begin(client: TestClient[Any], engine: Engine) -> None:
     pdf = makers.pdf([["Halaman satu tentang gajah."], ["Halaman dua tentang beras."]])
     (engine.settings.seeds / "a.pdf").write_bytes(pdf)
-    engine.rebuild(SilentObserver())
+    assert not engine.rebuild(SilentObserver()).failures
     read = client.get(at("a.pdf", "/text")).json()
     assert [page["number"] for page in read["pages"]] == [1, 2]
     assert read["text"][read["pages"][1]["start"] :].lstrip().startswith("Halaman dua")

@@ -256,7 +256,7 @@ def test_an_older_answer_opens_as_it_was_where_its_words_still_stand(view: Any, 
 def test_the_pages_of_a_document_are_named(view: Any, engine: Engine, seeds: Path) -> None:
     pdf = makers.pdf([["Halaman satu tentang beras."], ["Gajah Sumatra hidup di Lampung."]])
     (seeds / "a.pdf").write_bytes(pdf)
-    engine.rebuild(SilentObserver())
+    assert not engine.rebuild(SilentObserver()).failures
     answered(view, "Gajah Sumatra hidup di mana?")
     assert "halaman 2" in str(view.locator(".citation").first.get_attribute("aria-label"))
     view.locator(".citation").first.click()
