@@ -8,7 +8,7 @@ from rag import text as texts
 from rag.answering import addresses, citations, evidence
 from rag.answering.prompt import Phrases
 from rag.answering.tools import Tools
-from rag.types import Answer, Citation, Passage, Sentence, Span
+from rag.types import Answer, Citation, Document, Passage, Sentence, Span
 
 # Below this probability of support a sentence is unsupported.
 _LEAST_SUPPORT = 0.1
@@ -27,14 +27,15 @@ def claims(written: str, language: str) -> list[str]:
 
 def sentences(claimed: Sequence[str], language: str, passages: Sequence[Passage], tools: Tools) -> list[Sentence]:
     """The answer's sentences, each with the passages' sentences that support it, verified against the stored original."""
-    places = [(passage, span) for passage in passages for span in texts.sentences(passage.text, passage.language)]
+    found_in = [texts.sentences(passage.text, passage.language) for passage in passages]
+    places = [(passage, span) for passage, spans in zip(passages, found_in, strict=True) for span in spans]
     if not claimed or not places:
         return []
     said = [passage.text[span.start : span.end] for passage, span in places]
     # Both sides as queries: e5 compares like with like under one prefix.
     vectors = tools.embedder.embed_queries([*claimed, *said])
     words = [texts.words(sentence, passage.language) for sentence, (passage, _) in zip(said, places, strict=True)]
-    sources = [passages.index(passage) for passage, _ in places]
+    sources = [number for number, spans in enumerate(found_in) for _ in spans]
     read = "\n".join(passage.text for passage in passages)
     across = any(passage.language != language for passage in passages)
     found: list[Sentence] = []
@@ -57,11 +58,11 @@ def _support(claimed: Sequence[str], read: str, tools: Tools) -> Sequence[float 
 
 def cite(places: Sequence[tuple[Passage, Span]], tools: Tools) -> tuple[Citation, ...]:
     """The citations of these ranges of passages. One that does not verify is not made."""
-    return tuple(citation for passage, span in places if (citation := _cited(passage, span, tools)))
+    documents = {name: tools.original(name) for name in {passage.document_id for passage, _ in places}}
+    return tuple(made for passage, span in places if (made := _cited(passage, span, documents[passage.document_id])))
 
 
-def _cited(passage: Passage, span: Span, tools: Tools) -> Citation | None:
-    document = tools.original(passage.document_id)
+def _cited(passage: Passage, span: Span, document: Document | None) -> Citation | None:
     if document is None:
         return None
     made = citations.cite(document, Span(passage.start + span.start, passage.start + span.end))

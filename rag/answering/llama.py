@@ -73,9 +73,7 @@ class LlamaReader:
         """
         with self._turn.taken():
             first, *others = (normalise(passage) for passage in passages)
-            further = [piece for passage in others for piece in self._prompts.further(passage)]
-            asked = self._prompts.answer.fill(question=normalise(question), instruction=instruction)
-            task = self._task((*further, *asked))
+            task = self._task(self._prompts.answering(normalise(question), others, instruction))
             held = self._hold(passages[0], len(task) + self._answer_tokens)
             draft = Draft(Rule(self._instructions, instruction, " ".join((first, *others))))
             try:

@@ -6,6 +6,7 @@ A home's own `prompts/` is taken where it exists, else the copy in the installed
 import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -89,9 +90,10 @@ class Prompts:
     languages: dict[str, Phrases]
     digest: str
 
-    def further(self, passage: str) -> tuple[Piece, ...]:
-        """A passage that is read after another one, before the question."""
-        return (*self.passage.fill(passage=passage), Piece("\n\n", trusted=True))
+    def answering(self, question: str, further: Sequence[str], instruction: str) -> tuple[Piece, ...]:
+        """What follows the first passage of an answer: the `further` passages, then the question."""
+        read = [piece for text in further for piece in (*self.passage.fill(passage=text), Piece("\n\n", trusted=True))]
+        return (*read, *self.answer.fill(question=question, instruction=instruction))
 
     def phrases(self, language: str) -> Phrases:
         """The phrases of the language; where it has no file, those that name none."""

@@ -43,9 +43,8 @@ class RemoteReader:
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
         """The most likely answer, as it is written. Leave the iterator early and the model stops. Raises EndpointError."""
-        further = [piece for passage in passages[1:] for piece in self._prompts.further(normalise(passage))]
-        asked = self._prompts.answer.fill(question=normalise(question), instruction=instruction)
-        turns = self._turns(passages[0], (*further, *asked))
+        further = [normalise(passage) for passage in passages[1:]]
+        turns = self._turns(passages[0], self._prompts.answering(normalise(question), further, instruction))
         yield from self._connection.write(completions.answer(self._model, turns, self._answer_tokens), self._answer_tokens)
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:

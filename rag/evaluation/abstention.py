@@ -24,8 +24,8 @@ class Point:
 def curve(asked: Sequence[Asked], threshold: float) -> tuple[Point, ...]:
     """Points for the thresholds 0, 0.01, … 1, of outcomes that were made under `threshold`.
 
-    What was refused although its confidence reached the threshold (the model wrote that nothing answers, or nothing supported
-    what it wrote) is refused under any. What was refused for its confidence alone counts as answered under a lower one.
+    What was refused although its confidence reached the threshold (nothing supported what was written, nor was there a
+    quote) is refused under any. What was refused for its confidence alone counts as answered under a lower one.
     """
     return tuple(_point(asked, step / _STEPS, threshold) for step in range(_STEPS + 1))
 

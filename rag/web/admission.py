@@ -139,3 +139,11 @@ class Asking(Generic[T]):
     def _tell(self, value: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._told.put_nowait, value)
+
+
+async def drained(asking: Asking[T]) -> T | None:
+    """The last event, of a question that somebody else stops."""
+    told = None
+    async for event in asking:
+        told = event
+    return told

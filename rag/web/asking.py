@@ -19,7 +19,7 @@ from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Unders
 from rag.web import noting, problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
-from rag.web.awaiting import last, to_nobody
+from rag.web.awaiting import first, last, to_nobody
 from rag.web.described import EVENTS, EventStreamToo
 
 # Turns of a conversation that a follow-up may come with, and the characters of an answer in it.
@@ -134,18 +134,14 @@ def _require_short(history: tuple[AskedBefore, ...]) -> None:
 
 async def _streamed(asking: Asking[Event]) -> Response[Any]:
     """The events, once there is a first: what goes wrong before it is a plain problem with its own status."""
-    try:
-        first = await anext(asking)
-    except BaseException:
-        asking.stop()
-        raise
+    begun = await first(asking)
     # Stopped where the stream is left, and once more where it was never begun.
-    return ServerSentEvent(_messages(asking, first), background=BackgroundTask(asking.stop))
+    return ServerSentEvent(_messages(asking, begun), background=BackgroundTask(asking.stop))
 
 
-async def _messages(asking: Asking[Event], first: Event) -> AsyncIterator[ServerSentEventMessage]:
+async def _messages(asking: Asking[Event], begun: Event) -> AsyncIterator[ServerSentEventMessage]:
     try:
-        for message in _said(first):
+        for message in _said(begun):
             yield message
         async for event in asking:
             for message in _said(event):

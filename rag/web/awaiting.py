@@ -1,11 +1,11 @@
-"""The end of a question under way, for an asker who may hang up before."""
+"""The beginning and the end of a question under way, for an asker who may hang up before."""
 
 import asyncio
 from typing import Any, TypeVar
 
 from litestar import Request, Response
 
-from rag.web.admission import Asking
+from rag.web.admission import Asking, drained
 
 T = TypeVar("T")
 
@@ -13,7 +13,8 @@ T = TypeVar("T")
 async def last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
     """The last event; None where the asker has hung up before."""
     gone = asyncio.create_task(_gone(request))
-    whole = asyncio.create_task(drained(asking))
+    draining = drained(asking)
+    whole = asyncio.create_task(draining)
     try:
         await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
         return whole.result() if whole.done() else None
@@ -23,12 +24,13 @@ async def last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
         whole.cancel()
 
 
-async def drained(asking: Asking[Any]) -> Any:
-    """The last event, of a question that somebody else stops."""
-    told = None
-    async for event in asking:
-        told = event
-    return told
+async def first(asking: Asking[T]) -> T:
+    """The first event. What goes wrong before it is raised, and the question is stopped."""
+    try:
+        return await anext(asking)
+    except BaseException:
+        asking.stop()
+        raise
 
 
 def to_nobody() -> Response[Any]:

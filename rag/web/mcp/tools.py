@@ -11,7 +11,7 @@ from rag.engine import MOST_RESULTS, Engine
 from rag.errors import NotFound, QuestionError
 from rag.types import Answer, Passage
 from rag.web import readable
-from rag.web.admission import Admission
+from rag.web.admission import Admission, drained
 
 # Characters of a document in one reply: what a model can take in beside its other work.
 MOST_CHARACTERS = 20_000
@@ -80,8 +80,7 @@ async def ask(wanted: Ask, engine: Engine, admission: Admission) -> Answer:
     """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
     asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where))
     try:
-        async for event in asking:
-            told = event
+        told = await drained(asking)
     finally:
         asking.stop()
     assert isinstance(told, Answer)

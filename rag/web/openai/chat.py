@@ -16,7 +16,7 @@ from rag.types import Answer, Event
 from rag.web import problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
-from rag.web.awaiting import last, to_nobody
+from rag.web.awaiting import first, last, to_nobody
 from rag.web.described import EventStreamToo
 from rag.web.openai import failures, models
 from rag.web.openai.replies import Completion, Json
@@ -64,11 +64,7 @@ async def complete(
 
 async def _streamed(asking: Asking[Event], form: Completion, *, counting: bool) -> Response[Any]:
     """The chunks, once there is a first event: what goes wrong before it has its own status."""
-    try:
-        await anext(asking)
-    except BaseException:
-        asking.stop()
-        raise
+    await first(asking)
     # Stopped where the stream is left, and once more where it was never begun.
     stopping = BackgroundTask(asking.stop)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
