@@ -9,6 +9,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from litestar.serialization import encode_json
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag import __version__, address
@@ -16,7 +17,7 @@ from rag.engine import Engine
 from rag.errors import QuestionError
 from rag.keys import Keys
 from rag.settings import Settings
-from rag.web import logs, origins, tracing
+from rag.web import headers, logs, noting, origins, problems, slowness, tracing
 from rag.web.app import create
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 _GRACE = 5
 # Seconds in which the head of a request has to be there.
 HEAD_SECONDS = 20.0
+# Seconds in which whoever is sent more than the system takes at once has to read it, at the speed that bodies need to come.
+READ_SECONDS = 20.0
 
 
 def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
@@ -67,9 +70,13 @@ def openness(settings: Settings) -> str:
 
 
 class Impatient(H11Protocol):
-    """uvicorn's protocol, which itself waits for the head of a request without end, if it comes sign by sign."""
+    """uvicorn's protocol, which itself waits without end for a head that comes sign by sign, and for whoever does not read.
+
+    What is no HTTP is told so in a problem too.
+    """
 
     _waited: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A new connection, which has its time for the first head."""
@@ -85,10 +92,29 @@ class Impatient(H11Protocol):
         """The end of it."""
         super().connection_lost(exc)
         self._stop_waiting()
+        self._stop_looking()
+
+    def pause_writing(self) -> None:
+        """More of the reply waits than the system takes: the client does not read, or slowly."""
+        super().pause_writing()
+        self._look_again()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        super().resume_writing()
+        self._stop_looking()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - as uvicorn has it
+        """Say what is wrong with what is no HTTP, unless a reply has begun. uvicorn has logged it."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            told, body = _no_http()
+            events = (h11.Response(status_code=400, headers=told, reason="Bad Request"), h11.Data(body), h11.EndOfMessage())
+            self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
+        self.transport.close()
 
     def _wait_for_head(self) -> None:
-        """Begin to wait where a head is lacking; end it where it is there."""
-        if self.conn.their_state is not h11.IDLE:
+        """Begin to wait where a head is lacking, or the rest of a body that nobody needs any more; else end it."""
+        if h11.IDLE is not self.conn.their_state and self.conn.our_state is not h11.DONE:
             self._stop_waiting()
         elif self._waited is None:
             self._waited = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
@@ -97,3 +123,32 @@ class Impatient(H11Protocol):
         if self._waited:
             self._waited.cancel()
             self._waited = None
+
+    def _look_again(self) -> None:
+        """See after a while how much of what waits was read since."""
+        self._unread = self.loop.call_later(READ_SECONDS, self._look, self.transport.get_write_buffer_size())
+
+    def _look(self, before: int) -> None:
+        if before - self.transport.get_write_buffer_size() < READ_SECONDS * slowness.BYTES_A_SECOND:
+            self.transport.abort()
+        else:
+            self._look_again()
+
+    def _stop_looking(self) -> None:
+        if self._unread:
+            self._unread.cancel()
+            self._unread = None
+
+
+def _no_http() -> tuple[list[tuple[str, str]], bytes]:
+    """The headers and the body of the reply to what is no HTTP, under an id of its own."""
+    request = noting.begin("", questions=False).id
+    error = QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS")
+    body = encode_json(problems.of(error))
+    more = {
+        "content-type": problems.MEDIA_TYPE,
+        "content-length": str(len(body)),
+        "connection": "close",
+        "x-request-id": request,
+    }
+    return [*headers.EVERYWHERE.items(), *more.items()], body
