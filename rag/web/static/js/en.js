@@ -84,7 +84,7 @@ export const en = {
   "delete.question": "{path} will be removed from the documents and from the index.",
   "delete.keep": "Keep it",
   "delete.yes": "Delete",
-  "upload.words": "Drop files anywhere on this page, or choose them.",
+  "upload.words": "Drop files anywhere on this page",
   "upload.kinds": "Text, PDF, Office, books, web pages and mail; 50 MB each at most.",
   "upload.button": "Choose files",
   "upload.drop": "Let go to add the files",

@@ -84,7 +84,7 @@ export const id = {
   "delete.question": "{path} akan dihapus dari dokumen dan dari indeks.",
   "delete.keep": "Biarkan",
   "delete.yes": "Hapus",
-  "upload.words": "Jatuhkan berkas di mana saja di halaman ini, atau pilih.",
+  "upload.words": "Jatuhkan berkas di mana saja di halaman ini",
   "upload.kinds": "Teks, PDF, Office, buku, halaman web, dan surel; masing-masing paling besar 50 MB.",
   "upload.button": "Pilih berkas",
   "upload.drop": "Lepaskan untuk menambahkan berkas",
