@@ -41,7 +41,7 @@ from rag.web.tracing import Traces, Untraced
 _MOST_BODY_BYTES = 1_000_000
 
 # By what they are for, as the schema groups them.
-ROUTES: dict[str, tuple[Any, ...]] = {
+GROUPS: dict[str, tuple[Any, ...]] = {
     "questions": (asking.ask, asking.search),
     "documents": (documents.listed, documents.one, documents.text, documents.original, documents.remove, uploads.upload),
     "index": (jobs.rebuild, jobs.listed, jobs.one, snapshots.listed, snapshots.activate),
@@ -49,6 +49,7 @@ ROUTES: dict[str, tuple[Any, ...]] = {
     "service": (health.live, health.ready, metrics.metrics),
     "login": (login.me, login.login, login.logout),
 }
+ROUTES = tuple(route for routes in GROUPS.values() for route in routes)
 
 
 def create(
@@ -89,7 +90,7 @@ def create(
 
 
 def _tagged() -> list[Router]:
-    return [Router("/", route_handlers=routes, tags=[tag]) for tag, routes in ROUTES.items()]
+    return [Router("/", route_handlers=routes, tags=[tag]) for tag, routes in GROUPS.items()]
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:
