@@ -83,6 +83,22 @@ def test_a_citation_opens_the_exact_words(view: Any, article: str) -> None:
     assert lit.evaluate("node => { const r = node.getBoundingClientRect(); return r.top > 0 && r.bottom < innerHeight }")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_was_pressed_stays_in_sight_beside_the_document(view: Any, width: int) -> None:
+    view.set_viewport_size({"width": width, "height": 844})
+    view.locator("#filters summary").click()
+    for question in ("Siapa juara sepak bola Brasil?", QUESTION):
+        answered(view, question)
+    assert view.locator("#filters[open]").count() == 0  # the answer has the room
+    view.locator(".citation").click()
+    view.locator("mark.here").wait_for()
+    seen = """node => {
+        const { x, y, width, height } = node.getBoundingClientRect();
+        return document.elementFromPoint(x + width / 2, y + height / 2) === node;
+    }"""
+    until(lambda: view.locator(".citation").evaluate(seen))
+
+
 def test_a_card_opens_the_words_it_lights(view: Any, engine: Engine, article: str) -> None:
     engine.models.reader = SlowReader()
     ask(view, QUESTION)
@@ -193,9 +209,12 @@ def test_a_problem_in_the_middle_is_said_with_what_mends_it(view: Any, engine: E
     engine.models.reader = Lost()
     ask(view, QUESTION)
     view.locator(".turn .failure", has_text="the weights are gone; run `rag models fetch`").wait_for()
+    assert view.locator(".turn .failure", has_text="Berkas model belum ada.").count() == 1  # in the language of the interface
     assert view.locator(".card").count() >= 1
     engine.models.reader = OverlapReader()
-    answered(view)
+    view.click("[data-key=again]")
+    view.locator(".turn-foot").wait_for()
+    assert view.locator(".question").all_inner_texts() == [QUESTION]
 
 
 def test_a_problem_before_is_said_on_arrival(page_at: Any, engine: Engine) -> None:
