@@ -7,5 +7,5 @@ from rag.cli.main import main
 from tests.conftest import FakeEngine
 
 if __name__ == "__main__":
-    rag.engine.Engine = FakeEngine  # type: ignore[assignment, misc]
+    rag.engine.Engine = FakeEngine  # type: ignore[misc]
     sys.exit(main())

@@ -192,5 +192,5 @@ if __name__ == "__main__":
     from rag import engine as served_engine
     from rag.cli.main import main
 
-    served_engine.Engine = RemoteEngine  # type: ignore[assignment, misc]
+    served_engine.Engine = RemoteEngine  # type: ignore[misc]
     sys.exit(main())
