@@ -13,8 +13,9 @@ T = TypeVar("T")
 
 async def last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
     """The last event of a question; None where the asker has hung up before."""
+    draining = drained(asking)
     try:
-        return await unless_gone(drained(asking), request)
+        return await unless_gone(draining, request)
     finally:
         asking.stop()
 

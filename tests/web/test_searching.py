@@ -26,7 +26,7 @@ def test_a_search_needs_no_place_in_the_line_unless_it_is_judged(engine: Engine)
 
 def test_a_judged_search_that_is_cancelled_stops_the_judge(engine: Engine) -> None:
     stuck = StuckReader()
-    engine.small_judge = LlmJudge(stuck, Calibration(0, 1))  # type: ignore[assignment, arg-type]
+    engine.small_judge = LlmJudge(stuck, Calibration(0, 1))  # type: ignore[assignment]
 
     async def search() -> None:
         work = asyncio.create_task(searching.found(engine, Admission(), QUESTION, 1, "", judged=True))

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
@@ -81,13 +81,13 @@ async def test_the_tools_answer_with_what_they_promise(client: Client, engine: E
     async with client:
         tools = (await client.list_tools()).tools
         assert [tool.name for tool in tools] == ["search", "ask", "read_document"]
-        for tool in tools:
-            assert tool.title
-            assert tool.annotations
-            assert tool.annotations.read_only_hint
-            assert not tool.annotations.open_world_hint
-            assert_is_whole(tool.input_schema)
-            assert_is_whole(tool.output_schema)
+        for listed in tools:
+            assert listed.title
+            assert listed.annotations
+            assert listed.annotations.read_only_hint
+            assert not listed.annotations.open_world_hint
+            assert_is_whole(listed.input_schema)
+            assert_is_whole(listed.output_schema)
 
         answer = await called(client, "ask", question=QUESTION)
         assert answer["answered"]
@@ -155,7 +155,7 @@ def assert_is_whole(schema: dict[str, Any] | None) -> None:
 async def test_progress_is_reported_to_those_who_want_it(client: Client) -> None:
     told: list[tuple[float, str]] = []
 
-    async def hear(progress: float, _total: float | None, message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         told.append((progress, message or ""))
 
     before = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
@@ -179,7 +179,7 @@ async def test_a_call_that_is_cancelled_stops_the_model(
     engine.reader = slow = SlowReader()
     left, writing = tmp_path / "left", anyio.Event()
 
-    async def hear(_progress: float, _total: float | None, message: str | None) -> None:
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
         if message and "draft" in message:
             writing.set()
 
