@@ -1,15 +1,12 @@
-"""Runs the application on an address of this machine. The only importer of uvicorn."""
+"""Runs the application on an address of this machine. With `connections.py` the only importer of uvicorn."""
 
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag import __version__, address
 from rag.engine import Engine
@@ -18,12 +15,11 @@ from rag.keys import Keys
 from rag.settings import Settings
 from rag.web import logs, origins, tracing
 from rag.web.app import create
+from rag.web.connections import Impatient
 
 _log = logging.getLogger(__name__)
 # Seconds that questions under way get when the service is stopped.
 _GRACE = 5
-# Seconds in which the head of a request has to be there.
-HEAD_SECONDS = 20.0
 
 
 def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
@@ -64,36 +60,3 @@ def openness(settings: Settings) -> str:
         return "a key is needed (`rag keys list`)"
     others = "for other machines make a key (`rag keys create NAME`) and set --host"
     return f"there are no keys: whoever uses this machine may use the service, and nobody else; {others}"
-
-
-class Impatient(H11Protocol):
-    """uvicorn's protocol, which itself waits for the head of a request without end, if it comes sign by sign."""
-
-    _waited: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """A new connection, which has its time for the first head."""
-        super().connection_made(transport)
-        self._wait_for_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of a head, or of a body."""
-        super().data_received(data)
-        self._wait_for_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The end of it."""
-        super().connection_lost(exc)
-        self._stop_waiting()
-
-    def _wait_for_head(self) -> None:
-        """Begin to wait where a head is lacking; end it where it is there."""
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-        elif self._waited is None:
-            self._waited = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
-
-    def _stop_waiting(self) -> None:
-        if self._waited:
-            self._waited.cancel()
-            self._waited = None

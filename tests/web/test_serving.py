@@ -1,19 +1,12 @@
 import socket
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
-import uvicorn
 
-from rag import address
 from rag.engine import Engine
 from rag.errors import IndexMissing, QuestionError, StorageError
 from rag.keys import Keys
-from rag.web import serving
-from rag.web.serving import configured, openness, require_keys, serve
-from tests.web.conftest import PATIENCE, until
+from rag.web.serving import openness, require_keys, serve
 
 
 def test_an_address_that_is_taken_is_told(engine: Engine) -> None:
@@ -46,47 +39,3 @@ def test_it_says_who_can_use_it(engine: Engine) -> None:
     assert "whoever uses this machine may use the service, and nobody else" in openness(engine.settings)
     Keys(engine.settings.keys).create("laptop", "read")
     assert openness(engine.settings).startswith("a key is needed")
-
-
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """Where an application is served that answers anything, to those who say at once what they want."""
-    monkeypatch.setattr(serving, "HEAD_SECONDS", 2.0)
-    server = uvicorn.Server(configured(_nothing))
-    server.config.timeout_keep_alive = 3
-    sockets = address.listen("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
-    thread.start()
-    until(lambda: server.started)
-    yield sockets[0].getsockname()
-    server.should_exit = True
-    thread.join(PATIENCE)
-
-
-GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-@pytest.mark.parametrize("before", [b"", GET])
-@pytest.mark.parametrize("sent", [b"", GET[:20]])
-def test_whoever_does_not_say_what_they_want_is_hung_up_on(hasty: tuple[str, int], before: bytes, sent: bytes) -> None:
-    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
-        if before:
-            connection.sendall(before)
-            reply = connection.recv(1000)
-            assert reply.startswith(b"HTTP/1.1 204")
-            assert b"server: uvicorn" not in reply
-        connection.sendall(sent)
-        assert connection.recv(1000) == b""
-
-
-def test_a_request_that_is_whole_is_not_hurried(hasty: tuple[str, int]) -> None:
-    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
-        for _ in range(2):
-            connection.sendall(GET)
-            assert connection.recv(1000).startswith(b"HTTP/1.1 204")
