@@ -1,9 +1,11 @@
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
@@ -12,8 +14,11 @@ from rag.engine import Engine
 from rag.errors import IndexMissing, QuestionError, StorageError
 from rag.keys import Keys
 from rag.web import serving
-from rag.web.serving import configured, openness, require_keys, serve
-from tests.web.conftest import PATIENCE, until
+from rag.web.admission import Admission
+from rag.web.app import create
+from rag.web.serving import Server, configured, openness, require_keys, serve
+from tests.fakes import StuckReader
+from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
 
 
 def test_an_address_that_is_taken_is_told(engine: Engine) -> None:
@@ -90,3 +95,24 @@ def test_a_request_that_is_whole_is_not_hurried(hasty: tuple[str, int]) -> None:
         for _ in range(2):
             connection.sendall(GET)
             assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+
+
+def test_who_has_no_answer_when_it_is_stopped_is_told_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "GRACE", 0.1)
+    engine.reader = stuck = StuckReader()
+    admission = Admission()
+    made = Served(create(engine, admission=admission), lambda config: Server(config, admission))
+
+    def asked(accepted: str) -> httpx.Response:
+        return httpx.post(f"{made.url}/v1/ask", json={"question": QUESTION}, headers={"Accept": accepted}, timeout=PATIENCE)
+
+    with ThreadPoolExecutor(2) as pool:
+        streamed = pool.submit(asked, "text/event-stream")
+        assert stuck.working.wait(PATIENCE)
+        waiting = pool.submit(asked, "application/json")
+        until(lambda: admission.length == 2)
+        made.close()
+        assert [kind for kind, _ in events(streamed.result().text)][-1] == "error"
+        assert "ServiceStopping" in events(streamed.result().text)[-1][1]
+        assert_problem(waiting.result(), 503, "the service is stopping")
+    until(lambda: not askers())
