@@ -42,7 +42,8 @@ def storage_errors(where: Path) -> Iterator[None]:
         if error.errno not in _STORAGE:
             raise
         problem, mend = _STORAGE[error.errno]
-        raise StorageError(f"{problem} ({error.filename or where})", mend) from error
+        # Of a renaming, what stands in the way is the second.
+        raise StorageError(f"{problem} ({error.filename2 or error.filename or where})", mend) from error
 
 
 def sha256_file(path: Path) -> str:
