@@ -9,6 +9,8 @@ from collections.abc import Collection
 
 import py3langid
 
+from rag.files import storage_errors, temporary_folder
+
 # Documents are judged by their beginning: more text changes nothing and costs time.
 _SAMPLE = 4000
 # Languages whose names readers and models know under another code.
@@ -23,11 +25,16 @@ _LEAST_WORDS = 3
 
 
 def detect(text: str, leaning: Collection[str] = ()) -> str:
-    """The ISO 639 code of the text's language, `und` where it has no letters; close calls go to a language of `leaning`."""
+    """The ISO 639 code of the text's language, `und` where it has no letters; close calls go to a language of `leaning`.
+
+    Raises StorageError where there is no room for the model of languages.
+    """
     sample = text[:_SAMPLE]
     if not any(character.isalpha() for character in sample):
         return UNKNOWN
-    scores: dict[str, float] = dict(py3langid.rank(sample))
+    # At its first use py3langid unpacks its model into a temporary file of 68 MB.
+    with storage_errors(temporary_folder()):
+        scores: dict[str, float] = dict(py3langid.rank(sample))
     best = max(scores, key=lambda code: scores[code] + (_LEAN if code in leaning else 0.0))
     return _ALIASES.get(best, best)
 

@@ -80,7 +80,7 @@ class Removed(Struct, frozen=True):
     sync_to_thread=True,
     summary="The documents of the index",
     opt={"scope": READ},
-    responses=problems.documented(400, 503),
+    responses=problems.documented(400, 503, 507),
 )
 def listed(
     engine: NamedDependency[Engine],
@@ -102,7 +102,7 @@ def listed(
     sync_to_thread=True,
     summary="One document",
     opt={"scope": READ},
-    responses=problems.documented(400, 404, 503),
+    responses=problems.documented(400, 404, 503, 507),
 )
 def one(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Item:
     """What is known of it, and where its file is."""
@@ -115,7 +115,7 @@ def one(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Item:
     sync_to_thread=True,
     summary="A document's text, to which the offsets of citations belong",
     opt={"scope": READ},
-    responses=problems.documented(400, 404, 503),
+    responses=problems.documented(400, 404, 503, 507),
 )
 def text(
     document_id: FromPath[str],
@@ -145,7 +145,7 @@ def text(
     opt={"scope": READ},
     operation_class=Original,
     media_type="application/octet-stream",
-    responses=problems.documented(400, 404, 409, 503),
+    responses=problems.documented(400, 404, 409, 503, 507),
 )
 def original(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Response[bytes]:
     """Its bytes, to be saved and never shown: a page of a stranger must not run in the name of this service."""
