@@ -1,9 +1,5 @@
-import errno
-
-import py3langid
 import pytest
 
-from rag.errors import StorageError
 from rag.language import UNKNOWN, detect, of_question
 
 
@@ -62,12 +58,3 @@ def test_the_language_of_a_question_is_not_that_of_its_names(question, expected)
     assert of_question(question, ("id", "ms")) == expected
     if expected == "en":
         assert detect(question, ("id", "ms")) != expected
-
-
-def test_without_room_for_its_model_it_is_the_disk_that_is_named(monkeypatch):
-    def unpack(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(py3langid, "rank", unpack)
-    with pytest.raises(StorageError, match="the disk is full"):
-        detect("Kepala Staf Angkatan Bersenjata Iran")
