@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import QuestionError, SeedError
+from rag.files import storage_errors, temporary_folder
 from rag.ingestion import adding
 from rag.web import forms, jobs, problems
 from rag.web.access import INGEST
@@ -40,7 +41,9 @@ async def upload(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
 ) -> Added:
     """One file or several, each at most 50 MB; one that has the name of a document takes its place."""
-    files = await forms.files(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
+    # What is larger than a megabyte waits on the disk until it is whole.
+    with storage_errors(temporary_folder()):
+        files = await forms.files(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
     try:
         added = await sync_to_thread(_add, files, engine)
     finally:
