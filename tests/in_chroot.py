@@ -73,7 +73,7 @@ class Builder:
 
     def start(self, image: Image, command: list[str]) -> int:
         """Run the command, or else the image's, as compose.yaml has it run; its exit code."""
-        mounts = [f"mount --bind {image.root} {image.root}", f"mount -o remount,bind,ro {image.root}", *self._mounts(image)]
+        mounts = [f"mount --bind {image.root} {image.root}", *self._mounts(image), f"mount -o remount,bind,ro {image.root}"]
         for volume in image.volumes:
             kept = self._work / f"volume{volume.replace('/', '-')}"
             if not kept.exists():
@@ -142,7 +142,8 @@ class Builder:
             subprocess.run(["bash", "-o", "pipefail", "-c", piped], check=True)
 
     def _mounts(self, image: Image) -> list[str]:
-        mounts = [f"mount --rbind /dev {image.at('/dev')}", f"mount -t proc proc {image.at('/proc')}"]
+        mounts = [f"mount -t {kind} -o ro none {image.at(at)}" for kind, at in (("proc", "/proc"), ("sysfs", "/sys"))]
+        mounts.append(f"mount --rbind /dev {image.at('/dev')}")
         for path in ("/etc/resolv.conf", *self._bound):
             make = (
                 f"mkdir -p {image.at(path)}"

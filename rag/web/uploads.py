@@ -1,5 +1,7 @@
 """Documents that are sent to the service: checked all before any of them is written, then indexed."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from litestar import Request, post
@@ -10,6 +12,7 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import QuestionError, SeedError, TooLarge
+from rag.files import storage_errors
 from rag.ingestion import adding
 from rag.web import jobs, problems
 from rag.web.access import INGEST
@@ -40,7 +43,9 @@ async def upload(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
 ) -> Added:
     """One file or several, each at most 50 MB; one that has the name of a document takes its place."""
-    form = await request.form()
+    # What is larger than a megabyte waits in a file for the rest of the body.
+    with storage_errors(Path(tempfile.gettempdir())):
+        form = await request.form()
     try:
         added = await sync_to_thread(_add, list(form.values()), engine)
     finally:

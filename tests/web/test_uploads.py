@@ -1,4 +1,6 @@
+import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +99,15 @@ def test_limits_are_told(idle: TestClient[Any], engine: Engine, monkeypatch: pyt
     assert_problem(idle.post("/v1/documents", content=b"--x", headers=announced), 413)
     assert names(engine) == []
     assert idle.post("/v1/documents", files=files(("a.txt", b"x" * 1000))).status_code == 202
+
+
+# litestar leaves the file to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+def test_no_place_for_what_is_being_sent_is_told(
+    idle: TestClient[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "idle.py"))
+    assert_problem(idle.post("/v1/documents", files=files(("a.txt", b"x" * 2_000_000))), 507, "idle.py")
 
 
 @pytest.mark.parametrize(
