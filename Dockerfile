@@ -11,14 +11,15 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 # llama.cpp for any x86-64 with AVX2, since the image may run on another processor than the one that builds it.
 ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" PIP_DISABLE_PIP_VERSION_CHECK=1
-# Where packages come from, and torch alone: its build of the usual index brings gigabytes of CUDA.
+# Where packages come from, and torch alone: its build of the usual index brings gigabytes of CUDA. Its headers and tests stay behind.
 ARG PIP_INDEX_URL=https://pypi.org/simple
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /opt/rag \
  && /opt/rag/bin/pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX_URL" "$(grep '^torch==' requirements.lock)" \
- && /opt/rag/bin/pip install --no-cache-dir --no-binary llama-cpp-python --requirement requirements.lock
+ && /opt/rag/bin/pip install --no-cache-dir --no-binary llama-cpp-python --requirement requirements.lock \
+ && rm -r /opt/rag/lib/python3.11/site-packages/torch/include /opt/rag/lib/python3.11/site-packages/torch/test
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY prompts prompts
 COPY rag rag

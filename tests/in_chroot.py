@@ -145,12 +145,8 @@ class Builder:
         mounts = [f"mount -t {kind} -o ro none {image.at(at)}" for kind, at in (("proc", "/proc"), ("sysfs", "/sys"))]
         mounts.append(f"mount --rbind /dev {image.at('/dev')}")
         for path in ("/etc/resolv.conf", *self._bound):
-            make = (
-                f"mkdir -p {image.at(path)}"
-                if Path(path).is_dir()
-                else f"mkdir -p {image.at(path).parent}; touch {image.at(path)}"
-            )
-            mounts.append(f"[ -e {image.at(path)} ] || {{ {make}; }}; mount --bind {path} {image.at(path)}")
+            make = "mkdir -p" if Path(path).is_dir() else "install -D /dev/null"
+            mounts.append(f"[ -e {image.at(path)} ] || {make} {image.at(path)}; mount --bind {path} {image.at(path)}")
         return mounts
 
     def _inside(self, image: Image, mounts: list[str], said: str) -> int:
