@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for two calls
 
+from rag.cli.main import _parser
 from rag.settings import PREFIX, Settings
 from rag.web.app import ROUTES
 from rag.weights.catalogue import CATALOGUE
@@ -116,6 +117,13 @@ def test_what_is_written_goes_to_the_volumes() -> None:
 def test_the_weights_that_the_dockerfile_names_are_in_the_catalogue() -> None:
     (named,) = re.findall(r'--build-arg WEIGHTS="([^"]+)"', (ROOT / "Dockerfile").read_text("utf-8"))
     assert set(named.split()) <= CATALOGUE.keys()
+
+
+def test_the_commands_that_compose_names_are_those_that_there_are() -> None:
+    commands = re.findall(r"^# .* rag rag (.+?)(?: >|  |$)", (ROOT / "compose.yaml").read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        _parser().parse_args(command.split())
 
 
 @pytest.mark.parametrize("name", ["rag", "prometheus"])
