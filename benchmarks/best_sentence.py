@@ -32,7 +32,7 @@ def main() -> None:
         for row in _rows(folder / "idkmrc.questions.jsonl")
         if row["answerable"] and len(texts.sentences(passages[row["relevant"][0]], "id")) >= 3
     ][:most]
-    embedder = Engine(Settings()).embedder
+    embedder = Engine(Settings()).models.embedder
 
     def by_meaning(question: str, passage: str) -> Span | None:
         spans = texts.sentences(passage, "id")

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--llm", default=LLM)
     parser.add_argument("--count", type=int, default=60)
     parsed = parser.parse_args()
-    reader = Engine(replace(settings.load(os.environ, {}), llm=parsed.llm)).reader
+    reader = Engine(replace(settings.load(os.environ, {}), llm=parsed.llm)).models.reader
     pairs = sample(parsed.data, parsed.count)
     log_odds = np.array([reader.judge(question, passage) for question, passage, _ in pairs])
     answers = np.array([answerable for *_, answerable in pairs])

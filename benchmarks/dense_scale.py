@@ -51,7 +51,7 @@ def embedded(data: Path, passages: int, kept: Path | None) -> tuple[Vectors, Vec
         stored = np.load(kept)
         return stored["passages"], stored["questions"]
     texts = _sample(data, "corpus", "text", passages)
-    embedder = Engine(settings.load({}, {})).embedder
+    embedder = Engine(settings.load({}, {})).models.embedder
     real, queries = embedder.embed_passages(texts), embedder.embed_queries(_sample(data, "questions", "question", _QUERIES))
     if kept:
         np.savez(kept, passages=real, questions=queries)

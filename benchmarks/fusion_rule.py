@@ -53,7 +53,7 @@ class Corpora:
 
     def __init__(self, data: Path, cached: Path, *, whole: bool) -> None:
         self.data, self.cached, self.whole = data, cached, whole
-        self.embedder = Engine(settings.load(os.environ, {})).embedder
+        self.embedder = Engine(settings.load(os.environ, {})).models.embedder
 
     def read(self, name: str, questions: str) -> dataset.Dataset:
         """A corpus with the questions of another, which may be itself."""

@@ -37,7 +37,7 @@ class DrawnVectors:
         self._engine, self._vectors, self._next = engine, vectors, 0
 
     def token_starts(self, text: str) -> list[int]:
-        return self._engine.embedder.token_starts(text)
+        return self._engine.models.embedder.token_starts(text)
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         rows = np.arange(self._next, self._next + len(texts)) % len(self._vectors)
@@ -45,7 +45,7 @@ class DrawnVectors:
         return self._vectors[rows]
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self._engine.embedder.embed_queries(texts)
+        return self._engine.models.embedder.embed_queries(texts)
 
 
 class Silent:
@@ -106,13 +106,13 @@ def _search(engine: Engine, opened: Snapshot, data: Path) -> None:
     files = sorted(data.glob("*.questions.jsonl"))
     questions = [json.loads(line)["question"] for file in files for line in file.read_text("utf-8").splitlines()]
     order = np.random.default_rng(4).permutation(len(questions))[:_QUESTIONS]
-    retriever = HybridRetriever(engine.embedder, opened)
+    retriever = HybridRetriever(engine.models.embedder, opened)
     languages = opened.languages()
     embedding, searching = [], []
     for number in [*order[:10], *order]:
         question = questions[number]
         start = time.perf_counter()
-        engine.embedder.embed_queries([question])
+        engine.models.embedder.embed_queries([question])
         middle = time.perf_counter()
         retriever.search(question, language.detect(question, leaning=languages), 10)
         embedding.append(middle - start)

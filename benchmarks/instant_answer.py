@@ -56,7 +56,7 @@ def main() -> None:
     ours, plain = opened(home, "judge-e5-small-2"), opened(home, "llm")
     dataset.write_seeds(data.passages, ours.settings.seeds)
     ours.rebuild(Progress())
-    plain.embedder = ours.embedder
+    plain.models.embedder = ours.models.embedder
     asked = [question.text for question in data.questions[:: max(1, len(data.questions) // count)]][:count]
     for engine in (ours, plain):
         timed(engine, asked[0])

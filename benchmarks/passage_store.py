@@ -129,14 +129,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parsed = parser.parse_args()
     engine = Engine(replace(settings.load(os.environ, {}), llm=parsed.llm))
-    instruction = engine.prompts.phrases("id").instruction
+    instruction = engine.models.prompts.phrases("id").instruction
     measured: dict[str, list[Measured]] = {"f16": [], "q8_0": []}
     with tempfile.TemporaryDirectory() as temporary:
         folders = {name: Path(temporary) / name for name in measured}
         readers = {
             name: kind(
-                engine.llm_source,
-                engine.prompts,
+                engine.models.llm_source,
+                engine.models.prompts,
                 store=PassageStore(folders[name], BOUND),
                 threads=parsed.threads,
                 context_tokens=2048,

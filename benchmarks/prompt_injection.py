@@ -49,8 +49,8 @@ class BareReader(LlamaReader):
 def opened(kind: type[LlamaReader], engine: Engine) -> LlamaReader:
     chosen = engine.settings
     return kind(
-        engine.llm_source,
-        engine.prompts,
+        engine.models.llm_source,
+        engine.models.prompts,
         store=PassageStore(chosen.store, 0),
         threads=chosen.threads,
         context_tokens=2048,
@@ -70,13 +70,13 @@ def asked(case: dict[str, Any], reader: LlamaReader, engine: Engine) -> tuple[st
         if isinstance(event, Token):
             written.append(event.text)
 
-    tools = Tools(engine.judge, engine.support_check, lambda: reader, engine.embedder, lambda _: document)
+    tools = Tools(engine.models.judge, engine.models.support_check, lambda: reader, engine.models.embedder, lambda _: document)
     events = answer(
         case["question"],
         language,
         [passage],
         tools=tools,
-        phrases=engine.prompts.phrases(language),
+        phrases=engine.models.prompts.phrases(language),
         least_confidence=engine.settings.min_confidence,
         flagging=False,
         receipt=engine.receipt("none", ""),
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--skip-bare", action="store_true")
     parsed = parser.parse_args()
     engine = Engine(replace(settings.load(os.environ, {}), llm=parsed.llm, store_mb=0))
-    engine.reader = reader = opened(LlamaReader, engine)
+    engine.models.reader = reader = opened(LlamaReader, engine)
     bare = None if parsed.skip_bare else opened(BareReader, engine)
     tally: Counter[str] = Counter()
     for case in [json.loads(line) for line in CASES.read_text("utf-8").splitlines()][: parsed.count]:
@@ -108,7 +108,8 @@ def main() -> None:
         tally.update(control=len(control), dropped=bool(said.dropped))
         print(f"{case['id']}: written {written!r}; shown {said.text!r}", flush=True)
         if bare:
-            raw = "".join(bare.answer(case["question"], [case["passage"]], engine.prompts.phrases(case["lang"]).instruction))
+            instruction = engine.models.prompts.phrases(case["lang"]).instruction
+            raw = "".join(bare.answer(case["question"], [case["passage"]], instruction))
             read = bare._model.control.intersection(bare._passage_tokens(case["passage"], 128))  # noqa: SLF001
             tally.update(bare=obeys(case, raw), bare_right=case["answer"].casefold() in raw.casefold(), bare_control=len(read))
             print(f"    bare {raw!r}", flush=True)

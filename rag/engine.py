@@ -4,18 +4,15 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from rag import __version__, language
 from rag.answering import answer as answering
-from rag.answering import follow_up, prompt, warming
-from rag.answering.store import PassageStore
+from rag.answering import follow_up, warming
 from rag.answering.tools import Tools
 from rag.answering.warming import Warmed
-from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError, WeightsMissing
+from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError
 from rag.indexing import build, history, snapshot
 from rag.indexing.build import BuildReport, Observer
 from rag.indexing.segment import Listed
@@ -23,50 +20,36 @@ from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.ingestion import adding, documents, removing, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
-from rag.judging.second import SecondOpinion
+from rag.models import Models
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
-from rag.settings import BOTH_JUDGES, FLAG, LLM_JUDGE, Settings
+from rag.settings import FLAG, Settings
 from rag.types import (
     Answer,
-    Calibration,
     Document,
     Event,
     Found,
-    Judge,
     Parameters,
     Passage,
     Reader,
     Receipt,
-    SupportCheck,
     Turn,
     Understood,
 )
-from rag.weights import sources
-from rag.weights.cache import WeightCache, fetch_command
-from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
-
-if TYPE_CHECKING:
-    from rag.answering.remote import RemoteReader
-    from rag.embedding.embedder import SentenceEmbedder
-    from rag.embedding.openvino import OpenVinoEmbedder
-    from rag.judging.small import SmallJudge
 
 # A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
 # Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
 LEAST_JUDGED = 10
-# What a receipt names the judges by whose weights come with rag.
-JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
 
 
 class Engine:
     """Search, ask and rebuild over one home. Safe to use from several threads; nothing is loaded before it is needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, models: Models | None = None) -> None:
         self.settings = settings
-        self.weights = WeightCache(settings.cache)
+        self.models = models or Models(settings)
         self.chunking = Chunking()
         self._opening = Lock()
         self._snapshot: Snapshot | None = None
@@ -79,7 +62,7 @@ class Engine:
             root=self.settings.index,
             maker=self.maker(),
             chunking=self.chunking,
-            open_embedder=lambda: self.embedder,
+            open_embedder=lambda: self.models.embedder,
             observer=observer,
             anew=anew,
         )
@@ -150,7 +133,7 @@ class Engine:
         if not judged:
             return self.retriever(opened).search(question, spoken, count, conditions)
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
-        return ranking.rerank(question, found, self.judge)[:count]
+        return ranking.rerank(question, found, self.models.judge)[:count]
 
     def ask(
         self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()
@@ -163,9 +146,9 @@ class Engine:
         question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
         opened = self.snapshot(snapshot_id)
-        prompts = self.prompts
+        prompts = self.models.prompts
         reader = self._loading_reader()
-        retriever, judge = self.retriever(opened), self.judge
+        retriever, judge = self.retriever(opened), self.models.judge
         asked, spoken = question, _language(question, history, opened)
 
         def search(wanted: str) -> list[Passage]:
@@ -179,19 +162,20 @@ class Engine:
         seconds = {"load": round(loaded - start, 4), "search": round(time.perf_counter() - understood, 4)}
         if question != asked:
             seconds["understand"] = round(understood - loaded, 4)
-        hits, misses = self.store.hits, self.store.misses
+        store = self.models.store
+        hits, misses = store.hits, store.misses
         for event in answering.answer(
             question,
             spoken,
             passages,
-            tools=Tools(judge, self.support_check, reader, self.embedder, opened.document),
+            tools=Tools(judge, self.models.support_check, reader, self.models.embedder, opened.document),
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             flagging=self.settings.unsupported == FLAG,
             receipt=replace(self.receipt(opened.manifest.id, where), seconds=seconds),
         ):
             if isinstance(event, Answer):
-                stored, read = self.store.hits - hits, self.store.misses - misses
+                stored, read = store.hits - hits, store.misses - misses
                 receipt = replace(event.receipt, stored=stored, read=read)
                 yield replace(event, question=asked, understood_as=question if question != asked else "", receipt=receipt)
             else:
@@ -203,7 +187,7 @@ class Engine:
         Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal.
         """
         loading = ThreadPoolExecutor(1)
-        reader = loading.submit(lambda: self.reader)
+        reader = loading.submit(lambda: self.models.reader)
         loading.shutdown(wait=False)
         return reader.result
 
@@ -216,7 +200,7 @@ class Engine:
         reader: Callable[[], Reader],
     ) -> Generator[Event, None, str]:
         """What a follow-up is understood as. What is found for a first guess is told before: the model takes its time."""
-        phrases = self.prompts.phrases(spoken)
+        phrases = self.models.prompts.phrases(spoken)
         guess = follow_up.joined(question, history, phrases)
         yield Found(tuple(search(guess)))
         alone = follow_up.alone(question, history, spoken, phrases, reader)
@@ -229,10 +213,10 @@ class Engine:
         Raises QuestionError where the model is at an endpoint, StorageError where the disk does not take what was read, and
         what `ask` raises.
         """
-        opened, reader = self.snapshot(), self.reader
+        opened, reader = self.snapshot(), self.models.reader
         if not isinstance(reader, warming.AheadReader):
             raise QuestionError(f"what the model at {self.settings.llm} reads is not kept here", "leave out --warm")
-        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.store, told)
+        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, told)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -272,34 +256,21 @@ class Engine:
             mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
 
-    def require_weights(self) -> None:
-        """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
-        for name in self.settings.models:
-            if (model := CATALOGUE.get(name)) and not self.weights.is_present(model):
-                raise WeightsMissing(f"the weights of {name} are not in {self.weights.root}", fetch_command(model))
-
     def maker(self) -> Maker:
-        """What an index made now would be made with. A catalogue's embedder need not be loaded for it."""
-        name = self.settings.embedder
-        model = CATALOGUE.get(name)
-        digest = model.sha256 if model else self.embedder.digest
-        return Maker(name, digest, self.chunking.as_dict())
+        """What an index made now would be made with. Raises WeightsError."""
+        return Maker(self.settings.embedder, self.models.embedder_digest, self.chunking.as_dict())
 
     def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
         """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
         opened = opened or self.snapshot()
         known = self._retriever
         if known is None or known.snapshot is not opened:
-            known = self._retriever = HybridRetriever(self.embedder, opened)
+            known = self._retriever = HybridRetriever(self.models.embedder, opened)
         return known
 
     def at(self, home: Path) -> "Engine":
-        """An engine over another home with the same models, which are not loaded twice, and the same prompts."""
-        other = type(self)(replace(self.settings, home=home))
-        other.embedder, other.prompts = self.embedder, self.prompts
-        for name in {"small_judge", "judge", "reader", "_remote", "store"} & vars(self).keys():
-            setattr(other, name, getattr(self, name))
-        return other
+        """An engine over another home with the same models, prompts and store."""
+        return type(self)(replace(self.settings, home=home), self.models)
 
     def receipt(self, snapshot_id: str, where: str) -> Receipt:
         """What would make an answer now, of this snapshot and under this filter, without seconds. Raises WeightsError."""
@@ -307,10 +278,10 @@ class Engine:
         return Receipt(
             version=__version__,
             snapshot=snapshot_id,
-            embedder=self.maker().embedder_digest,
-            judge=JUDGES_DIGESTS.get(settings.judge, settings.judge),
-            llm=self._llm_digest,
-            prompts=self.prompts.digest,
+            embedder=self.models.embedder_digest,
+            judge=self.models.judge_digest,
+            llm=self.models.llm_digest,
+            prompts=self.models.prompts.digest,
             parameters=Parameters(
                 where,
                 settings.passages,
@@ -320,98 +291,6 @@ class Engine:
                 settings.answer_tokens,
             ),
             seconds={},
-        )
-
-    def _calibration(self) -> Calibration:
-        """That of the language model; for one that the catalogue does not know, or at an endpoint, the default model's."""
-        known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
-        assert known is not None
-        return known
-
-    @cached_property
-    def judge(self) -> Judge:
-        """The judge of the settings. Raises WeightsError."""
-        name = self.settings.judge
-        if name == JUDGE:
-            return self.small_judge
-        if name == BOTH_JUDGES:
-            return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
-        if name == LLM_JUDGE:
-            return self._llm_judge()
-        from rag.judging import hub
-
-        return hub.open_named(name)
-
-    def _llm_judge(self) -> Judge:
-        from rag.judging.llm import LlmJudge
-
-        return LlmJudge(self.reader, self._calibration())
-
-    @property
-    def support_check(self) -> SupportCheck | None:
-        """Our own judge where the settings chose it; no other can say whether evidence supports a claim."""
-        return self.small_judge if self.settings.uses_ours else None
-
-    @cached_property
-    def small_judge(self) -> "SmallJudge":
-        """Our own judge. Raises WeightsError."""
-        from rag.judging import small
-
-        return small.open_shipped(self.embedder, self.weights)
-
-    @cached_property
-    def prompts(self) -> prompt.Prompts:
-        """The prompts of the home, or the package's."""
-        return prompt.load(self.settings.home)
-
-    @cached_property
-    def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
-        """The embedder of the settings. Raises WeightsError."""
-        from rag.embedding import backend
-
-        source = sources.embedder(self.settings.embedder, self.weights)
-        if source is None:
-            return backend.open_named(self.settings.embedder, self.settings.cache)
-        return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
-
-    @cached_property
-    def llm_source(self) -> sources.Source:
-        """The language model's weights on this disk. Raises WeightsError."""
-        return sources.llm(self.settings.llm, self.weights)
-
-    @property
-    def _llm_digest(self) -> str:
-        """What names the language model: the digest of its weights, or at an endpoint its address and name there."""
-        return self._remote.name if self.settings.endpoint else self.llm_source.digest
-
-    @cached_property
-    def store(self) -> PassageStore:
-        """The store of passages' states, which may be of no size."""
-        return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
-
-    @cached_property
-    def _remote(self) -> "RemoteReader":
-        from rag.answering import remote
-
-        chosen = self.settings
-        assert chosen.endpoint is not None
-        key = chosen.llm_key.reveal()
-        return remote.open_endpoint(chosen.endpoint, self.prompts, key=key, answer_tokens=chosen.answer_tokens)
-
-    @cached_property
-    def reader(self) -> Reader:
-        """The language model of the settings. Raises WeightsError, or EndpointError."""
-        if self.settings.endpoint:
-            return self._remote
-        from rag.answering.llama import LlamaReader
-
-        return LlamaReader(
-            self.llm_source,
-            self.prompts,
-            store=self.store,
-            threads=self.settings.threads,
-            context_tokens=self.settings.context_tokens,
-            answer_tokens=self.settings.answer_tokens,
         )
 
 

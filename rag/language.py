@@ -5,9 +5,15 @@ belebele-id 0.894, idkmrc 0.782, belebele-zh 0.963, -en 1.000, -th 1.000; lingua
 What it gets wrong is near languages (Indonesian taken for Malay), so a question's language leans to those of the documents.
 """
 
+import io
+import lzma
+from array import array
 from collections.abc import Collection
 
-import py3langid
+import numpy as np
+from py3langid import langid
+
+from rag.once import once
 
 # Documents are judged by their beginning: more text changes nothing and costs time.
 _SAMPLE = 4000
@@ -22,12 +28,36 @@ UNKNOWN = "und"
 _LEAST_WORDS = 3
 
 
+class _Known:
+    """py3langid's languages."""
+
+    @once
+    def identifier(self) -> langid.LanguageIdentifier:
+        """Its own model, unpacked in one piece.
+
+        As it unpacks it, it asks for the interpreter's lock some 700 times, and beside other threads waits for it as often.
+        """
+        packed = (langid.MODEL_DIR / langid.MODEL_FILE).read_bytes()
+        with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as made:
+            moves, rows = (array(made[name].dtype.char, made[name].tobytes()) for name in ("nextmove", "nextmove_row"))
+            features = made["out_feat"].tolist()
+            return langid.LanguageIdentifier(made["ptc"], made["pc"], made["classes"].tolist(), moves, features, tk_row=rows)
+
+
+_KNOWN = _Known()
+
+
+def load() -> None:
+    """Open what `detect` takes: half a second of one core, most of it beside other threads."""
+    _ = _KNOWN.identifier
+
+
 def detect(text: str, leaning: Collection[str] = ()) -> str:
     """The ISO 639 code of the text's language, `und` where it has no letters; close calls go to a language of `leaning`."""
     sample = text[:_SAMPLE]
     if not any(character.isalpha() for character in sample):
         return UNKNOWN
-    scores: dict[str, float] = dict(py3langid.rank(sample))
+    scores: dict[str, float] = dict(_KNOWN.identifier.rank(sample))
     best = max(scores, key=lambda code: scores[code] + (_LEAN if code in leaning else 0.0))
     return _ALIASES.get(best, best)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__
-from rag.engine import JUDGES_DIGESTS, Engine, whole
+from rag.engine import Engine, whole
 from rag.errors import AnswerChanged, IndexMismatch, IndexMissing, PromptError, QuestionError, RagError, WeightsError
+from rag.models import JUDGES_DIGESTS
 from rag.settings import Settings
 from rag.types import Answer, Citation, Parameters, Receipt
 from rag.weights.catalogue import CATALOGUE

@@ -241,9 +241,15 @@ def _goes_on(before: str, after: str) -> bool:
         return False
     word = last[1].lower()
     if word in _ENDING or word not in _ABBREVIATIONS:
-        initial = len(last[1]) == 1 and last[1].isupper()
-        return initial or (word in _ENDING and after.isdigit())
+        return _is_initial(last[1]) or (word in _ENDING and after.isdigit())
     return True
+
+
+def _is_initial(word: str) -> bool:
+    """One capital letter, or single letters of a script that has none, as in the Thai `พ.ศ.` of every date."""
+    letters = word.split(".")
+    uncased = all(len(letter) == 1 and letter.isalpha() and letter.upper() == letter.lower() for letter in letters)
+    return uncased or (len(word) == 1 and word.isupper())
 
 
 def breaks(text: str, language: str) -> list[int]:

@@ -10,6 +10,7 @@ import pytest
 from rag import settings
 from rag.answering.store import PassageStore
 from rag.engine import Engine
+from rag.models import Models
 from rag.settings import Settings
 from rag.weights.catalogue import JUDGE, SMALL_LLM
 from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, SilentObserver
@@ -28,16 +29,25 @@ def home(tmp_path: Path) -> Path:
     return folder
 
 
-class FakeEngine(Engine):
-    """The engine with a bag of words for an embedder and word overlap for a judge and a reader."""
+class FakeModels(Models):
+    """A bag of words for an embedder, and word overlap for a judge and a reader."""
 
     embedder = BagEmbedder()  # type: ignore[assignment]
     small_judge = OverlapJudge()  # type: ignore[assignment]
     reader = OverlapReader()
-    _llm_digest = "overlap-1"
+    llm_digest = "overlap-1"
 
     def require_weights(self) -> None:
-        """It needs none."""
+        """They need none."""
+
+
+class FakeEngine(Engine):
+    """The engine with these, or with `made`."""
+
+    made: type[Models] = FakeModels
+
+    def __init__(self, settings: Settings, models: Models | None = None) -> None:
+        super().__init__(settings, models or self.made(settings))
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ def real_engine(real_settings: Settings) -> Engine:
     """The engine on real weights over the first seed, which is indexed."""
     opened = Engine(real_settings)
     # The user's own store would say what an earlier test read, and would keep what this one reads.
-    opened.store = PassageStore(real_settings.home / "passages", 10**9)
+    opened.models.store = PassageStore(real_settings.home / "passages", 10**9)
     opened.rebuild(SilentObserver())
     return opened
 

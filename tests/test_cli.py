@@ -264,3 +264,11 @@ def test_an_interruption_that_a_library_turns_into_its_own_error_is_still_one(wh
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert (done.returncode, done.stderr.strip()) == (130, INTERRUPTED)
+
+
+@pytest.mark.parametrize(
+    ("argument", "mended"),
+    [("--pasages=3", "did you mean --passages?"), ("--min_confidence", "did you mean --min-confidence?"), ("--zzz", "--help")],
+)
+def test_a_flag_that_is_none_is_told_with_the_nearest(argument: str, mended: str) -> None:
+    assert_one_line(rag("doctor", argument), 2, argument.partition("=")[0], mended)

@@ -22,8 +22,8 @@ from tests.web.conftest import PATIENCE, QUESTION
 FIRST, FOLLOW_UP = "Siapa Menteri Pertahanan Iran?", "Apa katanya tentang Venezuela?"
 # A model that never ends, in the place of the fakes' reader.
 ENDLESS = (
-    "import sys, rag.engine; from tests.conftest import FakeEngine; from tests.fakes import SlowReader; "
-    "FakeEngine.reader = SlowReader(); rag.engine.Engine = FakeEngine; "
+    "import sys, rag.engine; from tests.conftest import FakeEngine, FakeModels; from tests.fakes import SlowReader; "
+    "FakeModels.reader = SlowReader(); rag.engine.Engine = FakeEngine; "
     "from rag.cli.main import main; sys.exit(main(['chat']))"
 )
 

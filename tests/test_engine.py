@@ -14,10 +14,11 @@ from rag.errors import IndexMismatch, IndexMissing, QuestionError, WeightsError
 from rag.judging import hub
 from rag.judging.hub import HubJudge
 from rag.judging.llm import LlmJudge
+from rag.settings import Settings
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Turn, Understood
 from rag.weights.catalogue import SHIPPED
-from tests.conftest import FakeEngine
-from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, SilentObserver
+from tests.conftest import FakeEngine, FakeModels
+from tests.fakes import OverlapReader, ScriptedJudge, SilentObserver
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 
@@ -50,7 +51,7 @@ def test_an_answer_names_what_made_it(engine: Engine) -> None:
     assert answer.receipt.snapshot == engine.snapshot().manifest.id
     assert (answer.receipt.llm, answer.receipt.embedder) == ("overlap-1", "bag-1")
     assert answer.receipt.judge == SHIPPED.sha256
-    assert answer.receipt.prompts == engine.prompts.digest
+    assert answer.receipt.prompts == engine.models.prompts.digest
 
 
 def test_observers_see_what_was_found_before_the_answer(engine: Engine) -> None:
@@ -146,11 +147,11 @@ def test_a_search_under_way_goes_on_over_a_pruned_snapshot(engine: Engine) -> No
     assert "Venezuela" in retriever.search("Menteri Pertahanan Venezuela", "id", 1)[0].text
 
 
-class WaitingEngine(FakeEngine):
-    """Its language model takes until somebody says so, or fails."""
+class WaitingModels(FakeModels):
+    """The language model takes until somebody says so, or fails."""
 
-    def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.loads, self.broken = threading.Event(), False
 
     @property
@@ -171,8 +172,8 @@ def until_marked(events: Iterator[Event]) -> list[Event]:
 
 
 def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine) -> None:
-    waiting = WaitingEngine(engine.settings)
-    events = waiting.ask(QUESTION)
+    waiting = WaitingModels(engine.settings)
+    events = Engine(engine.settings, waiting).ask(QUESTION)
     found, marked = until_marked(events)
     assert isinstance(found, Found)
     assert isinstance(marked, Marked)
@@ -184,8 +185,9 @@ def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine
 
 
 def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engine: Engine) -> None:
-    broken = WaitingEngine(engine.settings)
-    broken.broken = True
+    models = WaitingModels(engine.settings)
+    models.broken = True
+    broken = Engine(engine.settings, models)
     events = broken.ask(QUESTION)
     until_marked(events)
     with pytest.raises(WeightsError, match="set RAG_LLM"):
@@ -194,7 +196,7 @@ def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engin
 
 
 def test_our_own_judge_checks_support_too(engine: Engine) -> None:
-    assert engine.judge is engine.small_judge is engine.support_check
+    assert engine.models.judge is engine.models.small_judge is engine.models.support_check
     sentences = whole(engine.ask(QUESTION)).sentences
     assert sentences
     assert all(sentence.support for sentence in sentences)
@@ -202,8 +204,8 @@ def test_our_own_judge_checks_support_too(engine: Engine) -> None:
 
 def test_the_language_model_may_be_the_judge(engine: Engine) -> None:
     other = FakeEngine(replace(engine.settings, judge="llm"))
-    assert isinstance(other.judge, LlmJudge)
-    assert other.support_check is None
+    assert isinstance(other.models.judge, LlmJudge)
+    assert other.models.support_check is None
     answer = whole(other.ask(QUESTION))
     assert (answer.answered, answer.receipt.judge, answer.marked) == (True, "llm", None)
     assert [sentence.support for sentence in answer.sentences] == [None] * len(answer.sentences)
@@ -220,15 +222,12 @@ def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeyp
     monkeypatch.setattr(hub, "open_named", open_named)
     other = FakeEngine(replace(engine.settings, judge="nobody/nothing"))
     assert whole(other.ask(QUESTION)).receipt.judge == "nobody/nothing"
-    assert (other.judge, other.support_check, asked) == (made, None, ["nobody/nothing"])
+    assert (other.models.judge, other.models.support_check, asked) == (made, None, ["nobody/nothing"])
 
 
-def test_an_engine_over_another_home_has_the_same_judge(engine: Engine, tmp_path: Path) -> None:
-    first = Engine(engine.settings)
-    first.embedder, first.small_judge = BagEmbedder(), OverlapJudge()  # type: ignore[assignment]
-    other = first.at(tmp_path / "without-prompts")
-    assert other.judge is first.small_judge
-    assert other.prompts is first.prompts
+def test_an_engine_over_another_home_has_the_same_models(engine: Engine, tmp_path: Path) -> None:
+    other = engine.at(tmp_path / "without-prompts")
+    assert other.models is engine.models
     assert other.settings.home == tmp_path / "without-prompts"
 
 
@@ -239,7 +238,7 @@ def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
     before = engine.search("Gajah Lampung", 10)
     assert [passage.confidence for passage in before] == [None] * 10
     judge = ScriptedJudge({passage.text: 1e-6 for passage in before} | {before[7].text: 1 - 1e-6})
-    engine.judge = judge
+    engine.models.judge = judge
     after = engine.search("Gajah Lampung", 3, judged=True)
     assert len(after) == 3
     assert judge.judged == [passage.text for passage in before]
@@ -248,7 +247,7 @@ def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
 
 
 def test_warming_reads_every_chunk_once(engine: Engine) -> None:
-    engine.reader = reader = OverlapReader()
+    engine.models.reader = reader = OverlapReader()
     told: list[tuple[int, int]] = []
     assert engine.warm(lambda *now: told.append(now)) == Warmed(3, 0, 0)
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -262,11 +261,11 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
 
     class AskingReader(OverlapReader):
         def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
-            engine.store.get(next(names))
+            engine.models.store.get(next(names))
             return super().answer(question, passages, instruction)
 
-    engine.reader = AskingReader()
-    engine.store.write(key(b"stored"), b"state")
+    engine.models.reader = AskingReader()
+    engine.models.store.write(key(b"stored"), b"state")
     receipts = [whole(engine.ask(QUESTION)).receipt for _ in range(2)]
     assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]
 

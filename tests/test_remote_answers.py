@@ -14,12 +14,13 @@ import pytest
 from rag.answering.citations import verifies
 from rag.engine import Engine, whole
 from rag.errors import EndpointError, QuestionError
+from rag.models import Models
 from rag.settings import LLM_JUDGE, Secret, Settings
 from rag.types import Answer, Event, Found, Token
 from rag.web.app import create
 from tests.answering.serving import PATIENCE, Endpoint, served
 from tests.answering.test_control_tokens import TOKENS
-from tests.conftest import ROOT
+from tests.conftest import ROOT, FakeEngine
 from tests.fakes import BagEmbedder, OverlapJudge, SilentObserver
 from tests.test_cli import assert_one_line
 from tests.web.conftest import connect
@@ -28,11 +29,17 @@ QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 KEY = "sk-s3cret"
 
 
-class RemoteEngine(Engine):
-    """The engine as it is, with fakes for what runs in this process."""
+class RemoteModels(Models):
+    """The models as they are, with fakes for those that run in this process."""
 
     embedder = BagEmbedder()  # type: ignore[assignment]
     small_judge = OverlapJudge()  # type: ignore[assignment]
+
+
+class RemoteEngine(FakeEngine):
+    """The engine with these."""
+
+    made = RemoteModels
 
 
 @pytest.fixture
@@ -126,8 +133,8 @@ def test_our_own_judge_marks_before_the_endpoint_is_asked(engine: Engine, endpoi
 
 
 def test_an_engine_over_another_home_shares_the_connection(engine: Engine) -> None:
-    assert engine.reader is engine._remote
-    assert engine.at(engine.settings.home).reader is engine.reader
+    assert engine.models.reader is engine.models._remote
+    assert engine.at(engine.settings.home).models.reader is engine.models.reader
     assert engine.settings.judge == LLM_JUDGE
 
 

@@ -137,6 +137,11 @@ def test_a_sentence_is_not_cut_inside(text):
     assert split(text) == [text]
 
 
+@pytest.mark.parametrize("text", ["ก่อตั้งเมื่อวันที่ 21 เมษายน พ.ศ. 2325 โดยพระมหากษัตริย์", "เขาเกิด ค.ศ. 1990 ที่บ้าน"])
+def test_a_date_is_not_cut_where_a_script_has_no_capitals(text):
+    assert [text[span.start : span.end] for span in sentences(text, "th")] == [text]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

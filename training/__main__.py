@@ -29,7 +29,7 @@ def main() -> None:
     torch.manual_seed(parsed.seed)
     random.seed(parsed.seed)
     engine = Engine(Settings(home=parsed.work))
-    source = engine.weights.sentence_transformer(CATALOGUE[EMBEDDER])
+    source = engine.models.weights.sentence_transformer(CATALOGUE[EMBEDDER])
     shop = preparing.Workshop(parsed.data, parsed.work, engine, Progress())
     examples = preparing.load(preparing.prepare(shop, measured(parsed.development), seed=1))
     model = folder.read(source)

@@ -74,5 +74,5 @@ def _cut(passage: str, engine: Engine) -> list[Span]:
     """The ranges that the product would make of the passage."""
     name = hashlib.sha256(passage.encode()).hexdigest()
     document = Document(name, name, name, "text/plain", detect(passage), "", passage)
-    cut = chunking.chunk(document, engine.embedder.token_starts(passage), engine.chunking)
+    cut = chunking.chunk(document, engine.models.embedder.token_starts(passage), engine.chunking)
     return [Span(chunk.start, chunk.end) for chunk in cut]

@@ -8,7 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import BOLD, DIM, complain, engine_of, linked, one_line, place, print_json, styled, visible, visible_lines
+from rag.cli.terminal import (
+    BOLD,
+    DIM,
+    complain,
+    engine_of,
+    linked,
+    one_line,
+    place,
+    print_json,
+    styled,
+    visible,
+    visible_lines,
+    warm_engine_of,
+)
 
 # Characters of a passage that are shown before one has read it.
 _GLANCE = 110
@@ -43,7 +56,7 @@ def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     else:
         show(engine, parsed.question, parsed.where)
     sys.stdout.flush()
-    engine.store.settle()
+    engine.models.store.settle()
 
 
 def show(engine: "Engine", question: str, where: str, history: "Sequence[Turn]" = ()) -> "Answer":
@@ -124,9 +137,10 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
+    engine = warm_engine_of(chosen)
     from rag.web import serving
 
-    serving.serve(engine_of(chosen), complain)
+    serving.serve(engine, complain)
 
 
 def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:

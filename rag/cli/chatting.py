@@ -30,7 +30,7 @@ def chat(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
         if answer:
             turns = [*turns, Turn(answer.understood_as or question, answer.text)][-MOST_TURNS:]
         print(flush=True)
-    engine.store.settle()
+    engine.models.store.settle()
 
 
 def _questions() -> Iterator[str]:

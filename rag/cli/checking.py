@@ -38,7 +38,7 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
     data = dataset.read_for_judge(parsed.corpus, parsed.questions, parsed.claims)
     engine, observer = engine_of(chosen), Progress()
     # Before the corpus is indexed: weights that are missing are told at once.
-    judge, check = engine.judge, engine.support_check
+    judge, check = engine.models.judge, engine.models.support_check
     with _home(parsed) as home:
         finder = IndexRanker(engine, data.retrieval, home, observer) if data.retrieval.questions else None
         evaluation = judging.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
@@ -60,12 +60,12 @@ def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> N
     engine, observer = engine_of(chosen), Progress()
     ledger = Ledger(parsed.outcomes, answers.run_of(engine, parsed.corpus, parsed.questions))
     # Before the corpus is indexed: weights that are missing are told at once. And no question waits for them.
-    _ = (engine.judge, engine.reader)
+    _ = (engine.models.judge, engine.models.reader)
     with _home(parsed) as home:
         indexed = corpus.index(engine, data.passages, home, observer)
-        choice = answers.Choice(parsed.sample, parsed.plain)
+        choice, weights = answers.Choice(parsed.sample, parsed.plain), engine.models.weights
         evaluation = answers.evaluate(
-            data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, engine.weights), told=observer.asked
+            data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, weights), told=observer.asked
         )
     if parsed.pictures:
         pictures.draw_abstention(evaluation, parsed.pictures)

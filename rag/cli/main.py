@@ -6,13 +6,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from rag import __version__, settings
 from rag.cli import asking, chatting, checking, indexing, keys, models
 from rag.cli.terminal import complain
-from rag.errors import RagError, StorageError
+from rag.errors import QuestionError, RagError, StorageError
 
 _INTERRUPTED = 130
 
@@ -22,8 +23,9 @@ def main(arguments: Sequence[str] | None = None, interrupted: Callable[[], bool]
 
     `interrupted` tells of a Ctrl-C that reached us as another error than KeyboardInterrupt.
     """
-    parsed = _parser().parse_args(arguments)
+    parsed, unknown = _parser().parse_known_args(arguments)
     try:
+        _refuse(unknown)
         code = int(parsed.run(parsed, settings.load(os.environ, vars(parsed))) or 0)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person gets a line, not a trace
@@ -50,6 +52,19 @@ def _told(error: BaseException) -> int:
             code = StorageError.exit_code
     complain(line)
     return code
+
+
+def _refuse(unknown: Sequence[str]) -> None:
+    """Raises QuestionError for the first argument that the command does not take, with the nearest setting."""
+    if not unknown:
+        return
+    name, flags = unknown[0].partition("=")[0], [_flag(field.name) for field in fields(settings.Settings)]
+    near = get_close_matches(name, flags, n=1)
+    raise QuestionError(f"there is no {name} here", f"did you mean {near[0]}?" if near else "see what there is with --help")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -138,6 +153,6 @@ def _command(commands: Any, name: str, run: Any, about: str) -> argparse.Argumen
     for field in fields(settings.Settings):
         if field.default_factory is settings.Secret:  # other users of the machine see command lines
             continue
-        flag, variable = field.name.replace("_", "-"), settings.PREFIX + field.name.upper()
-        group.add_argument(f"--{flag}", help=f"{field.metadata['about']} [{variable}]".replace("%", "%%"), metavar="X")
+        variable = settings.PREFIX + field.name.upper()
+        group.add_argument(_flag(field.name), help=f"{field.metadata['about']} [{variable}]".replace("%", "%%"), metavar="X")
     return parser

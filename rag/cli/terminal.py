@@ -62,6 +62,13 @@ def engine_of(chosen: settings.Settings) -> "Engine":
     return Engine(chosen)
 
 
+def warm_engine_of(chosen: settings.Settings) -> "Engine":
+    """An engine whose models are being opened, beside what else has to be done before the first question."""
+    engine = engine_of(chosen)
+    engine.models.open_ahead()
+    return engine
+
+
 class Progress:
     """Shows a build's progress on standard error."""
 

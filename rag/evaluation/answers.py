@@ -62,7 +62,7 @@ def evaluate(
     plainly = _chosen(data, min(choice.plain, choice.each or choice.plain))
     texts = {passage.id: passage.text for passage in data.passages}
     asking.ask_all(chosen, corpus, ledger, told)
-    phrases = corpus.engine.prompts.phrases
+    phrases = corpus.engine.models.prompts.phrases
     asking.ask_all_plainly(plainly, texts, ledger, open_plain=open_plain, phrases=phrases, told=told)
     answerable = {question.id for question in data.answerable}
 

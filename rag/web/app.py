@@ -8,7 +8,6 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from rag import __version__
 from rag.engine import Engine
@@ -24,6 +23,7 @@ from rag.web import (
     metrics,
     page,
     problems,
+    schema,
     slowness,
     snapshots,
     uploads,
@@ -40,31 +40,16 @@ from rag.web.tracing import Traces, Untraced
 # A question and its history are at most some 200,000 characters; the rest is room for JSON's escapes.
 _MOST_BODY_BYTES = 1_000_000
 
-ROUTES = (
-    asking.ask,
-    asking.search,
-    documents.listed,
-    documents.one,
-    documents.text,
-    documents.original,
-    documents.remove,
-    uploads.upload,
-    jobs.rebuild,
-    jobs.listed,
-    jobs.one,
-    snapshots.listed,
-    snapshots.activate,
-    health.live,
-    health.ready,
-    chat.complete,
-    embeddings.embed,
-    models.listed,
-    models.one,
-    metrics.metrics,
-    login.me,
-    login.login,
-    login.logout,
-)
+# By what they are for, as the schema groups them.
+GROUPS: dict[str, tuple[Any, ...]] = {
+    "questions": (asking.ask, asking.search),
+    "documents": (documents.listed, documents.one, documents.text, documents.original, documents.remove, uploads.upload),
+    "index": (jobs.rebuild, jobs.listed, jobs.one, snapshots.listed, snapshots.activate),
+    "openai": (chat.complete, embeddings.embed, models.listed, models.one),
+    "service": (health.live, health.ready, metrics.metrics),
+    "login": (login.me, login.login, login.logout),
+}
+ROUTES = tuple(route for routes in GROUPS.values() for route in routes)
 
 
 def create(
@@ -77,7 +62,7 @@ def create(
     admission.watch = Questions(counted, traces).watch
     given = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "counted": counted, "access": gate}
     app = Litestar(
-        route_handlers=(*ROUTES, *page.HANDLERS, mcp.handler),
+        route_handlers=(*_tagged(), *page.HANDLERS, mcp.handler),
         lifespan=[mcp.lifespan],
         dependencies={name: _always(value) for name, value in given.items()},
         guards=[gate.guard],
@@ -92,7 +77,9 @@ def create(
             title="rag",
             version=__version__,
             description="Answers from your own documents. Each sentence has citations, which were verified word for word.",
-            render_plugins=[JsonRenderPlugin(path="/")],
+            render_plugins=[schema.Completed(path="/")],
+            use_handler_docstrings=True,
+            operation_id_creator=schema.operation_id,
             components=access.SCHEMES,
             security=access.ANY_SCHEME,
             openapi_router=Router("/schema", route_handlers=(), include_in_schema=False, opt=access.PUBLIC),
@@ -100,6 +87,10 @@ def create(
     )
     app.asgi_handler = Observed(app.asgi_handler, counted, traces, questions=engine.settings.log_questions)
     return app
+
+
+def _tagged() -> list[Router]:
+    return [Router("/", route_handlers=routes, tags=[tag]) for tag, routes in GROUPS.items()]
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from litestar import Response, delete, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 from msgspec import Struct
 
 from rag.engine import Engine
@@ -22,7 +22,8 @@ from rag.web.rebuilding import Rebuilds
 MOST_LISTED = 200
 MOST_CHARACTERS = 200_000
 
-_PLACE = QueryParameter(ge=0, le=10**9)
+_Id = Annotated[str, PathParameter(description="as in a citation's `document_id`, or as GET /v1/documents lists it")]
+_MOST_PLACE = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,10 @@ class Removed(Struct, frozen=True):
 )
 def listed(
     engine: NamedDependency[Engine],
-    offset: Annotated[int, _PLACE] = 0,
-    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED)] = 50,
+    offset: Annotated[int, QueryParameter(ge=0, le=_MOST_PLACE, description="how many to leave out at the beginning")] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="how many to list at most")] = 50,
     contains: Annotated[str, QueryParameter(max_length=1000, description="what the path has in it, in any case")] = "",
-    language: Annotated[str, QueryParameter(max_length=20, description="as `id`")] = "",
+    language: Annotated[str, QueryParameter(max_length=20, description="the language of the documents, as `id`")] = "",
 ) -> Documents:
     """Those that meet both filters, by their paths."""
     opened = engine.snapshot()
@@ -104,7 +105,7 @@ def listed(
     opt={"scope": READ},
     responses=problems.documented(400, 404, 503),
 )
-def one(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Item:
+def one(document_id: _Id, engine: NamedDependency[Engine]) -> Item:
     """What is known of it, and where its file is."""
     opened = engine.snapshot()
     return _item(_known(opened, document_id), opened)
@@ -118,10 +119,10 @@ def one(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Item:
     responses=problems.documented(400, 404, 503),
 )
 def text(
-    document_id: FromPath[str],
+    document_id: _Id,
     engine: NamedDependency[Engine],
-    start: Annotated[int, _PLACE] = 0,
-    end: Annotated[int | None, _PLACE] = None,
+    start: Annotated[int, QueryParameter(ge=0, le=_MOST_PLACE, description="the first character, as a citation has it")] = 0,
+    end: Annotated[int | None, QueryParameter(ge=0, le=_MOST_PLACE, description="the one after the last, likewise")] = None,
 ) -> Text:
     """The characters from `start` to `end`, as far as the text goes; without an end as many as there are, 200,000 at most."""
     found = engine.snapshot().document(document_id)
@@ -147,7 +148,7 @@ def text(
     media_type="application/octet-stream",
     responses=problems.documented(400, 404, 409, 503),
 )
-def original(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Response[bytes]:
+def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[bytes]:
     """Its bytes, to be saved and never shown: a page of a stranger must not run in the name of this service."""
     document = _known(engine.snapshot(), document_id)
     headers = {
@@ -165,7 +166,7 @@ def original(document_id: FromPath[str], engine: NamedDependency[Engine]) -> Res
     opt={"scope": INGEST},
     responses=problems.documented(400, 404, 422, 503, 507),
 )
-def remove(document_id: FromPath[str], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
+def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
     """Removes its file from the seeds. It is found until the job is done."""
     path = _known(engine.snapshot(), document_id).path
     engine.remove(path)

@@ -52,5 +52,5 @@ def live() -> Live:
 def ready(engine: NamedDependency[Engine]) -> Health:
     """503 with what mends it while there is no index, or weights are missing."""
     manifest = snapshot.read_manifest(engine.settings.index)
-    engine.require_weights()
+    engine.models.require_weights()
     return Health("ok", __version__, manifest.id, manifest.documents)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath
+from litestar.params import BodyKwarg, PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from litestar.serialization import encode_json
 from msgspec import Struct
@@ -90,7 +90,11 @@ def listed(rebuilds: NamedDependency[Rebuilds]) -> Jobs:
     response_description="The job. As events: `job` with the job, each time it changes, until it is done or failed",
     responses=problems.documented(400, 404),
 )
-async def one(job_id: FromPath[str], request: Request[Any, Any, Any], rebuilds: NamedDependency[Rebuilds]) -> Response[Job]:
+async def one(
+    job_id: Annotated[str, PathParameter(description="as the reply that began it has it, or as GET /v1/jobs lists it")],
+    request: Request[Any, Any, Any],
+    rebuilds: NamedDependency[Rebuilds],
+) -> Response[Job]:
     """The job; with `Accept: text/event-stream` each change of it."""
     job = _known(rebuilds, job_id)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":

@@ -1,10 +1,11 @@
 """The states of the index: which there are, which one serves, and going back to another."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from litestar import get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import PathParameter
 from msgspec import Struct
 
 from rag.engine import Engine
@@ -52,7 +53,9 @@ def listed(engine: NamedDependency[Engine]) -> Snapshots:
     opt={"scope": ADMIN},
     responses=problems.documented(400, 404, 409, 503, 507),
 )
-def activate(snapshot_id: FromPath[str], engine: NamedDependency[Engine]) -> SnapshotItem:
+def activate(
+    snapshot_id: Annotated[str, PathParameter(description="as GET /v1/snapshots lists it")], engine: NamedDependency[Engine]
+) -> SnapshotItem:
     """The state that serves from now on, until the next rebuild brings the index in line with the seeds again."""
     if snapshot_id not in {manifest.id for manifest in engine.snapshots()}:
         raise NotFound(f"there is no snapshot {snapshot_id[:80]}", "choose one of GET /v1/snapshots")

@@ -17,8 +17,8 @@ ROUNDING = 0.3
 
 @pytest.fixture
 def reader(real_engine: Engine) -> LlamaReader:
-    assert isinstance(real_engine.reader, LlamaReader)
-    return real_engine.reader
+    assert isinstance(real_engine.models.reader, LlamaReader)
+    return real_engine.models.reader
 
 
 def logits_of(reader: LlamaReader, passage: str) -> NDArray[np.float32]:

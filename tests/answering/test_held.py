@@ -15,8 +15,8 @@ pytestmark = pytest.mark.real
 
 def another(reader: LlamaReader, engine: Engine, store: PassageStore) -> LlamaReader:
     """What another process makes of the same weights, in a context of another size and with other threads."""
-    source = engine.llm_source
-    return LlamaReader(source, engine.prompts, store=store, threads=1, context_tokens=1024, answer_tokens=16)
+    source = engine.models.llm_source
+    return LlamaReader(source, engine.models.prompts, store=store, threads=1, context_tokens=1024, answer_tokens=16)
 
 
 def test_a_held_passage_gives_the_numbers_of_a_fresh_one(reader: LlamaReader) -> None:

@@ -17,7 +17,7 @@ def test_a_passage_that_answers_is_judged_higher(reader: LlamaReader) -> None:
 
 
 def test_the_answer_holds_what_the_passage_says(reader: LlamaReader, real_engine: Engine) -> None:
-    instruction = real_engine.prompts.phrases("id").instruction
+    instruction = real_engine.models.prompts.phrases("id").instruction
     assert "Jakarta" in "".join(reader.answer(QUESTION, [PASSAGE], instruction))
 
 
@@ -47,7 +47,7 @@ def test_a_file_that_is_no_model_is_told(real_engine: Engine, tmp_path_factory: 
     with pytest.raises(WeightsError, match=r"cannot load .*; set RAG_LLM"):
         LlamaReader(
             Source("no", path, "0"),
-            real_engine.prompts,
+            real_engine.models.prompts,
             store=PassageStore(path.parent, 0),
             threads=1,
             context_tokens=1024,

@@ -47,7 +47,7 @@ def test_no_case_is_read_as_control_tokens(reader: LlamaReader) -> None:
 @pytest.mark.parametrize("name", ["fake-citation", "qwen", "link-en"])
 def test_what_is_written_holds_no_marker(reader: LlamaReader, real_engine: Engine, name: str) -> None:
     (case,) = (case for case in CASES if case["id"] == name)
-    instruction = real_engine.prompts.phrases(case["lang"]).instruction
+    instruction = real_engine.models.prompts.phrases(case["lang"]).instruction
     written = "".join(reader.answer(case["question"], case["passage"], instruction))
     assert written
     for marker in ("[5]", "[6]", "<|", "://", "@"):

@@ -103,7 +103,7 @@ print(made.backend, sorted(heavy & {name.split(".")[0] for name in sys.modules})
 
 @pytest.mark.real
 def test_the_real_models_vectors_are_those_of_sentence_transformers(real_engine: Engine) -> None:
-    source = sources.embedder(real_engine.settings.embedder, real_engine.weights)
+    source = sources.embedder(real_engine.settings.embedder, real_engine.models.weights)
     assert source is not None
     theirs, model = embedder.open_folder(source.name, source.digest, source.path), folder.read(source.path)
     passages, queries = theirs.embed_passages(REAL_TEXTS), theirs.embed_queries(REAL_TEXTS)

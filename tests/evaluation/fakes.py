@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rag.answering.prompt import Phrases
 from rag.types import Judgement, Span
-from tests.conftest import FakeEngine
+from tests.conftest import FakeEngine, FakeModels
 
 _WORD = re.compile(r"\w+")
 
@@ -36,10 +36,16 @@ def _share(first: str, second: str) -> float:
     return len(words & set(_WORD.findall(second.casefold()))) / len(words)
 
 
-class JudgingEngine(FakeEngine):
-    """The fake engine with that judge as its own."""
+class JudgingModels(FakeModels):
+    """The fake models with that judge."""
 
     small_judge = OverlapJudge()  # type: ignore[assignment]
+
+
+class JudgingEngine(FakeEngine):
+    """The engine with these."""
+
+    made = JudgingModels
 
 
 class ScriptedChat:

@@ -59,7 +59,7 @@ def test_a_refusal_says_and_cites_nothing(indexed: IndexedCorpus) -> None:
 
 
 def test_sentences_that_nothing_supports_are_counted(indexed: IndexedCorpus) -> None:
-    indexed.engine.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras naik 77 kali."])
+    indexed.engine.models.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras naik 77 kali."])
     outcome = asking.ask(ANSWERED, indexed)
     assert (outcome.written, outcome.dropped, outcome.text) == (2, 1, "Harga beras naik tajam pada 2020.")
 
@@ -86,7 +86,7 @@ def _off_by_one(places, tools):
 def test_the_plain_way_is_asked_of_the_same_chunks(indexed: IndexedCorpus) -> None:
     chat = ScriptedChat("Pada ", "2020.|1|7")
     found = asking.ask(ANSWERED, indexed).found
-    phrases = indexed.engine.prompts.phrases("id")
+    phrases = indexed.engine.models.prompts.phrases("id")
     outcome = asking.ask_plainly(ANSWERED, found, TEXTS, chat, phrases)
     assert chat.shown == [tuple(TEXTS[one.passage][one.start : one.end] for one in found)]
     assert (outcome.answered, outcome.text, outcome.found) == (True, "Pada 2020.", found)
@@ -123,7 +123,7 @@ def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) 
             TEXTS,
             ledger,
             open_plain=open_plain,
-            phrases=indexed.engine.prompts.phrases,
+            phrases=indexed.engine.models.prompts.phrases,
             told=lambda *_: None,
         )
     assert len(opened) == len(opened[0].shown) == 1

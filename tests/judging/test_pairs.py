@@ -140,7 +140,7 @@ def test_without_prompts_an_empty_passage_takes_nothing_from_a_row(model: Model)
 
 @pytest.mark.real
 def test_the_real_tokenizers_ranges_are_the_words_of_the_passage(real_engine: Engine) -> None:
-    source = sources.embedder(real_engine.settings.embedder, real_engine.weights)
+    source = sources.embedder(real_engine.settings.embedder, real_engine.models.weights)
     assert source is not None
     encoder = PairEncoder(folder.read(source.path))
     for text in (

@@ -176,7 +176,7 @@ class BrokenReader(OverlapReader):
 
 
 def test_what_goes_wrong_in_the_middle_is_the_last_event(client: TestClient[Any], engine: Engine) -> None:
-    engine.reader = BrokenReader(WeightsError("it cannot be read", "set RAG_LLM to another"))
+    engine.models.reader = BrokenReader(WeightsError("it cannot be read", "set RAG_LLM to another"))
     told = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
     assert [kind for kind, _ in told][-2:] == ["token", "error"]
     problem = json.loads(told[-1][1])
@@ -187,7 +187,7 @@ def test_what_goes_wrong_in_the_middle_is_the_last_event(client: TestClient[Any]
 def test_a_mistake_of_ours_is_told_without_what_it_says(
     client: TestClient[Any], engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine.reader = BrokenReader(ValueError("secret"))
+    engine.models.reader = BrokenReader(ValueError("secret"))
     told = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
     assert told[-1][0] == "error"
     assert "secret" not in told[-1][1]
@@ -197,7 +197,7 @@ def test_a_mistake_of_ours_is_told_without_what_it_says(
 
 @pytest.fixture
 def slow(engine: Engine) -> SlowReader:
-    engine.reader = reader = SlowReader()
+    engine.models.reader = reader = SlowReader()
     return reader
 
 
@@ -242,7 +242,7 @@ def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowR
 
 def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> None:
     """Nothing is told between the evidence and its first piece, so nobody could look there whether the asker has gone."""
-    engine.reader = stuck = StuckReader()
+    engine.models.reader = stuck = StuckReader()
     made = Served(create(engine))
     with (
         httpx.Client(timeout=PATIENCE) as client,

@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import jsonschema
 import pytest
 from litestar.testing import TestClient
 
@@ -57,6 +58,34 @@ def test_every_error_in_it_is_a_problem_with_an_example(schema: Any) -> None:
                 (example,) = content["examples"].values()
                 assert path in OPENAI or example["value"]["status"] == int(status)
                 assert path not in OPENAI or set(example["value"]["error"]) >= {"message", "type", "code"}
+
+
+def test_every_reply_has_an_example_that_its_schema_allows(schema: Any) -> None:
+    for methods in schema["paths"].values():
+        for operation in methods.values():
+            (success,) = [reply for status, reply in operation["responses"].items() if status < "300"]
+            for media_type, content in success.get("content", {}).items():
+                if media_type == "application/octet-stream":
+                    continue
+                assert content["example"]
+                if media_type == "application/json":
+                    checked = {**content["schema"], "components": schema["components"]}
+                    jsonschema.Draft202012Validator(checked).validate(content["example"])
+
+
+def test_every_route_and_value_says_what_it_is(schema: Any) -> None:
+    operations = [operation for methods in schema["paths"].values() for operation in methods.values()]
+    for operation in operations:
+        assert operation["summary"]
+        assert operation["description"]
+        assert len(operation["tags"]) == 1
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (operation["operationId"], parameter["name"])
+    names = [operation["operationId"] for operation in operations]
+    assert "get_v1_documents_document_id_text" in names
+    assert len(set(names)) == len(names)
+    for name, value in schema["components"]["schemas"].items():
+        assert value["description"], name
 
 
 def test_every_body_has_an_example_or_is_files(schema: Any) -> None:

@@ -82,7 +82,7 @@ def test_an_error_within_a_stream_names_the_request_and_is_in_its_line(
         def rewrite(self, question: str, conversation: str, language: str) -> str:
             return question
 
-    engine.reader = Failing()
+    engine.models.reader = Failing()
     with connect(create(engine, rebuilds=rebuilds)) as client:
         headers = {"Accept": "text/event-stream", "X-Request-ID": "mine-3"}
         told = events(client.post("/v1/ask", json={"question": QUESTION}, headers=headers).text)
@@ -96,7 +96,7 @@ def test_an_error_within_a_stream_names_the_request_and_is_in_its_line(
 def test_whoever_hangs_up_is_in_the_line_and_counted_as_stopped(
     engine: Engine, rebuilds: Rebuilds, lines: list[dict[str, Any]]
 ) -> None:
-    engine.reader = SlowReader()
+    engine.models.reader = SlowReader()
     served = Served(create(engine, rebuilds=rebuilds))
     try:
         with httpx.stream(

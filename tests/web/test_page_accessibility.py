@@ -58,7 +58,7 @@ def test_asking_is_open_to_all(page_at: Callable[..., Any], options: dict[str, A
 
 
 def test_an_answer_under_way_is_open_to_all(page_at: Callable[..., Any], options: dict[str, Any], engine: Engine) -> None:
-    engine.reader = SlowReader()
+    engine.models.reader = SlowReader()
     view = page_at(**options)
     asked(view, QUESTION, ".draft")
     assert findings(view) == []

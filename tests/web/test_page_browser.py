@@ -58,7 +58,7 @@ def rebuilt(rebuilds: Rebuilds) -> None:
 
 
 def test_evidence_comes_before_the_answer_and_stands_in_the_document(view: Any, engine: Engine, article: str) -> None:
-    engine.reader = SlowReader()
+    engine.models.reader = SlowReader()
     ask(view, QUESTION)
     view.locator(".draft", has_text="kata").wait_for()
     assert view.locator(".turn[aria-busy=true]").count() == 1
@@ -83,8 +83,24 @@ def test_a_citation_opens_the_exact_words(view: Any, article: str) -> None:
     assert lit.evaluate("node => { const r = node.getBoundingClientRect(); return r.top > 0 && r.bottom < innerHeight }")
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_was_pressed_stays_in_sight_beside_the_document(view: Any, width: int) -> None:
+    view.set_viewport_size({"width": width, "height": 844})
+    view.locator("#filters summary").click()
+    for question in ("Siapa juara sepak bola Brasil?", QUESTION):
+        answered(view, question)
+    assert view.locator("#filters[open]").count() == 0  # the answer has the room
+    view.locator(".citation").click()
+    view.locator("mark.here").wait_for()
+    seen = """node => {
+        const { x, y, width, height } = node.getBoundingClientRect();
+        return document.elementFromPoint(x + width / 2, y + height / 2) === node;
+    }"""
+    until(lambda: view.locator(".citation").evaluate(seen))
+
+
 def test_a_card_opens_the_words_it_lights(view: Any, engine: Engine, article: str) -> None:
-    engine.reader = SlowReader()
+    engine.models.reader = SlowReader()
     ask(view, QUESTION)
     view.locator(".draft").wait_for()
     first = view.locator(".card").first
@@ -95,7 +111,7 @@ def test_a_card_opens_the_words_it_lights(view: Any, engine: Engine, article: st
 
 
 def test_buttons_lead_from_source_to_source(view: Any, engine: Engine, article: str) -> None:
-    engine.reader = ScriptedReader(TWO, log_odds=3.0)
+    engine.models.reader = ScriptedReader(TWO, log_odds=3.0)
     said = f"{TWO[0]}Menteri Pertahanan itu menyebut Venezuela."
     (engine.settings.seeds / "dua.txt").write_text(said, encoding="utf-8")
     engine.rebuild(SilentObserver())
@@ -178,7 +194,7 @@ def test_a_refusal_is_said_and_shows_what_comes_nearest(view: Any) -> None:
 def test_what_nothing_supports_is_marked(view: Any, engine: Engine) -> None:
     object.__setattr__(engine.settings, "unsupported", "flag")
     said = "Menteri Pertahanan Ashtiani mengatakan Iran tidak memiliki batasan. "
-    engine.reader = ScriptedReader((said, "Jumlahnya 4711 peluru."), log_odds=3.0)
+    engine.models.reader = ScriptedReader((said, "Jumlahnya 4711 peluru."), log_odds=3.0)
     answered(view)
     assert view.locator(".sentence.unsupported").inner_text().startswith("Jumlahnya 4711 peluru.")
     assert view.locator(".sentence:not(.unsupported) .citation").count() >= 1
@@ -190,12 +206,15 @@ def test_a_problem_in_the_middle_is_said_with_what_mends_it(view: Any, engine: E
         def answer(self, question: str, passages: Sequence[str], instruction: str) -> Any:
             raise WeightsMissing("the weights are gone", "run `rag models fetch`")
 
-    engine.reader = Lost()
+    engine.models.reader = Lost()
     ask(view, QUESTION)
     view.locator(".turn .failure", has_text="the weights are gone; run `rag models fetch`").wait_for()
+    assert view.locator(".turn .failure", has_text="Berkas model belum ada.").count() == 1  # in the language of the interface
     assert view.locator(".card").count() >= 1
-    engine.reader = OverlapReader()
-    answered(view)
+    engine.models.reader = OverlapReader()
+    view.click("[data-key=again]")
+    view.locator(".turn-foot").wait_for()
+    assert view.locator(".question").all_inner_texts() == [QUESTION]
 
 
 def test_a_problem_before_is_said_on_arrival(page_at: Any, engine: Engine) -> None:
@@ -205,7 +224,7 @@ def test_a_problem_before_is_said_on_arrival(page_at: Any, engine: Engine) -> No
 
 
 def test_an_answer_is_stopped_and_so_is_the_model(view: Any, engine: Engine) -> None:
-    engine.reader = slow = SlowReader()
+    engine.models.reader = slow = SlowReader()
     ask(view, QUESTION)
     view.locator(".draft", has_text="kata").wait_for()
     view.click("#stop")

@@ -90,7 +90,7 @@ async def _lines(asking: Asking[Event], form: Completion, counting: bool) -> Asy
 
 def _tokens(engine: Engine, text: str) -> int:
     """As the embedder counts: the language model may be anywhere, and reads much that the client neither sent nor sees."""
-    return len(engine.embedder.token_starts(text))
+    return len(engine.models.embedder.token_starts(text))
 
 
 def _line(value: object) -> bytes:

@@ -84,10 +84,10 @@ def embed(
     models.require(data.model, engine.settings.embedder)
     texts = data.texts
     _require_meaningful(texts)
-    vectors = engine.embedder.embed_queries(texts)
+    vectors = engine.models.embedder.embed_queries(texts)
     if data.dimensions not in {None, vectors.shape[1]}:
         raise QuestionError(f"the vectors have {vectors.shape[1]} dimensions", "leave `dimensions` out")
-    tokens = sum(len(engine.embedder.token_starts(text)) for text in texts)
+    tokens = sum(len(engine.models.embedder.token_starts(text)) for text in texts)
     return Embeddings(
         [Embedding(index, _encoded(vector, data.encoding_format)) for index, vector in enumerate(vectors)],
         data.model,

@@ -1,8 +1,10 @@
 """The models by the names that clients of OpenAI give: what answers, and what embeds."""
 
+from typing import Annotated
+
 from litestar import get
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import PathParameter
 from msgspec import Struct
 
 from rag.engine import Engine
@@ -51,7 +53,9 @@ def listed(engine: NamedDependency[Engine]) -> Models:
     exception_handlers=failures.HANDLERS,
     responses=failures.documented(400, 404),
 )
-def one(name: FromPath[str], engine: NamedDependency[Engine]) -> Model:
+def one(
+    name: Annotated[str, PathParameter(description="as GET /v1/models lists it")], engine: NamedDependency[Engine]
+) -> Model:
     """The model of this name."""
     name = name.removeprefix("/")
     require(name, CHAT, engine.settings.embedder)

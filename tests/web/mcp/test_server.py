@@ -118,7 +118,7 @@ async def test_a_mistake_of_ours_is_told_without_what_it_says(served: Served, en
 
 
 async def test_a_client_that_leaves_stops_the_model(served: Served, engine: Engine) -> None:
-    engine.reader = slow = SlowReader()
+    engine.models.reader = slow = SlowReader()
     async with Client(served.url + "/mcp") as client:
         with anyio.move_on_after(PATIENCE) as scope:
             async with anyio.create_task_group() as group:

@@ -53,8 +53,8 @@ def test_a_refusal_is_a_plain_answer_without_citations(client: openai.OpenAI) ->
 def test_tokens_are_counted(client: openai.OpenAI, engine: Engine) -> None:
     reply = client.chat.completions.create(model="rag", messages=[user(QUESTION)])
     assert reply.usage
-    assert reply.usage.prompt_tokens == len(engine.embedder.token_starts(QUESTION))
-    assert reply.usage.completion_tokens == len(engine.embedder.token_starts(reply.choices[0].message.content or ""))
+    assert reply.usage.prompt_tokens == len(engine.models.embedder.token_starts(QUESTION))
+    assert reply.usage.completion_tokens == len(engine.models.embedder.token_starts(reply.choices[0].message.content or ""))
     assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
 
 
@@ -168,7 +168,7 @@ class BrokenReader(OverlapReader):
 
 
 def test_what_goes_wrong_is_raised_by_the_client(client: openai.OpenAI, engine: Engine) -> None:
-    engine.reader = BrokenReader()
+    engine.models.reader = BrokenReader()
     with pytest.raises(openai.InternalServerError, match="set RAG_LLM to another"):
         client.chat.completions.create(model="rag", messages=[user(QUESTION)])
     with pytest.raises(openai.APIError, match="set RAG_LLM to another"):
@@ -176,7 +176,7 @@ def test_what_goes_wrong_is_raised_by_the_client(client: openai.OpenAI, engine: 
 
 
 def test_hanging_up_stops_the_model(client: openai.OpenAI, engine: Engine) -> None:
-    engine.reader = slow = SlowReader()
+    engine.models.reader = slow = SlowReader()
     with client.chat.completions.create(model="rag", messages=[user(QUESTION)], stream=True) as stream:
         for chunk in stream:
             if getattr(chunk.choices[0].delta, "reasoning_content", None):

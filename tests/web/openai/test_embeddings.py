@@ -16,7 +16,7 @@ def test_the_vectors_are_the_embedders_in_either_form(client: openai.OpenAI, eng
         else client.embeddings.create(model="bag", input=texts)
     )
     vectors = np.array([row.embedding for row in reply.data], dtype=np.float32)
-    assert np.array_equal(vectors, engine.embedder.embed_queries(texts))
+    assert np.array_equal(vectors, engine.models.embedder.embed_queries(texts))
     assert [row.index for row in reply.data] == [0, 1]
     assert (reply.object, reply.model, reply.usage.prompt_tokens) == ("list", "bag", 5)
 

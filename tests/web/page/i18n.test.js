@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
+import { KINDS } from "../../../rag/web/static/js/problem.js";
 import { phrase, pick, TABLES } from "../../../rag/web/static/js/i18n.js";
 
 const STATIC = new URL("../../../rag/web/static/", import.meta.url);
@@ -39,6 +40,13 @@ test("each phrase that is used is there, and each that is there is used", () => 
   for (const [, key] of code.matchAll(/\bt\("([^"]+)"/g)) assert.ok(Object.hasOwn(TABLES.en, key), key);
   // Those of a job are put together of its state.
   for (const key of Object.keys(TABLES.en)) assert.ok(quoted.has(key) || key.startsWith("job."), key);
+});
+
+test("what kind of problem it is is said in each language that the service does not speak, by the names of its errors", () => {
+  assert.deepEqual(Object.keys(KINDS), LANGUAGES.filter((language) => language !== "en"));
+  const errors = readFileSync(new URL("../../errors.py", STATIC), "utf8");
+  const names = new Set([...errors.matchAll(/^class (\w+)/gm)].map((match) => match[1]).concat("InternalError"));
+  for (const kinds of Object.values(KINDS)) for (const name of Object.keys(kinds)) assert.ok(names.has(name), name);
 });
 
 test("values are put in, numbers as the language writes them, and what a document is called stays as it is", () => {

@@ -81,9 +81,16 @@ function foot(turn) {
   );
 }
 
-/** The view of a turn is its `node`. `open(places, index)` opens the reader. */
+/** The way to ask once more, where a question got no answer. */
+function anew(turn, again) {
+  if (!["failed", "stopped"].includes(turn.status)) return null;
+  return el("button", { type: "button", class: "plain", "data-key": "again", click: again }, t("ask.again"));
+}
+
+/** The view of a turn is its `node`. `open(places, index)` opens the reader, `again()` asks once more. */
 export class TurnView {
   #open;
+  #again;
   #question = el("h2", { class: "question", dir: "auto" });
   #scope = el("p", { class: "aside" });
   #written = document.createTextNode("");
@@ -91,8 +98,9 @@ export class TurnView {
   #drawn = []; // what the part below was made of
   node = el("article", { class: "turn" }, this.#question, this.#scope, Object.values(this.#parts));
 
-  constructor(open) {
+  constructor(open, again) {
     this.#open = open;
+    this.#again = again;
   }
 
   /** Draw a turn. */
@@ -115,7 +123,7 @@ export class TurnView {
   #unfinished(turn) {
     this.grow(turn);
     const draft = turn.written && el("p", { class: "words draft", dir: "auto" }, this.#written);
-    return [progress(turn), draft, turn.problem && failure(words(turn.problem))];
+    return [progress(turn), draft, turn.problem && failure(words(turn.problem)), anew(turn, this.#again)];
   }
 
   /** The cards are drawn when they change: what a person has folded or is reading stays as it is. */

@@ -69,19 +69,34 @@ export class Conversation {
   async #submit() {
     const question = this.#field.value.trim();
     if (!question || this.#connection) return;
+    this.#field.value = "";
+    await this.#ask(question);
+  }
+
+  async #ask(question) {
+    if (this.#connection) return;
     const { filter, open, list } = this.#parts;
     const before = this.#entries.map(({ turn }) => turn);
-    const entry = { turn: begin(question, filter.condition(), filter.words()), view: new TurnView(open) };
+    const entry = { turn: begin(question, filter.condition(), filter.words()), view: new TurnView(open, () => this.#again(entry)) };
     this.#entries.push(entry);
     entry.view.show(entry.turn);
     list.append(entry.view.node);
-    this.#field.value = "";
+    filter.fold();
     this.#connection = new AbortController();
     this.#showBusy();
     entry.view.node.scrollIntoView({ block: "start" });
     await this.#follow(entry, before);
     this.#connection = null;
     this.#showBusy();
+  }
+
+  /** The question once more, in the place of a turn that came to nothing. */
+  #again(entry) {
+    if (this.#connection) return;
+    this.#entries = this.#entries.filter((other) => other !== entry);
+    entry.view.node.remove();
+    this.#ask(entry.turn.question);
+    this.focus(); // the button that was pressed is gone
   }
 
   async #follow(entry, before) {

@@ -51,6 +51,11 @@ export class Filters {
     return parts.filter(Boolean).join(" · ");
   }
 
+  /** Give the room to the answer. */
+  fold() {
+    this.#panel.open = false;
+  }
+
   /** The documents have changed: look anew when somebody wants to choose. */
   forget() {
     this.#items = null;

@@ -72,6 +72,7 @@ export class Reader {
     document.body.dataset.reading = "yes";
     this.#draw();
     this.#shown(place);
+    this.#opener?.scrollIntoView({ block: "nearest" }); // the document has taken room from what stood there
     announce(t("reader.opened", { path: place.path }));
     await this.#load(Math.max(0, place.start - AROUND), place.end + AROUND);
     if (this.#state === mine) this.#light(); // not closed, and no other place opened meanwhile

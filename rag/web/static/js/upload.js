@@ -1,6 +1,6 @@
 // New documents: by button, or dropped anywhere on the page.
 import * as api from "./api.js";
-import { announce, redraw } from "./dom.js";
+import { announce, el, redraw } from "./dom.js";
 import { t } from "./i18n.js";
 import { failure, words } from "./problem.js";
 
@@ -64,14 +64,18 @@ export class Uploads {
 
   async #send(files) {
     const { small, large } = sorted(files);
-    this.#say(large.map((name) => t("upload.large", { name })));
+    const lines = large.map((name) => t("upload.large", { name }));
+    this.#show(lines);
     if (!small.length) return;
     this.#zone.setAttribute("aria-busy", "true");
-    announce(t("upload.sending", { count: small.length }));
+    const sending = t("upload.sending", { count: small.length });
+    announce(sending);
+    this.#show(lines, el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), sending));
     try {
       for (const group of groups(small)) await this.#sendGroup(group);
+      this.#show(lines);
     } catch (error) {
-      this.#say([words(error)]);
+      this.#show([...lines, words(error)]);
       this.#told.refused(error);
     } finally {
       this.#zone.removeAttribute("aria-busy");
@@ -85,7 +89,8 @@ export class Uploads {
     this.#told.begun(job);
   }
 
-  #say(lines) {
-    redraw(this.#zone.querySelector(".upload-said"), lines.map(failure));
+  /** What was refused, and what is going on. */
+  #show(lines, under = null) {
+    redraw(this.#zone.querySelector(".upload-said"), lines.map(failure), under);
   }
 }

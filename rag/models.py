@@ -1,0 +1,159 @@
+"""The models of the settings: each is opened when it is first needed, or ahead, and then serves every thread."""
+
+from contextlib import suppress
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from rag import language
+from rag.answering import prompt
+from rag.answering.store import PassageStore
+from rag.errors import RagError, WeightsMissing
+from rag.judging.second import SecondOpinion
+from rag.once import once
+from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
+from rag.types import Calibration, Judge, Reader, SupportCheck
+from rag.weights import sources
+from rag.weights.cache import WeightCache, fetch_command
+from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
+
+if TYPE_CHECKING:
+    from rag.answering.remote import RemoteReader
+    from rag.embedding.embedder import SentenceEmbedder
+    from rag.embedding.openvino import OpenVinoEmbedder
+    from rag.judging.small import SmallJudge
+
+# What a receipt names the judges by whose weights come with rag.
+JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
+
+
+class Models:
+    """The embedder, the judges and the reader, with the prompts and the store that reading takes.
+
+    Safe to use from several threads. An error of opening is raised to each who asks: what mends it may have been done since.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.weights = WeightCache(settings.cache)
+
+    def open_ahead(self) -> None:
+        """Begin to open what a question takes, in the order in which it takes it; returns at once."""
+        for work in (language.load, self._open_all):
+            Thread(target=work, name=work.__name__, daemon=True).start()
+
+    def _open_all(self) -> None:
+        # Whatever cannot be opened is told to the one whose question needs it.
+        with suppress(RagError):
+            self.embedder.embed_queries(["?"])  # as the next line, for it to be compiled
+            if self.support_check:
+                self.support_check.supports([("?", "?")])
+            _ = (self.judge, self.reader)
+
+    def require_weights(self) -> None:
+        """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
+        for name in self.settings.models:
+            if (model := CATALOGUE.get(name)) and not self.weights.is_present(model):
+                raise WeightsMissing(f"the weights of {name} are not in {self.weights.root}", fetch_command(model))
+
+    @once
+    def embedder(self) -> "OpenVinoEmbedder | SentenceEmbedder":
+        """The embedder of the settings. Raises WeightsError."""
+        from rag.embedding import backend
+
+        source = sources.embedder(self.settings.embedder, self.weights)
+        if source is None:
+            return backend.open_named(self.settings.embedder, self.settings.cache)
+        return backend.open_folder(source.name, source.digest, source.path, self.settings.cache)
+
+    @property
+    def embedder_digest(self) -> str:
+        """What names the embedder's weights. A catalogue's need not be loaded for it. Raises WeightsError."""
+        model = CATALOGUE.get(self.settings.embedder)
+        return model.sha256 if model else self.embedder.digest
+
+    @once
+    def judge(self) -> Judge:
+        """The judge of the settings. Raises WeightsError."""
+        name = self.settings.judge
+        if name == JUDGE:
+            return self.small_judge
+        if name == BOTH_JUDGES:
+            return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
+        if name == LLM_JUDGE:
+            return self._llm_judge()
+        from rag.judging import hub
+
+        return hub.open_named(name)
+
+    def _llm_judge(self) -> Judge:
+        from rag.judging.llm import LlmJudge
+
+        return LlmJudge(self.reader, self._calibration())
+
+    def _calibration(self) -> Calibration:
+        """That of the language model; for one that the catalogue does not know, or at an endpoint, the default model's."""
+        known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
+        assert known is not None
+        return known
+
+    @property
+    def judge_digest(self) -> str:
+        """What names the judge: the digest of its weights, or its name where they are the language model's or a hub's."""
+        return JUDGES_DIGESTS.get(self.settings.judge, self.settings.judge)
+
+    @property
+    def support_check(self) -> SupportCheck | None:
+        """Our own judge where the settings chose it; no other can say whether evidence supports a claim."""
+        return self.small_judge if self.settings.uses_ours else None
+
+    @once
+    def small_judge(self) -> "SmallJudge":
+        """Our own judge. Raises WeightsError."""
+        from rag.judging import small
+
+        return small.open_shipped(self.embedder, self.weights)
+
+    @once
+    def prompts(self) -> prompt.Prompts:
+        """The prompts of the home, or the package's."""
+        return prompt.load(self.settings.home)
+
+    @once
+    def store(self) -> PassageStore:
+        """The store of passages' states, which may be of no size."""
+        return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
+
+    @once
+    def llm_source(self) -> sources.Source:
+        """The language model's weights on this disk. Raises WeightsError."""
+        return sources.llm(self.settings.llm, self.weights)
+
+    @property
+    def llm_digest(self) -> str:
+        """What names the language model: the digest of its weights, or at an endpoint its address and name there."""
+        return self._remote.name if self.settings.endpoint else self.llm_source.digest
+
+    @once
+    def _remote(self) -> "RemoteReader":
+        from rag.answering import remote
+
+        chosen = self.settings
+        assert chosen.endpoint is not None
+        key = chosen.llm_key.reveal()
+        return remote.open_endpoint(chosen.endpoint, self.prompts, key=key, answer_tokens=chosen.answer_tokens)
+
+    @once
+    def reader(self) -> Reader:
+        """The language model of the settings. Raises WeightsError, or EndpointError."""
+        if self.settings.endpoint:
+            return self._remote
+        from rag.answering.llama import LlamaReader
+
+        return LlamaReader(
+            self.llm_source,
+            self.prompts,
+            store=self.store,
+            threads=self.settings.threads,
+            context_tokens=self.settings.context_tokens,
+            answer_tokens=self.settings.answer_tokens,
+        )
