@@ -1,15 +1,12 @@
 """Which connections are kept, and for how long: those who hold one and ask nothing, or do not read, give way to others."""
 
 import asyncio
-import json
 import resource
 
 import h11
-from litestar.serialization import encode_json
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rag.errors import QuestionError
-from rag.web import headers, noting, problems, slowness
+from rag.web import slowness, unrouted
 
 # More at once two cores have no use for.
 _USEFUL = 1000
@@ -20,17 +17,6 @@ MOST = _USEFUL if _FILES == resource.RLIM_INFINITY else min(_USEFUL, _FILES // 2
 HEAD_SECONDS = 20.0
 # Seconds in which whoever is sent more than the system takes at once has to read it, at the speed that bodies need to come.
 READ_SECONDS = 20.0
-_PROBLEM = json.dumps(
-    {
-        "type": "urn:rag:ServiceUnavailable",
-        "title": "ServiceUnavailable",
-        "status": 503,
-        "detail": "the service has as many connections as it takes; ask again in 10 seconds",
-        "instance": "",
-    }
-).encode()
-_HEAD = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 10\r\nConnection: close\r\n"
-_FULL = f"{_HEAD}Content-Length: {len(_PROBLEM)}\r\n\r\n".encode() + _PROBLEM
 
 
 class Impatient(H11Protocol):
@@ -50,7 +36,7 @@ class Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A new connection, which has its time for the first head. Where there are too many, an idle one gives way to it."""
         if len(self.connections) >= MOST and not self._make_room():
-            transport.write(_FULL)
+            transport.write(unrouted.too_many())
             transport.close()
             return
         super().connection_made(transport)
@@ -99,9 +85,7 @@ class Impatient(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - as uvicorn has it
         """Say what is wrong with what is no HTTP, unless a reply has begun. uvicorn has logged it."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            told, body = _no_http()
-            events = (h11.Response(status_code=400, headers=told, reason="Bad Request"), h11.Data(body), h11.EndOfMessage())
-            self.transport.write(b"".join(self.conn.send(event) or b"" for event in events))
+            self.transport.write(b"".join(self.conn.send(event) or b"" for event in unrouted.no_http()))
         self.transport.close()
 
     def _wait_for_head(self) -> None:
@@ -130,17 +114,3 @@ class Impatient(H11Protocol):
         if self._unread:
             self._unread.cancel()
             self._unread = None
-
-
-def _no_http() -> tuple[list[tuple[str, str]], bytes]:
-    """The headers and the body of the reply to what is no HTTP, under an id of its own."""
-    request = noting.begin("", questions=False).id
-    error = QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS")
-    body = encode_json(problems.of(error))
-    more = {
-        "content-type": problems.MEDIA_TYPE,
-        "content-length": str(len(body)),
-        "connection": "close",
-        "x-request-id": request,
-    }
-    return [*headers.EVERYWHERE.items(), *more.items()], body

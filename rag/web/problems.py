@@ -20,7 +20,7 @@ _UNFORESEEN = "urn:rag:InternalError"
 _INSTANCE = "urn:rag:request:5f0c1d2e3a4b5c6d"
 _SEE = "see /schema for what is expected"
 # What mends an error of the framework, where the schema does not say it.
-_MENDS = {413: "send less at once"}
+_MENDS = {413: "send less at once", 503: "ask again in a while"}
 # Characters of what the framework says, which quotes addresses and names of fields as they came.
 _MOST_SAID, _MOST_REASONS = 300, 10
 
@@ -69,10 +69,10 @@ def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem
     problem = of(error)
     noting.note(problem=problem.title)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
-    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=_headers(error))
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers(error))
 
 
-def _headers(error: Exception) -> dict[str, str]:
+def headers(error: Exception) -> dict[str, str]:
     """What the status wants to be told beside the problem: when to come back, or which methods there are."""
     match error:
         case TooManyRequests():
