@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
 from rag.errors import QuestionError
-from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood
+from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood, Waiting
 from rag.web import noting, problems
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
@@ -86,7 +86,7 @@ async def ask(
     noting.note_question(data.question)
     _require_short(data.history)
     turns = tuple(Turn(turn.question, turn.answer) for turn in data.history)
-    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
+    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking)
     answer = await last(asking, request)
@@ -160,6 +160,8 @@ def _said(event: Event) -> Iterator[ServerSentEventMessage]:
     match event:
         case Found(passages):
             yield _message("evidence", {"passages": passages})
+        case Waiting(before):
+            yield _message("waiting", {"before": before})
         case Understood(question):
             yield _message("understood", {"question": question})
         case Marked(citation, confidence):

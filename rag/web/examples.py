@@ -92,7 +92,7 @@ REPLIES: dict[tuple[str, str], object] = {
 }
 # Where the reply is no JSON, what it begins with.
 STREAMS: dict[tuple[str, str], str] = {
-    ("post", "/v1/ask"): 'event: token\ndata: {"text":"Menteri"}\n\n',
+    ("post", "/v1/ask"): 'event: waiting\ndata: {"before":2}\n\nevent: token\ndata: {"text":"Menteri"}\n\n',
     ("get", "/v1/jobs/{job_id}"): 'event: job\ndata: {"id":"57830d158a4f","state":"running","stage":"reading","done":1}\n\n',
     ("post", "/v1/chat/completions"): 'data: {"object":"chat.completion.chunk","choices":[]}\n\n',
     ("get", "/metrics"): "rag_queue_length 0.0\n",

@@ -234,6 +234,22 @@ def test_an_answer_is_stopped_and_so_is_the_model(view: Any, engine: Engine) -> 
     assert view.locator("#send").is_visible()
 
 
+def test_who_waits_for_the_model_sees_how_many_are_before(view: Any, page_at: Any, engine: Engine) -> None:
+    engine.models.reader = SlowReader()
+    ask(view, QUESTION)
+    view.locator(".draft", has_text="kata").wait_for()
+    other = page_at(locale="en-US")
+    ask(other, QUESTION)
+    line = "1 question is before this one"
+    other.locator(".turn .progress", has_text=line).wait_for()
+    other.locator("#status", has_text=line).wait_for(state="attached")
+    assert other.locator(".card").count() >= 1
+    view.click("#stop")
+    other.locator(".draft", has_text="kata").wait_for()
+    assert other.locator(".progress", has_text=line).count() == 0
+    other.click("#stop")
+
+
 def test_what_documents_say_stays_text(view: Any, engine: Engine, seeds: Path) -> None:
     hostile = 'Gajah <script>document.title = "x"</script><img src="x" onerror="alert(1)"> <b>Lampung</b> hidup liar & bebas.'
     name = "<img src=x onerror=alert(1)>.txt"

@@ -10,6 +10,7 @@ import { advance, begin, fail, history, isOver, stop } from "./turn.js";
 function say(turn) {
   const phrases = {
     reading: () => t("say.reading", { count: turn.passages.length }),
+    waiting: () => t("status.waiting", { count: turn.before }),
     starting: () => t("say.instant", { text: turn.verdict.citation.text }),
     writing: () => t("status.writing"),
     done: () => t("say.done", { text: turn.answer.text }),
@@ -125,6 +126,6 @@ function change(entry, next) {
   const last = entry.turn;
   entry.turn = next;
   if (last.status === "writing" && next.status === "writing") return entry.view.grow(next);
-  if (last.status !== next.status) say(next);
+  if (last.status !== next.status || last.before !== next.before) say(next);
   return entry.view.show(next);
 }

@@ -31,6 +31,10 @@ export const en = {
   "filter.clear": "Clear",
   "status.searching": "Searching the documents",
   "status.reading": "Reading the passages that were found",
+  "status.waiting": {
+    one: "Waiting for its turn: {count} question is before this one",
+    other: "Waiting for its turn: {count} questions are before this one",
+  },
   "status.starting": "An answer is being written",
   "status.writing": "Being written; the sources are checked at the end",
   "status.stopped": "Stopped. What stands here was not checked against the documents.",

@@ -31,6 +31,7 @@ export const id = {
   "filter.clear": "Kosongkan",
   "status.searching": "Mencari di dokumen",
   "status.reading": "Membaca bagian-bagian yang ditemukan",
+  "status.waiting": { other: "Menunggu giliran: masih ada {count} pertanyaan sebelum ini" },
   "status.starting": "Jawaban sedang ditulis",
   "status.writing": "Sedang ditulis; sumbernya diperiksa di akhir",
   "status.stopped": "Dihentikan. Tulisan di sini belum diperiksa terhadap dokumen.",
