@@ -146,6 +146,51 @@ def test_a_follow_up_is_sent_with_what_was_said(view: Any) -> None:
     assert view.locator(".turn").count() == 0
 
 
+def test_a_conversation_outlives_a_reload_and_is_kept_in_its_tab_alone(view: Any) -> None:
+    answered(view)
+    words = view.locator(".turn .words").inner_text()
+    view.reload()
+    view.locator(".turn-foot").wait_for()
+    assert (view.locator(".question").inner_text(), view.locator(".turn .words").inner_text()) == (QUESTION, words)
+    view.locator(".citation").first.click()
+    view.locator("mark.here", has_text=CITED).wait_for()
+    with view.expect_request("**/v1/ask") as second:
+        answered(view, "Siapa Menteri Pertahanan Ashtiani?")
+    assert [turn["question"] for turn in second.value.post_data_json["history"]] == [QUESTION]
+    assert QUESTION not in view.evaluate("JSON.stringify(localStorage)")
+    tab = view.context.new_page()
+    tab.goto(view.url)
+    tab.locator(".tally", has_text="dokumen").wait_for()
+    assert tab.locator(".turn").count() == 0
+    view.click("#anew")
+    view.reload()
+    view.locator(".tally", has_text="dokumen").wait_for()
+    assert view.locator(".turn").count() == 0
+
+
+def test_a_question_that_a_reload_cut_off_can_be_asked_again(view: Any, engine: Engine) -> None:
+    engine.models.reader = SlowReader()
+    ask(view, QUESTION)
+    view.locator(".draft", has_text="kata").wait_for()
+    view.reload()
+    view.locator("[data-key=again]").wait_for()
+    assert view.locator(".card").count() >= 1
+    engine.models.reader = OverlapReader()
+    view.click("[data-key=again]")
+    view.locator(".turn-foot").wait_for()
+
+
+KEPT = '{"question": "<b>x</b>", "status": "done", "passages": [], "answer": '
+
+
+@pytest.mark.parametrize("broken", ["{", "3", '[{"question": 3}]', f"[{KEPT}5}}]", f'[{KEPT}{{"answered": true}}}}]'])
+def test_what_was_kept_and_is_broken_is_dropped(view: Any, broken: str) -> None:
+    view.evaluate("text => sessionStorage.setItem('rag.conversation', text)", broken)
+    view.reload()
+    answered(view)
+    assert view.locator(".turn").count() == 1
+
+
 def test_what_is_uploaded_is_asked_and_what_is_deleted_is_gone(view: Any, seeds: Path) -> None:
     documents(view)
     text = "Gajah Sumatra hidup di hutan Lampung dan Jambi."
@@ -426,6 +471,8 @@ def test_a_key_opens_the_page_and_logging_out_shuts_it(engine: Engine, page_at: 
     assert view.locator("body").get_attribute("data-ingest") != "true"
     view.locator("#logout").click()
     dialog.wait_for()
+    assert view.locator(".turn").count() == 0
+    assert view.evaluate("sessionStorage.length") == 0
     assert view.context.cookies() == []
 
 

@@ -5,6 +5,7 @@ import { DocumentList } from "./documents.js";
 import { Filters } from "./filters.js";
 import { languageSwitch, onLanguage, t } from "./i18n.js";
 import { Jobs } from "./jobs.js";
+import { forget } from "./kept.js";
 import { listen } from "./keyboard.js";
 import { identify, login } from "./login.js";
 import { words } from "./problem.js";
@@ -86,7 +87,8 @@ async function welcome() {
 }
 
 async function start() {
-  if (!(await welcome())) return; // who is not logged in is asked for a key, and nothing else is asked for
+  if (!(await welcome())) return forget(); // who is not logged in is asked for a key, and sees nothing of what another asked
+  talk.restore();
   builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
   if (location.hash === "#documents") list.load();
 }
@@ -103,6 +105,7 @@ themeSwitch(at("theme"));
 listen({ question: toQuestion, leave: () => read.close() || talk.end(), next: () => step(1), previous: () => step(-1) });
 at("logout").addEventListener("click", async () => {
   await api.logout();
+  talk.clear();
   location.reload();
 });
 at("anew").addEventListener("click", () => talk.clear());
