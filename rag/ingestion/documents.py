@@ -94,7 +94,7 @@ def suffix(name: str) -> str:
 
 
 def _unlisted(error: OSError) -> SeedError:
-    return SeedError(f"the folder {_shown(error.filename)} cannot be listed ({error.strerror})", _MEND_RIGHTS)
+    return SeedError(f"the folder {shown(error.filename)} cannot be listed ({error.strerror})", _MEND_RIGHTS)
 
 
 def stamp(folder: Path, path: str) -> Stamp:
@@ -119,7 +119,7 @@ def read(folder: Path, path: str) -> Seed:
 
 def _status(folder: Path, path: str) -> os.stat_result:
     if not path.isprintable():
-        raise SeedError(f"the name {_shown(path)} has characters that cannot be shown", "give the file another name")
+        raise SeedError(f"the name {shown(path)} has characters that cannot be shown", "give the file another name")
     try:
         status = os.lstat(f"{folder}/{path}")
         inside = True
@@ -142,7 +142,8 @@ def _too_large(path: str) -> SeedError:
     return SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """A name as it can be printed."""
     # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
     return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 

@@ -222,10 +222,23 @@ def test_what_cannot_be_taken_is_said_with_what_mends_it(view: Any) -> None:
     assert view.locator(".job").count() == 0
 
 
-def test_a_document_that_cannot_be_read_is_named(view: Any) -> None:
+def test_a_document_that_cannot_be_read_is_named_and_removed(view: Any, seeds: Path) -> None:
     documents(view)
     view.set_input_files("input[type=file]", {"name": "rusak.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"})
-    view.locator(".job .failure", has_text="rusak.pdf").wait_for()
+    named = view.locator("#unread .document", has_text="rusak.pdf")
+    named.wait_for()
+    assert view.locator("#unread h2").inner_text() == "1 berkas tidak dapat dibaca"
+    assert "remove it from the seeds" in named.locator(".unread-why").inner_text()
+    view.reload()
+    named.wait_for()
+    named.locator("button").click()
+    view.click("#confirm [value='']")
+    assert (seeds / "rusak.pdf").exists()
+    named.locator("button").click()
+    view.click("#confirm [value=delete]")
+    view.locator("#unread").wait_for(state="hidden")
+    view.locator(".job").wait_for(state="detached")
+    assert [path.name for path in seeds.iterdir()] == [SEED]
 
 
 def test_a_refusal_is_said_and_shows_what_comes_nearest(view: Any) -> None:

@@ -12,6 +12,7 @@ import { words } from "./problem.js";
 import { Reader } from "./reader.js";
 import { key } from "./turn.js";
 import { themeSwitch } from "./theme.js";
+import { UnreadFiles } from "./unread.js";
 import { Uploads } from "./upload.js";
 
 const at = (id) => document.getElementById(id);
@@ -43,12 +44,18 @@ const filter = new Filters(at("filters"));
 const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, refused });
 const builds = new Jobs(at("jobs"), () => {
   filter.forget();
-  list.load();
+  load();
   welcome();
 });
 const begun = (job) => builds.follow(job);
 const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, begun, refused });
+const unread = new UnreadFiles(at("unread"), { dialog: at("confirm"), begun, refused });
 new Uploads(at("upload"), { begun, refused });
+
+function load() {
+  list.load();
+  unread.load();
+}
 
 function route() {
   const inDocuments = location.hash === "#documents";
@@ -59,7 +66,7 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.title = `${t(inDocuments ? "nav.documents" : "nav.ask")} · rag`;
-  if (inDocuments) list.load();
+  if (inDocuments) load();
 }
 
 let count = null;
@@ -90,7 +97,7 @@ async function start() {
   if (!(await welcome())) return forget(); // who is not logged in is asked for a key, and sees nothing of what another asked
   talk.restore();
   builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
-  if (location.hash === "#documents") list.load();
+  if (location.hash === "#documents") load();
 }
 
 function toQuestion() {
