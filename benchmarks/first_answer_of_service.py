@@ -30,6 +30,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 @contextmanager
 def started(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "RAG_HOME": str(home), "RAG_PORT": str(port)}
+    # As Python does of itself: what it compiled in the first round is kept for the others.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "rag", "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

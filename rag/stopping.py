@@ -8,7 +8,7 @@ stop stand generators, a judge and its protocol, none of which has a say in it.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from threading import Lock
+from threading import RLock
 
 
 class Stopped(Exception):
@@ -19,7 +19,8 @@ class Stop:
     """A flag that is set once, from any thread, and tells those who registered."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        # A generator that is told of the flag may be closed by the garbage collector, in this thread and within `set`.
+        self._lock = RLock()
         self._hearers: list[Callable[[], None]] = []
         self._is_set = False
 
@@ -27,7 +28,7 @@ class Stop:
         """Stop the work."""
         with self._lock:
             self._is_set = True
-            for hearer in self._hearers:
+            for hearer in tuple(self._hearers):
                 hearer()
 
     @property

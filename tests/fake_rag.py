@@ -1,11 +1,32 @@
 """The real command line over the fake models: `python -m tests.fake_rag index`."""
 
+import os
 import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import rag.engine
 from rag.cli.main import main
-from tests.conftest import FakeEngine
+from tests.conftest import FakeEngine, FakeModels
+from tests.fakes import SlowReader
+
+
+class TellingReader(SlowReader):
+    """Writes on and on, and makes a file when it is left: so another process sees it."""
+
+    def __init__(self, told: Path) -> None:
+        super().__init__()
+        self._told = told
+
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        try:
+            yield from super().answer(question, passages, instruction)
+        finally:
+            self._told.touch()
+
 
 if __name__ == "__main__":
+    if told := os.environ.get("TOLD_WHEN_LEFT"):
+        FakeModels.reader = TellingReader(Path(told))
     rag.engine.Engine = FakeEngine  # type: ignore[misc]
     sys.exit(main())

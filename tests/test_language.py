@@ -1,5 +1,7 @@
+import py3langid
 import pytest
 
+from rag import language
 from rag.language import UNKNOWN, detect, of_question
 
 
@@ -58,3 +60,8 @@ def test_the_language_of_a_question_is_not_that_of_its_names(question, expected)
     assert of_question(question, ("id", "ms")) == expected
     if expected == "en":
         assert detect(question, ("id", "ms")) != expected
+
+
+@pytest.mark.parametrize("text", ["Menteri itu berkata apa?", "Wo ist der Bahnhof?", "何が起きましたか", "x", ""])
+def test_the_model_unpacked_here_scores_as_the_library_does(text: str) -> None:
+    assert language._KNOWN.identifier.rank(text) == py3langid.rank(text)

@@ -5,12 +5,15 @@ Redirects are not followed: documents go where the user said, and nowhere else.
 """
 
 import json
+import socket
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 
+from rag import stopping
 from rag.answering import completions
 from rag.answering.completions import Json
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
@@ -18,8 +21,8 @@ from rag.weights.endpoint import Endpoint
 
 # Seconds until a connection stands, and between two tokens: a slow processor reads a passage, or a model's file, first.
 _CONNECT, _SILENCE = 5.0, 120.0
-# Seconds for which an idle connection is kept: fewer than the five after which uvicorn closes it.
-_KEPT = 2.0
+# Seconds until the names of the models are there: for those nothing is read or loaded.
+_NAMES = 10.0
 _MOST_BYTES = 4_000_000
 _UNKNOWN, _TOO_MANY = 404, 429
 _NOT_LET_IN = (401, 403)
@@ -36,8 +39,8 @@ class Connection:
         self.endpoint, self._key = endpoint, key
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
-            limits=httpx.Limits(keepalive_expiry=_KEPT),
+            # Each request has a connection of its own, so whoever stops it knows which one to shut; and none has gone stale.
+            limits=httpx.Limits(max_keepalive_connections=0),
             # A proxy of the environment is a way out of this machine: what stays on it does not go there.
             trust_env=not endpoint.local,
         )
@@ -46,12 +49,12 @@ class Connection:
 
     def models(self) -> list[str]:
         """The names of the models that are served. Raises EndpointError."""
-        with self._replied("GET", "/models") as response:
+        with self._replied("GET", "/models", None, _NAMES) as response:
             return completions.model_names(completions.decoded(_whole(response)))
 
     def complete(self, body: Json) -> Json:
         """The whole reply. Raises EndpointError; EndpointRefused where the request itself is not taken."""
-        with self._replied("POST", "/chat/completions", body) as response:
+        with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
             return completions.decoded(_whole(response))
 
     def write(self, body: Json, tokens: int) -> Iterator[str]:
@@ -59,7 +62,7 @@ class Connection:
 
         Leave the iterator early and the connection is closed, by which a server stops its model.
         """
-        with self._replied("POST", "/chat/completions", body) as response:
+        with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
             yield from completions.pieces(completions.events(response.iter_bytes()), tokens)
 
     def close(self) -> None:
@@ -67,31 +70,42 @@ class Connection:
         self._closing()
 
     @contextmanager
-    def _replied(self, method: str, path: str, body: Json | None = None) -> Iterator[httpx.Response]:
-        """The reply, whose status is 200. Raises EndpointError for all that goes wrong until it is read, without the key."""
+    def _replied(self, method: str, path: str, body: Json | None, silence: float) -> Iterator[httpx.Response]:
+        """The reply, whose status is 200. Raises EndpointError for all that goes wrong until it is read, without the key.
+
+        What stops the work of the thread shuts the connection, also while nothing has come yet, and raises Stopped.
+        """
         # Halves of characters, which a document may hold, have no bytes.
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json"} if content else {}
+        way = _Way()
+        more: dict[str, Any] = {"extensions": {"trace": way.trace}, "timeout": httpx.Timeout(silence, connect=_CONNECT)}
+        url = self.endpoint.url + path
         try:
-            with self._client.stream(method, self.endpoint.url + path, content=content, headers=headers) as response:
+            with (
+                stopping.current().telling(way.shut),
+                self._client.stream(method, url, content=content, headers=headers, **more) as response,
+            ):
                 if response.status_code != httpx.codes.OK:
                     raise self._failure(response, path)
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._broken(error) from error
+            stopping.current().check()
+            raise self._broken(error, silence) from error
         except EndpointError as error:
+            stopping.current().check()
             if self._key and self._key in error.problem:
                 raise type(error)(error.problem.replace(self._key, "…"), error.mend) from None
             raise
 
-    def _broken(self, error: Exception) -> EndpointError:
+    def _broken(self, error: Exception, silence: float) -> EndpointError:
         """A failure of the network."""
         url, reason = self.endpoint.url, completions.complaint(str(error) or type(error).__name__)
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
                 return EndpointUnavailable(f"nothing answers at {url} ({reason})", "start it, or name another in RAG_LLM")
             case httpx.TimeoutException():
-                return EndpointUnavailable(f"{url} said nothing for {_SILENCE:.0f} seconds", "ask again, or see its log")
+                return EndpointUnavailable(f"{url} said nothing for {silence:.0f} seconds", "ask again, or see its log")
             case httpx.InvalidURL() | httpx.UnsupportedProtocol():
                 return EndpointError(f"{url} is no address that can be ({reason})", "name another in RAG_LLM")
         return EndpointError(f"{url} broke off its reply ({reason})", "ask again; the endpoint's own log says why")
@@ -128,6 +142,28 @@ class Connection:
             if known:
                 return EndpointError(f"{url} does not have the model{said}", f"name one in RAG_LLM after `#`, of {known}")
         return EndpointError(f"there is no OpenAI-compatible endpoint at {url}", "set RAG_LLM to its address, mostly with /v1")
+
+
+class _Way:
+    """The socket of one request, from when there is one, for whoever shuts it from another thread."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+
+    def trace(self, _event: str, told: dict[str, Any]) -> None:
+        """Hears from httpx what was opened: the connection, and once more where it is encrypted."""
+        opened = getattr(told.get("return_value"), "get_extra_info", None)
+        if opened is not None:
+            self._socket = opened("socket")
+            if stopping.current().is_set:
+                self.shut()
+
+    def shut(self) -> None:
+        """Wake whoever waits there. To close it would not: the system goes on waiting for what it no longer has."""
+        if self._socket is not None:
+            with suppress(OSError):  # it has ended by itself
+                # Not the method of an encrypted one, which would change what the other thread is working with.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _whole(response: httpx.Response) -> bytes:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from rag.answering.context import FLOAT16, Context
 from rag.answering.held import Held, HeldPassages
+from rag.answering.lock import ModelLock
 from rag.answering.model import MEND, Model
 from rag.answering.prompt import Piece, Prompts
 from rag.answering.store import PassageStore
-from rag.answering.turn import Turn
 from rag.answering.writing import Draft, Instructions, Rule
 from rag.errors import QuestionError, WeightsError
 from rag.text import normalise
@@ -43,7 +43,7 @@ class LlamaReader:
         self, source: Source, prompts: Prompts, *, store: PassageStore, threads: int, context_tokens: int, answer_tokens: int
     ) -> None:
         """Load the model. Raises WeightsError where llama.cpp cannot."""
-        self._prompts, self._answer_tokens, self._turn = prompts, answer_tokens, Turn()
+        self._prompts, self._answer_tokens, self._lock = prompts, answer_tokens, ModelLock()
         self._model = Model(source)
         self._context = Context(self._model, threads=threads, tokens=context_tokens, cache_type=self.cache_type)
         before, self._between, self._after = self._frame()
@@ -57,7 +57,7 @@ class LlamaReader:
 
     def judge(self, question: str, passage: str) -> float:
         """Log-odds that the passage answers: log P(Yes) - log P(No) of the model's next word."""
-        with self._turn.taken():
+        with self._lock.taken():
             task = self._task(self._prompts.judge.fill(question=normalise(question)))
             held = self._hold(passage, len(task))
             try:
@@ -71,7 +71,7 @@ class LlamaReader:
 
         The first passage is held as it was read by itself; the others are read after it, each time.
         """
-        with self._turn.taken():
+        with self._lock.taken():
             first, *others = (normalise(passage) for passage in passages)
             task = self._task(self._prompts.answering(normalise(question), others, instruction))
             held = self._hold(passages[0], len(task) + self._answer_tokens)
@@ -83,7 +83,7 @@ class LlamaReader:
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """The last question of a conversation as the model would ask it alone. Nothing of it is kept, in memory or on disk."""
-        with self._turn.taken():
+        with self._lock.taken():
             task = self._task(self._prompts.follow_up.fill(question=normalise(question), language=language))
             more, said = len(task) + self._answer_tokens, normalise(conversation)
             tokens = self._model.tokens((Piece(said, trusted=False),))[-max(1, self._held.room_for(more)) :]
@@ -100,7 +100,7 @@ class LlamaReader:
         Raises StorageError or OSError where the disk does not take it.
         """
         store = self._held.store
-        with self._turn.taken():
+        with self._lock.taken():
             held = self._hold(passage, self._answer_tokens)
             store.settle()
             if not self.is_stored(passage):

@@ -21,8 +21,8 @@ from rag.ingestion.wire import Extracted
 
 # A text this long fills a gigabyte where it is indexed; a file of plain text may have as much.
 _MOST_CHARACTERS = 100_000_000
-# For the PDF library that kreuzberg unpacks (8 MB), and the language model that py3langid does (68 MB) for a legacy encoding.
-_MOST_WRITTEN = 80_000_000
+# For the PDF library that kreuzberg unpacks (8 MB).
+_MOST_WRITTEN = 20_000_000
 # The parent ends a file that takes too long. This is for a parent that is gone, while a library holds Python's own lock.
 _GRACE = 10
 

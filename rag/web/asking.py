@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, post
 from litestar.background_tasks import BackgroundTask
-from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg
@@ -13,24 +12,14 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from litestar.serialization import encode_json
 from msgspec import Struct
 
-from rag.engine import MOST_QUESTION_CHARACTERS, Engine, checked
-from rag.errors import QuestionError
-from rag.types import Answer, Event, Found, Marked, Passage, Token, Turn, Understood, Waiting
-from rag.web import noting, problems
+from rag.engine import Engine
+from rag.types import Answer, Event, Found, Marked, Passage, Token, Understood, Waiting
+from rag.web import history, noting, problems, searching
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
-from rag.web.awaiting import first, last, to_nobody
+from rag.web.awaiting import first, last, to_nobody, unless_gone
 from rag.web.described import EVENTS, EventStreamToo
-
-# Turns of a conversation that a follow-up may come with, and the characters of an answer in it.
-_MOST_TURNS, _MOST_ANSWER_CHARACTERS = 20, 10_000
-
-
-class AskedBefore(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question of the conversation before this one, and what was answered."""
-
-    question: str
-    answer: str
+from rag.web.history import AskedBefore
 
 
 class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,7 +60,7 @@ _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuel
     opt={"scope": READ},
     operation_class=EventStreamToo,
     response_description=EVENTS,
-    responses=problems.documented(400, 413, 429, 502, 503),
+    responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
 async def ask(
     data: Annotated[AskRequest, BodyKwarg(examples=[Example(summary="A question", value=_QUESTION)])],
@@ -84,8 +73,7 @@ async def ask(
     Closing the connection stops the model.
     """
     noting.note_question(data.question)
-    _require_short(data.history)
-    turns = tuple(Turn(turn.question, turn.answer) for turn in data.history)
+    turns = history.turns(data.history)
     asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking)
@@ -99,7 +87,7 @@ async def ask(
     status_code=200,
     summary="Find the passages nearest to a question",
     opt={"scope": READ},
-    responses=problems.documented(400, 413, 429, 502, 503),
+    responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
 async def search(
     data: Annotated[SearchRequest, BodyKwarg(examples=[Example(summary="A search", value={**_QUESTION, "count": 3})])],
@@ -108,28 +96,9 @@ async def search(
     admission: NamedDependency[Admission],
 ) -> Response[SearchResponse]:
     """Passages with their place in the document, and what each side of the search thought of them."""
-    noting.note_question(data.question)
-    if data.judged:
-        found = await last(admission.admit(lambda: _judged(engine, data)), request)
-    else:
-        found = await sync_to_thread(engine.search, data.question, data.count, data.where)
+    work = searching.found(engine, admission, data.question, data.count, data.where, judged=data.judged)
+    found = await unless_gone(work, request)
     return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
-
-
-def _judged(engine: Engine, data: SearchRequest) -> Iterator[list[Passage]]:
-    """The judge may be the language model: its turn is waited for after the first step."""
-    checked(data.question)
-    yield []
-    yield engine.search(data.question, data.count, data.where, judged=True)
-
-
-def _require_short(history: tuple[AskedBefore, ...]) -> None:
-    if len(history) > _MOST_TURNS:
-        raise QuestionError(f"the history has {len(history)} turns", f"send the last {_MOST_TURNS}")
-    for turn in history:
-        if len(turn.question) > MOST_QUESTION_CHARACTERS or len(turn.answer) > _MOST_ANSWER_CHARACTERS:
-            most = f"{MOST_QUESTION_CHARACTERS} characters of question and {_MOST_ANSWER_CHARACTERS} of answer"
-            raise QuestionError("a turn of the history is too long", f"send at most {most}")
 
 
 async def _streamed(asking: Asking[Event]) -> Response[Any]:

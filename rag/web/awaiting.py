@@ -1,6 +1,7 @@
-"""The beginning and the end of a question under way, for an asker who may hang up before."""
+"""The beginning and the end of what is under way, for an asker who may hang up before."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from litestar import Request, Response
@@ -11,21 +12,27 @@ T = TypeVar("T")
 
 
 async def last(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
-    """The last event; None where the asker has hung up before."""
-    gone = asyncio.create_task(_gone(request))
+    """The last event of a question; None where the asker has hung up before."""
     draining = drained(asking)
-    whole = asyncio.create_task(draining)
+    try:
+        return await unless_gone(draining, request)
+    finally:
+        asking.stop()
+
+
+async def unless_gone(work: Coroutine[Any, Any, T], request: Request[Any, Any, Any]) -> T | None:
+    """What the work comes to; None where the asker has hung up before, and then it is cancelled."""
+    gone, whole = asyncio.create_task(_gone(request)), asyncio.create_task(work)
     try:
         await asyncio.wait({gone, whole}, return_when=asyncio.FIRST_COMPLETED)
         return whole.result() if whole.done() else None
     finally:
-        asking.stop()
         gone.cancel()
         whole.cancel()
 
 
 async def first(asking: Asking[T]) -> T:
-    """The first event. What goes wrong before it is raised, and the question is stopped."""
+    """The first event of a question. What goes wrong before it is raised, and the question is stopped."""
     try:
         return await anext(asking)
     except BaseException:

@@ -13,7 +13,7 @@ def answer(value: Answer) -> str:
     if value.understood_as:
         parts.append(f"(↳ {value.understood_as})")
     if value.citations:
-        parts.append("\n".join(f"[{n}] {place(c)}: “{_line(c.text)}”" for n, c in enumerate(value.citations, 1)))
+        parts.append("\n".join(f"[{n}] {place(c)}: {quoted(c)}" for n, c in enumerate(value.citations, 1)))
     return "\n\n".join(parts)
 
 
@@ -29,5 +29,6 @@ def place(where: Citation | Passage) -> str:
     return f"{where.path}, p. {where.page}" if where.page else where.path
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())
+def quoted(citation: Citation) -> str:
+    """The words of the citation on one line."""
+    return f"“{' '.join(citation.text.split())}”"

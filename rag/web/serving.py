@@ -1,15 +1,14 @@
-"""Runs the application on an address of this machine. The only importer of uvicorn."""
+"""Runs the application on an address of this machine. With `connections.py` the only importer of uvicorn."""
 
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rag import __version__, address
 from rag.engine import Engine
@@ -17,13 +16,14 @@ from rag.errors import QuestionError
 from rag.keys import Keys
 from rag.settings import Settings
 from rag.web import logs, origins, tracing
+from rag.web.admission import Admission
 from rag.web.app import create
+from rag.web.connections import Impatient
 
 _log = logging.getLogger(__name__)
-# Seconds that questions under way get when the service is stopped.
-_GRACE = 5
-# Seconds in which the head of a request has to be there.
-HEAD_SECONDS = 20.0
+# Seconds that questions under way get when the service is stopped, and those that their askers then get to be told.
+GRACE = 4
+_TELLING = 1
 
 
 def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
@@ -35,19 +35,25 @@ def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
     settings = engine.settings
     require_keys(settings)
     engine.snapshot()
-    app = create(engine, traces=tracing.open_configured(os.environ))
+    admission = Admission()
+    app = create(engine, admission=admission, traces=tracing.open_configured(os.environ))
     sockets = address.listen(settings.host, settings.port)
     say(openness(settings))
     logs.configure(settings, sys.stderr)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
-    uvicorn.Server(configured(app)).run(sockets=sockets)
+    Server(configured(app), admission).run(sockets=sockets)
 
 
 def configured(app: Any) -> uvicorn.Config:
     """How uvicorn serves the application. Requests have lines of ours; of uvicorn's own only warnings are told."""
     return uvicorn.Config(
-        app, http=Impatient, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE
+        app,
+        http=Impatient,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE + _TELLING,
     )
 
 
@@ -66,34 +72,17 @@ def openness(settings: Settings) -> str:
     return f"there are no keys: whoever uses this machine may use the service, and nobody else; {others}"
 
 
-class Impatient(H11Protocol):
-    """uvicorn's protocol, which itself waits for the head of a request without end, if it comes sign by sign."""
+class Server(uvicorn.Server):
+    """uvicorn's server, which itself cuts off in the middle what is not done when it is told to end."""
 
-    _waited: asyncio.TimerHandle | None = None
+    def __init__(self, config: uvicorn.Config, admission: Admission) -> None:
+        super().__init__(config)
+        self._admission = admission
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """A new connection, which has its time for the first head."""
-        super().connection_made(transport)
-        self._wait_for_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of a head, or of a body."""
-        super().data_received(data)
-        self._wait_for_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The end of it."""
-        super().connection_lost(exc)
-        self._stop_waiting()
-
-    def _wait_for_head(self) -> None:
-        """Begin to wait where a head is lacking; end it where it is there."""
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-        elif self._waited is None:
-            self._waited = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
-
-    def _stop_waiting(self) -> None:
-        if self._waited:
-            self._waited.cancel()
-            self._waited = None
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: questions get a while, then their askers are told, as of any other problem."""
+        late = asyncio.get_running_loop().call_later(GRACE, self._admission.close)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            late.cancel()

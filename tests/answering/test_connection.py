@@ -2,15 +2,17 @@
 
 import socket
 import time
-from collections.abc import Iterator
-from threading import Thread
+from collections.abc import Callable, Iterator
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
 
+from rag import stopping
 from rag.answering import connection
 from rag.answering.connection import Connection
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
+from rag.stopping import Stop, Stopped
 from rag.weights.endpoint import parse
 from tests.answering.serving import PATIENCE, Endpoint, Handler, served
 
@@ -205,6 +207,62 @@ def test_leaving_early_closes_the_connection(endpoint: Endpoint, opened: Connect
     assert next(pieces) == "kata "
     pieces.close()  # type: ignore[attr-defined]
     assert endpoint.left_alone.wait(PATIENCE)
+
+
+def silent(asked: Event, left: Event) -> Callable[[Handler, dict[str, Any]], None]:
+    """Never answers, and notices when the other side has gone."""
+
+    def wait(handler: Handler, _: dict[str, Any]) -> None:
+        asked.set()
+        handler.connection.settimeout(PATIENCE)
+        if handler.connection.recv(1) == b"":
+            left.set()
+        handler.close_connection = True
+
+    return wait
+
+
+@pytest.mark.parametrize("way", ["complete", "write"])
+def test_a_stop_closes_the_connection_while_nothing_has_come_yet(endpoint: Endpoint, opened: Connection, way: str) -> None:
+    asked, left, stop, ended = Event(), Event(), Stop(), []
+
+    def ask() -> None:
+        with stopping.by(stop):
+            try:
+                opened.complete(BODY) if way == "complete" else list(opened.write(STREAM, 9))
+            except Stopped as stopped:
+                ended.append(stopped)
+
+    endpoint.instead = silent(asked, left)
+    thread = Thread(target=ask)
+    thread.start()
+    assert asked.wait(PATIENCE)
+    stop.set()
+    thread.join(PATIENCE)
+    assert ended
+    assert left.wait(PATIENCE)
+    endpoint.instead = None
+    assert opened.complete(BODY)
+
+
+def test_a_stop_between_two_pieces_is_heard_too(endpoint: Endpoint, opened: Connection) -> None:
+    endpoint.may_go_on.clear()
+    stop = Stop()
+    with stopping.by(stop):
+        pieces = opened.write(STREAM, 9)
+        assert next(pieces)
+        Timer(0.05, stop.set).start()
+        with pytest.raises(Stopped):
+            list(pieces)
+    endpoint.may_go_on.set()
+
+
+def test_what_was_stopped_before_asks_nobody_for_long(endpoint: Endpoint, opened: Connection) -> None:
+    stop = Stop()
+    stop.set()
+    endpoint.instead = silent(Event(), Event())
+    with stopping.by(stop), pytest.raises(Stopped):
+        opened.complete(BODY)
 
 
 def test_half_a_character_in_a_question_is_sent_as_something(endpoint: Endpoint, opened: Connection) -> None:

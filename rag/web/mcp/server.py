@@ -3,10 +3,12 @@
 The SDK's low-level server: its other one derives schemas from functions, and sets up the whole process' logging as it pleases.
 """
 
+import itertools
 import logging
 from typing import Any
 
 import msgspec
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 
@@ -22,7 +24,7 @@ _INSTRUCTIONS = (
     "The user's own documents. `ask` answers from them with verified citations; show these with the answer. `search` finds "
     "passages, `read_document` reads around them."
 )
-# Nothing is changed, the same call does the same, and nobody outside is asked.
+# Nothing is changed, the same call does the same, and of the world there are these documents and no more.
 _READING = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
@@ -32,10 +34,10 @@ def build(engine: Engine, admission: Admission) -> "Server[Any]":
     async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
         return ListToolsResult(tools=[_described(tool) for tool in tools.TOOLS])
 
-    async def call_tool(_context: Any, params: CallToolRequestParams) -> CallToolResult:
+    async def call_tool(context: ServerRequestContext, params: CallToolRequestParams) -> CallToolResult:
         try:
             tool = _named(params.name)
-            value = await tool.call(_taken(tool, params.arguments or {}), engine, admission)
+            value = await tool.call(_taken(tool, params.arguments or {}), engine, admission, _reporting(context))
         except RagError as error:
             return _failed(str(error))
         except Exception:  # noqa: BLE001 - whatever it is, the client is told, and the log has it
@@ -52,6 +54,16 @@ def build(engine: Engine, admission: Admission) -> "Server[Any]":
         on_list_tools=list_tools,
         on_call_tool=call_tool,
     )
+
+
+def _reporting(context: ServerRequestContext) -> tools.Report:
+    """Tells the client, where it asked for progress. Nobody knows how many lines there will be."""
+    numbers = itertools.count(1)
+
+    async def report(line: str) -> None:
+        await context.session.report_progress(next(numbers), message=line)
+
+    return report
 
 
 def _named(name: str) -> tools.Tool:
@@ -75,6 +87,7 @@ def _failed(line: str) -> CallToolResult:
 def _described(tool: tools.Tool) -> Tool:
     return Tool(
         name=tool.name,
+        title=tool.title,
         description=tool.about,
         input_schema=_schema(tool.takes),
         output_schema=_schema(tool.gives),
@@ -86,5 +99,5 @@ def _schema(kind: type) -> dict[str, Any]:
     """The JSON schema of a type, with an object at its root as the protocol wants it, and not a reference to one."""
     schema = msgspec.json.schema(kind)
     definitions = schema.pop("$defs")
-    root = definitions[schema.pop("$ref").rpartition("/")[2]]
+    root = definitions.pop(schema.pop("$ref").rpartition("/")[2])
     return {**root, "$defs": definitions}

@@ -9,9 +9,11 @@ from msgspec import Meta, Struct
 
 from rag.engine import MOST_RESULTS, Engine
 from rag.errors import NotFound, QuestionError
-from rag.types import Answer, Passage
-from rag.web import readable
-from rag.web.admission import Admission, drained
+from rag.types import Answer, Event, Passage, Waiting
+from rag.web import history, noting, readable, searching
+from rag.web.admission import Admission
+from rag.web.history import AskedBefore
+from rag.web.mcp.progress import Progress
 
 # Characters of a document in one reply: what a model can take in beside its other work.
 MOST_CHARACTERS = 20_000
@@ -25,13 +27,17 @@ class Search(Struct, frozen=True, forbid_unknown_fields=True):
     question: str
     count: Annotated[int, Meta(ge=1, le=MOST_RESULTS, description="Passages, at most")] = 5
     where: _Where = ""
+    judged: Annotated[bool, Meta(description="Whether a judge reads the first passages and puts them in order: slower")] = False
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question that can be understood alone, in any language."""
+    """A question, in any language. One that leans on the conversation ("And when?") needs its `history`."""
 
     question: str
     where: _Where = ""
+    history: Annotated[
+        tuple[AskedBefore, ...], Meta(description="Earlier questions and what was answered, oldest first; the last three count")
+    ] = ()
 
 
 class ReadDocument(Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,35 +65,46 @@ class Excerpt(Struct, frozen=True):
     text: str
 
 
+# Is told, line by line, how far a call has come.
+Report = Callable[[str], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: its name, what it is for, and what it makes of what it takes; `said` is the same as text."""
+    """A tool: its name, its title for people, what it is for, and what it makes of what it takes; `said` is that as text."""
 
     name: str
+    title: str
     about: str
     takes: type[Struct]
     gives: type
-    call: Callable[[Any, Engine, Admission], Awaitable[Any]]
+    call: Callable[[Any, Engine, Admission, Report], Awaitable[Any]]
     said: Callable[[Any], str]
 
 
-async def search(wanted: Search, engine: Engine, _admission: Admission) -> Found:
-    """Raises as `Engine.search` does."""
-    return Found(await asyncio.to_thread(engine.search, wanted.question, wanted.count, wanted.where))
+async def search(wanted: Search, engine: Engine, admission: Admission, _report: Report) -> Found:
+    """Raises as `searching.found` does."""
+    found = searching.found(engine, admission, wanted.question, wanted.count, wanted.where, judged=wanted.judged)
+    return Found(await found)
 
 
-async def ask(wanted: Ask, engine: Engine, admission: Admission) -> Answer:
+async def ask(wanted: Ask, engine: Engine, admission: Admission, report: Report) -> Answer:
     """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
-    asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where))
+    noting.note_question(wanted.question)
+    turns, progress = history.turns(wanted.history), Progress()
+    asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where, history=turns), Waiting)
+    told: Event | None = None
     try:
-        told = await drained(asking)
+        async for told in asking:
+            if line := progress.line(told):
+                await report(line)
     finally:
         asking.stop()
     assert isinstance(told, Answer)
     return told
 
 
-async def read_document(wanted: ReadDocument, engine: Engine, _admission: Admission) -> Excerpt:
+async def read_document(wanted: ReadDocument, engine: Engine, _admission: Admission, _report: Report) -> Excerpt:
     """Raises NotFound or QuestionError."""
     return await asyncio.to_thread(_read, wanted, engine)
 
@@ -109,6 +126,7 @@ def _read(wanted: ReadDocument, engine: Engine) -> Excerpt:
 TOOLS = (
     Tool(
         "search",
+        "Search the documents",
         "Find the passages of the user's own documents that are nearest to a question or words, in any language. Fast.",
         Search,
         Found,
@@ -117,8 +135,10 @@ TOOLS = (
     ),
     Tool(
         "ask",
+        "Ask the documents",
         "Answer a question from the user's own documents. Each sentence has citations that were verified word for word against "
-        "the document; where the documents do not answer, it says so (`answered` is false). Takes seconds.",
+        "the document; where the documents do not answer, it says so (`answered` is false). A question that leans on `history` "
+        "is made to stand alone, and `understood_as` says how. Takes seconds, and reports its progress.",
         Ask,
         Answer,
         ask,
@@ -126,6 +146,7 @@ TOOLS = (
     ),
     Tool(
         "read_document",
+        "Read a document",
         f"Read the text around a passage or citation: up to {MOST_CHARACTERS} characters of a document.",
         ReadDocument,
         Excerpt,

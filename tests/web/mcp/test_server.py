@@ -1,14 +1,18 @@
 """The tools, called by the SDK's own client over both transports."""
 
+import json
 import os
+import re
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
@@ -38,20 +42,26 @@ def served(engine: Engine) -> Iterator[Served]:
     made.close()
 
 
-def over_stdio(engine: Engine) -> Any:
+def over_stdio(engine: Engine, **more: str) -> Any:
     """A transport to `rag mcp` in a process of its own, over the fakes."""
-    variables = {**os.environ, **environment(engine.settings), "PYTHONPATH": str(ROOT)}
+    variables = {**os.environ, **environment(engine.settings), "PYTHONPATH": str(ROOT), **more}
     command = StdioServerParameters(command=sys.executable, args=["-m", "tests.fake_rag", "mcp"], env=variables, cwd=str(ROOT))
     return stdio_client(command)
 
 
-@pytest.fixture(params=["http", "http of before", "stdio"])
-def client(request: pytest.FixtureRequest, engine: Engine) -> Iterator[Client]:
-    if request.param == "stdio":
-        yield Client(over_stdio(engine))
-        return
+TRANSPORTS = ["http", "http of before", "stdio"]
+
+
+def over(transport: str, engine: Engine, request: pytest.FixtureRequest, **more: str) -> Client:
+    if transport == "stdio":
+        return Client(over_stdio(engine, **more))
     served = request.getfixturevalue("served")
-    yield Client(served.url + "/mcp", mode="auto" if request.param == "http" else "legacy")
+    return Client(served.url + "/mcp", mode="auto" if transport == "http" else "legacy")
+
+
+@pytest.fixture(params=TRANSPORTS)
+def client(request: pytest.FixtureRequest, engine: Engine) -> Client:
+    return over(request.param, engine, request)
 
 
 def text(result: CallToolResult) -> str:
@@ -71,13 +81,26 @@ async def test_the_tools_answer_with_what_they_promise(client: Client, engine: E
     async with client:
         tools = (await client.list_tools()).tools
         assert [tool.name for tool in tools] == ["search", "ask", "read_document"]
-        assert all(tool.annotations and tool.annotations.read_only_hint and tool.output_schema for tool in tools)
+        for listed in tools:
+            assert listed.title
+            assert listed.annotations
+            assert listed.annotations.read_only_hint
+            assert not listed.annotations.open_world_hint
+            assert_is_whole(listed.input_schema)
+            assert_is_whole(listed.output_schema)
 
         answer = await called(client, "ask", question=QUESTION)
         assert answer["answered"]
         citation = Citation(**answer["citations"][0])
         assert verifies(citation, engine.document(citation.document_id))
 
+        before = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
+        understood = await called(client, "ask", question="Apa katanya tentang Venezuela?", history=before)
+        assert "Ashtiani" in understood["understood_as"]
+        assert "Venezuela" in understood["citations"][0]["text"]
+
+        (judged, *_) = (await called(client, "search", question=QUESTION, judged=True))["passages"]
+        assert 0 < judged["confidence"] < 1
         (passage, *_) = (await called(client, "search", question="Venezuela", count=1))["passages"]
         assert "Venezuela" in passage["text"]
         for name in (passage["document_id"], passage["path"]):
@@ -86,7 +109,10 @@ async def test_the_tools_answer_with_what_they_promise(client: Client, engine: E
 
         for tool, arguments, words in (
             ("ask", {"question": ""}, "the question is empty; ask something"),
+            ("ask", {"question": "x", "history": [{"question": "y"}]}, "see its input schema"),
+            ("ask", {"question": "x", "history": before * 21}, "send the last 20"),
             ("search", {"question": "x", "count": 0}, "see its input schema"),
+            ("search", {"question": "", "judged": True}, "the question is empty; ask something"),
             ("search", {"question": "x", "where": "author=me"}, "; "),
             ("search", {"question": "x", "page": 2}, "see its input schema"),
             ("read_document", {"document": "../../etc/passwd"}, "there is no document ../../etc/passwd; take"),
@@ -117,17 +143,55 @@ async def test_a_mistake_of_ours_is_told_without_what_it_says(served: Served, en
     assert "division" not in text(result)
 
 
-async def test_a_client_that_leaves_stops_the_model(served: Served, engine: Engine) -> None:
+def assert_is_whole(schema: dict[str, Any] | None) -> None:
+    """It is a schema of an object, every reference of which leads somewhere, and which describes itself."""
+    assert schema
+    Draft202012Validator.check_schema(schema)
+    assert (schema["type"], bool(schema["description"])) == ("object", True)
+    references = set(re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)))
+    assert references == set(schema["$defs"])
+
+
+async def test_progress_is_reported_to_those_who_want_it(client: Client) -> None:
+    told: list[tuple[float, str]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, message or ""))
+
+    before = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
+    asked = {"question": "Apa katanya tentang Venezuela?", "history": before}
+    async with client:
+        result = await client.call_tool("ask", asked, progress_callback=hear)
+        assert not result.is_error
+    # The SDK's client hands each notification to a task of its own, so the last may come after the result.
+    told.sort()
+    assert [number for number, _ in told] == list(range(1, len(told) + 1))
+    lines = [line for _, line in told]
+    assert lines[0].endswith("passages found")
+    assert lines[1].startswith("understood as: Apa katanya")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_call_that_is_cancelled_stops_the_model(
+    transport: str, engine: Engine, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """The client leaves the call and not the connection, over which it then goes on."""
     engine.models.reader = slow = SlowReader()
-    async with Client(served.url + "/mcp") as client:
-        with anyio.move_on_after(PATIENCE) as scope:
+    left, writing = tmp_path / "left", anyio.Event()
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        if message and "draft" in message:
+            writing.set()
+
+    async with over(transport, engine, request, TOLD_WHEN_LEFT=str(left)) as client:
+        with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as group:
-                group.start_soon(client.call_tool, "ask", {"question": QUESTION})
-                await anyio.to_thread.run_sync(until, lambda: slow.written)
+                group.start_soon(partial(client.call_tool, "ask", {"question": QUESTION}, progress_callback=hear))
+                await writing.wait()
                 group.cancel_scope.cancel()
-        assert not scope.cancelled_caught
-        await anyio.to_thread.run_sync(slow.left.wait, PATIENCE)
-    assert slow.left.is_set()
+            await anyio.to_thread.run_sync(until, lambda: slow.left.is_set() or left.exists())
+        assert slow.written < slow.most
+        assert (await called(client, "search", question="Venezuela", count=1))["passages"]
     until(lambda: not askers())
 
 

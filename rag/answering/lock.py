@@ -10,7 +10,7 @@ from rag import stopping
 _LOOK = 0.1
 
 
-class Turn:
+class ModelLock:
     """One at a time.
 
     Unlike an RLock it may be given back by another thread than took it: a generator that holds it is closed by whoever drops it

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 import pytest
 
 from rag import stopping
-from rag.answering.turn import Turn
+from rag.answering.lock import ModelLock
 from rag.stopping import Stop, Stopped
 
 
-def written(turn: Turn) -> Iterator[int]:
+def written(turn: ModelLock) -> Iterator[int]:
     with turn.taken():
         yield from range(3)
 
 
 def test_a_generator_that_another_thread_closes_gives_its_turn_back() -> None:
-    turn = Turn()
+    turn = ModelLock()
     pieces = written(turn)
     assert next(pieces) == 0
     closing = threading.Thread(target=pieces.close)  # type: ignore[attr-defined]
@@ -24,7 +24,7 @@ def test_a_generator_that_another_thread_closes_gives_its_turn_back() -> None:
 
 
 def test_one_who_waits_goes_when_it_is_stopped() -> None:
-    turn, stop, gone = Turn(), Stop(), threading.Event()
+    turn, stop, gone = ModelLock(), Stop(), threading.Event()
 
     def wait() -> None:
         with stopping.by(stop), pytest.raises(Stopped), turn.taken():
@@ -40,7 +40,7 @@ def test_one_who_waits_goes_when_it_is_stopped() -> None:
 
 
 def test_one_thread_cannot_wait_for_itself() -> None:
-    turn = Turn()
+    turn = ModelLock()
     pieces = written(turn)
     next(pieces)
     with pytest.raises(RuntimeError, match="close it first"):
