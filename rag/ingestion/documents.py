@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag import language
-from rag.errors import SeedError
+from rag.errors import SeedError, SeedTooLarge
 from rag.ingestion import formats, worker
 from rag.ingestion.dates import front_matter_day
 from rag.ingestion.decoding import decode
@@ -139,7 +139,7 @@ def _status(folder: Path, path: str) -> os.stat_result:
 
 
 def _too_large(path: str) -> SeedError:
-    return SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
+    return SeedTooLarge(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
 
 
 def shown(name: str) -> str:
@@ -157,7 +157,7 @@ def parse(seed: Seed) -> Document:
         else:
             said = worker.shared.extract(seed.raw, ending)
     except SeedError as error:
-        raise SeedError(f"{seed.path}: {error.problem}", error.mend) from error
+        raise type(error)(f"{seed.path}: {error.problem}", error.mend) from error
     return Document(
         id=document_id(seed.path),
         path=seed.path,

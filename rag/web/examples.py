@@ -60,7 +60,7 @@ _ANSWER = Answer(
 )
 _REPORT = BuildReport(_SNAPSHOT, (_PATH,), (), (), (), 28, 31, 3, (), 2.6)
 _ITEM = Item(_DOCUMENT, _PATH, "id", "application/pdf", "2026-11-24", 2225, 3, f"/v1/documents/{_DOCUMENT}/original")
-_BROKEN = Problem("urn:rag:SeedError", "SeedError", 422, "rusak.pdf: it is damaged; get it or save it again")
+_BROKEN = Problem("urn:rag:SeedDamaged", "SeedDamaged", 422, "rusak.pdf: it is damaged; get it or save it again")
 _WAITING = Job("57830d158a4f", "index", "waiting", "", 0, 0, None, None)
 _DONE = Job("57830d158a4f", "index", "done", "embedding", 3, 3, _REPORT, None)
 _STATE = SnapshotItem(_SNAPSHOT, "2026-11-24T01:09:09+00:00", 29, 31, serving=True)

@@ -45,7 +45,7 @@ def test_a_build_notes_what_it_could_not_read_also_where_nothing_can_be(tmp_path
     with pytest.raises(SeedError, match="no document"):
         home.build()
     (left,) = unread.read(home.root)
-    assert (left.path, left.is_folder) == ("empty.txt", False)
+    assert (left.path, left.kind, left.is_folder) == ("empty.txt", "SeedEmpty", False)
     assert left.detail.startswith("empty.txt: it is empty; ")
     home.put("a.txt", "Kucing makan ikan.")
     home.build()
