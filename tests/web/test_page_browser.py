@@ -83,6 +83,20 @@ def test_a_citation_opens_the_exact_words(view: Any, article: str) -> None:
     assert lit.evaluate("node => { const r = node.getBoundingClientRect(); return r.top > 0 && r.bottom < innerHeight }")
 
 
+def test_a_document_moves_to_the_cited_words_and_leaves_the_conversation_where_it_is(page_at: Any, article: str) -> None:
+    view = page_at(reduced_motion="reduce")  # else the page still moves when it is looked at
+    for question in ("Siapa juara sepak bola Brasil?", QUESTION):
+        answered(view, question)
+    until(lambda: view.locator(".turn:last-child").evaluate("node => node.getBoundingClientRect().top") < 120)
+    at = view.evaluate("scrollY")
+    view.locator(".citation").click()
+    lit = view.locator("mark.here:focus")
+    lit.wait_for()
+    middle = "node => { const r = node.getBoundingClientRect(); return (r.top + r.bottom) / 2 / innerHeight }"
+    assert 0.3 < lit.evaluate(middle) < 0.8
+    assert view.evaluate("scrollY") == at
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_was_pressed_stays_in_sight_beside_the_document(view: Any, width: int) -> None:
     view.set_viewport_size({"width": width, "height": 844})
