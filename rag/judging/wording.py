@@ -5,7 +5,6 @@ import re
 from rag import text as texts
 from rag.language import detect
 
-
 # "No. 07" is number 7. A zero that is all there is before the decimals stays.
 _LEADING_ZEROS = re.compile(r"^0+(?=\d)")
 
