@@ -175,4 +175,4 @@ def _begin(work: Callable[[], None]) -> None:
         with suppress(RagError):
             work()
 
-    Thread(target=quietly, name=work.__name__, daemon=True).start()
+    Thread(target=quietly, name="opening models", daemon=True).start()
