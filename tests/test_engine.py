@@ -1,6 +1,6 @@
 import gc
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -260,7 +260,7 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
     names = iter([key(b"stored"), key(b"unknown")])
 
     class AskingReader(OverlapReader):
-        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
             engine.models.store.get(next(names))
             return super().answer(question, passages, instruction)
 

@@ -65,6 +65,9 @@ class Metrics:
         self._dropped = Counter(
             "rag_sentences_dropped", "Sentences that nothing supports, and that were not shown", registry=self.registry
         )
+        self._cut = Counter(
+            "rag_answers_cut", "Answers that the model was stopped in before it had ended", registry=self.registry
+        )
         self._hits = Counter("rag_store_hits", "Passages that the model had read before", registry=self.registry)
         self._misses = Counter("rag_store_misses", "Passages that the model had to read", registry=self.registry)
         # What has not happened yet is 0, not absent: then a rate can be taken of it.
@@ -96,6 +99,7 @@ class Metrics:
         outcome = ANSWERED if answer.answered else UNSUPPORTED if answer.dropped else REFUSED
         self.question(outcome)
         self._dropped.inc(len(answer.dropped))
+        self._cut.inc(answer.cut)
         self._hits.inc(answer.receipt.stored)
         self._misses.inc(answer.receipt.read)
 

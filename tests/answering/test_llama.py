@@ -25,7 +25,7 @@ def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -
     before = reader.judge(QUESTION, PASSAGE)
     pieces = reader.answer(QUESTION, [PASSAGE], "Jawab.")
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
 
 

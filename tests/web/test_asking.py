@@ -1,6 +1,6 @@
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import httpx
@@ -170,7 +170,7 @@ class BrokenReader(OverlapReader):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         yield "Menteri "
         raise self.error
 

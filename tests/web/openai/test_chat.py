@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 import httpx
@@ -162,7 +162,7 @@ def test_another_model_does_not_exist(client: openai.OpenAI) -> None:
 
 
 class BrokenReader(OverlapReader):
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         yield "Menteri "
         raise WeightsError("it cannot be read", "set RAG_LLM to another")
 
