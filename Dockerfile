@@ -2,21 +2,24 @@
 # The service, without a compiler. Weights lie in the volume of the cache: fetched once (`rag models fetch`), or baked in with
 #   docker build --build-arg WEIGHTS="multilingual-e5-small-q4 qwen2.5-coder-1.5b-instruct-q4_k_m" --tag rag .
 # after which a new volume begins with them. tests/test_container.py holds this file to what can be checked without an engine.
-ARG PYTHON=3.11.14-slim-bookworm
+ARG PYTHON=3.11.16-slim-bookworm
 
 FROM python:${PYTHON} AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc g++ make \
  && rm -rf /var/lib/apt/lists/*
-# The CPU build of torch: the one of the usual index brings gigabytes of CUDA.
-ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 # llama.cpp for any x86-64 with AVX2, since the image may run on another processor than the one that builds it.
 ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" PIP_DISABLE_PIP_VERSION_CHECK=1
+# Where packages come from, and torch alone: its build of the usual index brings gigabytes of CUDA. Its headers and tests stay behind.
+ARG PIP_INDEX_URL=https://pypi.org/simple
+ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /src
 COPY requirements.lock ./
 RUN python -m venv /opt/rag \
- && /opt/rag/bin/pip install --no-cache-dir --no-binary llama-cpp-python --requirement requirements.lock
+ && /opt/rag/bin/pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX_URL" "$(grep '^torch==' requirements.lock)" \
+ && /opt/rag/bin/pip install --no-cache-dir --no-binary llama-cpp-python --requirement requirements.lock \
+ && rm -r /opt/rag/lib/python3.11/site-packages/torch/include /opt/rag/lib/python3.11/site-packages/torch/test
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY prompts prompts
 COPY rag rag
@@ -25,7 +28,7 @@ RUN /opt/rag/bin/pip install --no-cache-dir --no-deps .
 FROM build AS weights
 ARG WEIGHTS=""
 RUN mkdir -p /weights \
- && if [ -n "$WEIGHTS" ]; then echo "$WEIGHTS" | RAG_CACHE=/weights xargs /opt/rag/bin/rag models fetch; fi
+ && for name in $WEIGHTS; do RAG_CACHE=/weights /opt/rag/bin/rag models fetch "$name" || exit 1; done
 
 FROM python:${PYTHON}
 # hadolint ignore=DL3008

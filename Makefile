@@ -1,6 +1,6 @@
 # make ask Q="..."   install, fetch the weights, index seeds/, answer
 # make test          install, fetch the weights, run every test
-# make check         format, lint, types, layers
+# make check         format, lint, types, layers, Dockerfile
 # make serve         answer over HTTP
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
 # What the user typed, not what make would expand in it.
@@ -32,6 +32,7 @@ check:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 format:
 	@scripts/install dev

@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,6 +28,8 @@ _LEAST_MEMORY = 3e9
 _LEAST_MEMORY_WITHOUT = 1.5e9
 _LEAST_DISK = 1e9
 _PROCESSOR = Path("/proc/cpuinfo")
+# Bytes that a container may have, in both versions of Linux's control groups; "max" or a huge number where it may have all.
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # What makes models fast, as Linux calls it on x86 and on ARM: the instructions that OpenVINO and llama.cpp choose between.
 _INSTRUCTIONS = (
     *("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
@@ -86,11 +89,20 @@ def _disk(folder: Path) -> Finding:
 
 
 def _memory(settings: Settings) -> Finding:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = _memory_bytes(_LIMITS)
     state = f"{total / 1e9:.1f} GB"
     if settings.endpoint:
         return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, mend="use a machine that has 1.5 GB")
     return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
+
+
+def _memory_bytes(limits: Iterable[Path]) -> int:
+    """The memory of this machine, or what a container is limited to."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for limit in limits:
+        with suppress(OSError, ValueError):
+            total = min(total, int(limit.read_text("utf-8")))
+    return total
 
 
 def _processor(described: Path) -> Iterator[Finding]:

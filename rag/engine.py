@@ -73,11 +73,22 @@ class Engine:
 
     def add(self, sources: Sequence[Path]) -> list[str]:
         """Copy documents and folders of documents into the seeds. Raises SeedError or StorageError."""
+        self._require_seeds()
         return adding.add(self.settings.seeds, sources)
 
     def add_bytes(self, raw: bytes, name: str | None) -> str:
         """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
+        self._require_seeds()
         return adding.add_bytes(self.settings.seeds, raw, name)
+
+    def _require_seeds(self) -> None:
+        """That a folder whose documents were indexed is still there, for a disk may not be mounted.
+
+        In a new one the next build would find this document alone, and take all others out. Raises SeedError.
+        """
+        if not self.settings.seeds.is_dir() and self.snapshots():
+            mend = "bring it back or mount its disk; to begin anew, make an empty one"
+            raise SeedError(f"there is no folder {self.settings.seeds}, and the index has its documents", mend)
 
     def remove(self, path: str) -> None:
         """Remove one document from the seeds; the next build drops it from the index. Raises SeedError or StorageError."""

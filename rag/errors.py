@@ -26,8 +26,9 @@ RagError                      exit  HTTP   when
 ├── AnswerChanged                8   500   a replayed answer is not the same
 ├── EndpointError                9   502   the language model's endpoint does not answer as it should
 │   ├── EndpointRefused                    it does not take the request itself, or fails at it
-    ├── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
-└── JobFailed                    1   500   a rebuild of the service ended before it was done
+│   └── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
+├── JobFailed                    1   500   a rebuild of the service ended before it was done
+└── ServiceStopping              1   503   the service is told to end, and a question was not done in time
 """
 
 
@@ -195,3 +196,9 @@ class EndpointUnavailable(EndpointError):
 
 class JobFailed(RagError):
     """A rebuild that the service started ended before it was done."""
+
+
+class ServiceStopping(RagError):
+    """The service is told to end, and the question was not done in the time that is left."""
+
+    status = 503

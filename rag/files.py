@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,7 +43,13 @@ def storage_errors(where: Path) -> Iterator[None]:
         if error.errno not in _STORAGE:
             raise
         problem, mend = _STORAGE[error.errno]
-        raise StorageError(f"{problem} ({error.filename or where})", mend) from error
+        # Of a renaming, what stands in the way is the second.
+        raise StorageError(f"{problem} ({error.filename2 or error.filename or where})", mend) from error
+
+
+def temporary_folder() -> Path:
+    """Where libraries put what they need for a while; `TMPDIR` moves it."""
+    return Path(tempfile.gettempdir())
 
 
 def sha256_file(path: Path) -> str:

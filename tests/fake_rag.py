@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rag.engine
 from rag.cli.main import main
-from tests.conftest import FakeEngine
+from tests.conftest import FakeEngine, FakeModels
 from tests.fakes import SlowReader
 
 
@@ -27,6 +27,6 @@ class TellingReader(SlowReader):
 
 if __name__ == "__main__":
     if told := os.environ.get("TOLD_WHEN_LEFT"):
-        FakeEngine.reader = TellingReader(Path(told))
+        FakeModels.reader = TellingReader(Path(told))
     rag.engine.Engine = FakeEngine  # type: ignore[misc]
     sys.exit(main())

@@ -148,6 +148,20 @@ def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
         assert_one_line(rag("serve", "--host", host, **home), 2, "there are no keys; make one first: rag keys create")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_standard_streams_that_are_closed_a_command_does_what_it_does(closed: str, tmp_path: Path) -> None:
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-W", "error", "-m", "rag", *arguments]
+        home = {**os.environ, "RAG_HOME": str(tmp_path)}
+        return subprocess.run(command, capture_output=True, text=True, env=home, timeout=300, check=False)
+
+    done = run("keys", "create", "laptop")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    refused = run("keys", "revoke", "nobody")
+    # What is wrong is never said on standard output, which is read by programs.
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
 def test_an_unknown_setting_or_model_is_refused(tmp_path: Path) -> None:
     assert_one_line(rag("doctor", RAG_PASAGES="3"), 2, "did you mean RAG_PASSAGES?")
     assert_one_line(rag("models", "fetch", "gpt"), 2, "the catalogue has no model gpt")

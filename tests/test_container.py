@@ -1,8 +1,7 @@
-"""What can be said of the Dockerfile and compose.yaml without an engine: hadolint's rules that matter, and that names fit."""
+"""What can be said of the Dockerfile and compose.yaml without an engine, beside what hadolint says: that they fit the rest."""
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,33 +9,12 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for two calls
 
+from rag.cli.main import _parser
 from rag.settings import PREFIX, Settings
 from rag.web.app import ROUTES
 from rag.weights.catalogue import CATALOGUE
-
-ROOT = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Step:
-    """An instruction with what it says, on one line."""
-
-    kind: str
-    said: str
-
-
-@cache
-def stages() -> list[list[Step]]:
-    """The instructions of each stage; what stands before the first is left out."""
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
-    found: list[list[Step]] = []
-    for line in re.sub(r"\s*\\\n\s*", " ", text).splitlines():
-        kind, _, said = line.strip().partition(" ")
-        if kind == "FROM":
-            found.append([])
-        if kind and found:
-            found[-1].append(Step(kind, said.strip()))
-    return found
+from tests.dockerfile import ROOT, Step, stages
+from tests.in_chroot import Builder
 
 
 def said(kind: str, steps: list[Step]) -> list[str]:
@@ -79,15 +57,22 @@ def test_what_is_copied_is_all_that_the_wheel_is_made_of() -> None:
     assert set(json.loads(packed[1])) <= copied
 
 
-def test_packages_come_without_what_nobody_asked_for_and_leave_no_lists() -> None:
-    installing = [run for run in every("RUN") if "apt-get install" in run]
-    assert len(installing) == 2
-    for run in installing:
-        assert run.startswith("apt-get update && apt-get install --yes --no-install-recommends ")
-        assert "rm -rf /var/lib/apt/lists/*" in run
-    for run in every("RUN"):
-        assert "pip install" not in run or "--no-cache-dir" in run
-        assert not re.search(r"\b(sudo|curl|wget|cd) ", run)
+def test_torch_comes_from_its_own_index_and_from_no_other() -> None:
+    """An index *more* that does not answer is only warned of: pip then takes the build with CUDA from the usual one."""
+    (install,) = [run for run in every("RUN") if "requirements.lock" in run]
+    torch, rest = [command for command in install.split(" && ") if "pip install" in command]
+    assert '--no-deps --index-url "$TORCH_INDEX_URL"' in torch
+    assert torch.endswith("\"$(grep '^torch==' requirements.lock)\"")
+    assert "index" not in rest
+    assert not any("EXTRA_INDEX" in step.said for steps in stages() for step in steps)
+    pinned = re.findall(r"^torch==.*$", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE)
+    # Without +cpu, which names the build and not the version: both that and an own mirror's fit it.
+    assert re.fullmatch(r"torch==\d+\.\d+\.\d+", "\n".join(pinned))
+
+
+def test_all_that_it_says_can_be_carried_out_without_an_engine() -> None:
+    kinds = {step.kind for steps in stages() for step in steps} - {"FROM"}
+    assert {kind for kind in kinds if not hasattr(Builder, f"_{kind.lower()}")} == set()
 
 
 def test_the_image_that_runs_has_no_compiler_and_nobody_is_root_in_it() -> None:
@@ -134,6 +119,13 @@ def test_the_weights_that_the_dockerfile_names_are_in_the_catalogue() -> None:
     assert set(named.split()) <= CATALOGUE.keys()
 
 
+def test_the_commands_that_compose_names_are_those_that_there_are() -> None:
+    commands = re.findall(r"^# .* rag rag (.+?)(?: >|  |$)", (ROOT / "compose.yaml").read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 4
+    for command in commands:
+        _parser().parse_args(command.split())
+
+
 @pytest.mark.parametrize("name", ["rag", "prometheus"])
 def test_a_service_may_write_nothing_and_has_no_rights_to_spare(name: str) -> None:
     service = compose()["services"][name]
@@ -154,11 +146,3 @@ def test_prometheus_asks_where_the_service_answers() -> None:
     for volume in services["prometheus"]["volumes"]:
         source = volume.split(":")[0]
         assert (ROOT / source).is_file() if source.startswith(".") else source in compose()["volumes"]
-
-
-def test_alerts_are_about_what_is_counted() -> None:
-    rules = [rule for group in yaml.safe_load((ROOT / "deploy/alerts.yml").read_text())["groups"] for rule in group["rules"]]
-    told = (ROOT / "rag/web/metrics.py").read_text("utf-8")
-    for rule in rules:
-        for name in re.findall(r"\brag_\w+", rule["expr"]):
-            assert f'"{re.sub("_(total|count)$", "", name)}"' in told, name

@@ -7,7 +7,7 @@ import pytest
 
 from rag import address
 from rag.answering.store import PassageStore, key
-from rag.doctor import _processor, examine
+from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
 from rag.settings import BOTH_JUDGES, Secret, Settings
 from rag.weights import shipped
@@ -83,6 +83,17 @@ def test_what_the_threshold_was_measured_to_do_is_told_of_the_default_alone(engi
     chosen = replace(engine.settings, judge=BOTH_JUDGES, llm=LLM, min_confidence=REFUSING.value)
     assert f"answers under {REFUSING.value} are refused: {REFUSING.precision:.0%} of refusals were right" in judge_of(chosen)
     assert judge_of(replace(chosen, min_confidence=0.2)).endswith("answers under 0.2 are refused")
+
+
+def test_a_container_has_the_memory_that_it_is_limited_to(tmp_path: Path) -> None:
+    machine = _memory_bytes(())
+    assert machine == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    unlimited, huge, limited = tmp_path / "unlimited", tmp_path / "huge", tmp_path / "limited"
+    unlimited.write_text("max\n")
+    huge.write_text("9223372036854771712\n")
+    limited.write_text("268435456\n")
+    assert _memory_bytes([unlimited, huge, tmp_path / "none"]) == machine
+    assert _memory_bytes([unlimited, limited]) == 268435456
 
 
 def test_a_port_that_is_taken_is_found(engine: Engine) -> None:

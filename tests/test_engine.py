@@ -10,7 +10,7 @@ from rag.answering.citations import verifies
 from rag.answering.store import key
 from rag.answering.warming import Warmed
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
-from rag.errors import IndexMismatch, IndexMissing, QuestionError, WeightsError
+from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, QuestionError, SeedError, WeightsError
 from rag.judging import hub
 from rag.judging.hub import HubJudge
 from rag.judging.llm import LlmJudge
@@ -91,6 +91,23 @@ def test_a_new_snapshot_is_served_without_a_restart(engine: Engine) -> None:
     (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
     engine.rebuild(SilentObserver())
     assert engine.search("Gajah Sumatra", 5)[0].text == "Gajah Sumatra hidup di Lampung."
+
+
+def test_into_seeds_that_are_gone_nothing_is_added_for_the_index_would_lose_all_else(engine: Engine, tmp_path: Path) -> None:
+    engine.settings.seeds.rename(tmp_path / "elsewhere")
+    other = tmp_path / "b.txt"
+    other.write_text("Gajah makan daun.")
+    with pytest.raises(SeedError, match="bring it back"):
+        engine.add_bytes(b"Gajah makan daun.", "a.txt")
+    with pytest.raises(SeedError, match="bring it back"):
+        engine.add([other])
+    assert not engine.settings.seeds.exists()
+
+
+def test_a_pointer_that_names_nothing_a_disk_can_have_is_damage(engine: Engine) -> None:
+    (engine.settings.index / "current").write_text("a" * 5000)
+    with pytest.raises(IndexDamaged, match="names no snapshot"):
+        engine.snapshot()
 
 
 def test_a_snapshot_that_is_not_kept_cannot_be_asked(engine: Engine) -> None:

@@ -89,6 +89,12 @@ def test_a_storage_error_names_the_file_that_the_disk_named():
         raise OSError(errno.ENOSPC, "x", "/tempat/berkas")
 
 
+def test_a_storage_error_of_a_renaming_names_what_stands_in_the_way(tmp_path):
+    (tmp_path / "current").mkdir()
+    with pytest.raises(StorageError, match=r"a folder stands where a file should be \(.*/current\); move it away"):
+        write_atomically(tmp_path / "current", "x")
+
+
 def test_a_full_disk_is_a_storage_error():
     with pytest.raises(StorageError, match="the disk is full"), storage_errors(Path("/dev/full")):
         Path("/dev/full").write_text("x")

@@ -30,7 +30,8 @@ from rag.types import Condition, Document
 
 FORMAT = 3
 MANIFEST, SEGMENTS, LEXICAL = "manifest.json", "segments", "lexical"
-_ID = re.compile(r"[0-9A-Za-z-]+")
+# As long as no name of a file may be longer.
+_ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from threading import Condition, Thread
 from typing import Any, Generic, TypeVar, cast
 
 from rag import stopping
-from rag.errors import TooManyQuestions
+from rag.errors import ServiceStopping, TooManyQuestions
 
 # The model reads for one question at a time: a second one in it would wait for its turn.
 AT_ONCE = 1
@@ -37,6 +37,7 @@ class Admission:
         self._at_once, self._most = at_once, at_once + most_waiting
         self._line: list[Asking[Any]] = []
         self._moved = Condition()
+        self._closed = False
 
     @property
     def length(self) -> int:
@@ -51,10 +52,12 @@ class Admission:
     def admit(self, steps: Callable[[], Iterator[T]]) -> "Asking[T]":
         """Start a question, within a running event loop. `steps` gives its events; its first needs no model, and comes at once.
 
-        The caller sees to it that the asking is stopped in the end. Raises TooManyQuestions.
+        The caller sees to it that the asking is stopped in the end. Raises TooManyQuestions or ServiceStopping.
         """
         asking = Asking(self, steps, asyncio.get_running_loop())
         with self._moved:
+            if self._closed:
+                raise _stopping()
             if len(self._line) >= self._most:
                 waiting = f"{len(self._line)} questions are before this one, as many as can wait"
                 raise TooManyQuestions(waiting, f"ask again in {RETRY_AFTER} seconds", RETRY_AFTER)
@@ -67,11 +70,11 @@ class Admission:
         return asking
 
     def close(self) -> None:
-        """Stop all questions."""
+        """Stop all questions, whose askers are told why, and admit none any more."""
         with self._moved:
-            line = list(self._line)
+            self._closed, line = True, list(self._line)
         for asking in line:
-            asking.stop()
+            asking.end(_stopping())
 
     def wait_for_model(self, asking: "Asking[Any]") -> None:
         """Wait until the question is among those that may use the model, or is stopped."""
@@ -104,6 +107,11 @@ class Asking(Generic[T]):
     def stop(self) -> None:
         """Stop the model, whatever it is at. May be called from any thread, and more than once."""
         self._admission.stop(self)
+
+    def end(self, error: Exception) -> None:
+        """Stop it, and raise this to the asker at once: the model may take a while to stop."""
+        self._tell(error)
+        self.stop()
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -139,6 +147,10 @@ class Asking(Generic[T]):
     def _tell(self, value: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._told.put_nowait, value)
+
+
+def _stopping() -> ServiceStopping:
+    return ServiceStopping("the service is stopping", "ask again once it has started anew")
 
 
 async def drained(asking: Asking[T]) -> T | None:

@@ -60,7 +60,7 @@ _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuel
     opt={"scope": READ},
     operation_class=EventStreamToo,
     response_description=EVENTS,
-    responses=problems.documented(400, 413, 429, 502, 503),
+    responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
 async def ask(
     data: Annotated[AskRequest, BodyKwarg(examples=[Example(summary="A question", value=_QUESTION)])],
@@ -87,7 +87,7 @@ async def ask(
     status_code=200,
     summary="Find the passages nearest to a question",
     opt={"scope": READ},
-    responses=problems.documented(400, 413, 429, 502, 503),
+    responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
 async def search(
     data: Annotated[SearchRequest, BodyKwarg(examples=[Example(summary="A search", value={**_QUESTION, "count": 3})])],

@@ -81,7 +81,7 @@ class Removed(Struct, frozen=True):
     sync_to_thread=True,
     summary="The documents of the index",
     opt={"scope": READ},
-    responses=problems.documented(400, 503),
+    responses=problems.documented(400, 503, 507),
 )
 def listed(
     engine: NamedDependency[Engine],
@@ -103,7 +103,7 @@ def listed(
     sync_to_thread=True,
     summary="One document",
     opt={"scope": READ},
-    responses=problems.documented(400, 404, 503),
+    responses=problems.documented(400, 404, 503, 507),
 )
 def one(document_id: _Id, engine: NamedDependency[Engine]) -> Item:
     """What is known of it, and where its file is."""
@@ -116,7 +116,7 @@ def one(document_id: _Id, engine: NamedDependency[Engine]) -> Item:
     sync_to_thread=True,
     summary="A document's text, to which the offsets of citations belong",
     opt={"scope": READ},
-    responses=problems.documented(400, 404, 503),
+    responses=problems.documented(400, 404, 503, 507),
 )
 def text(
     document_id: _Id,
@@ -146,7 +146,7 @@ def text(
     opt={"scope": READ},
     operation_class=Original,
     media_type="application/octet-stream",
-    responses=problems.documented(400, 404, 409, 503),
+    responses=problems.documented(400, 404, 409, 503, 507),
 )
 def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[bytes]:
     """Its bytes, to be saved and never shown: a page of a stranger must not run in the name of this service."""

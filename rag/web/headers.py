@@ -5,7 +5,7 @@ from litestar.types import Message, Scope
 
 # For what is no page: should a browser take an answer, or a stranger's document in it, for one, it loads and runs nothing.
 NOTHING = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-_EVERYWHERE = {
+EVERYWHERE = {
     "Content-Security-Policy": NOTHING,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -22,5 +22,5 @@ async def protect(message: Message, _scope: Scope) -> None:
     """Add the headers to a reply that is about to go, also to one of an error; what a route says itself stays."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
-        for name, value in _EVERYWHERE.items():
+        for name, value in EVERYWHERE.items():
             headers.setdefault(name, value)

@@ -18,8 +18,8 @@ from rag.web.tracing import Traces
 _log = logging.getLogger(__name__)
 # A request that no route takes, and one whose asker had gone before a reply began.
 _NO_ROUTE, _NO_STATUS = "none", 0
-# Characters of a path that the log has.
-_MOST_PATH = 200
+# Characters of a path and of a method that the log has.
+_MOST_PATH, _MOST_METHOD = 200, 20
 
 T = TypeVar("T")
 
@@ -82,7 +82,11 @@ def _route(scope: HTTPScope) -> str:
 def _tell(scope: HTTPScope, seen: _Seen, seconds: float, fields: dict[str, object]) -> None:
     """The line. The path without its query, in which filters may stand."""
     level = logging.WARNING if seen.status >= 500 else logging.INFO
-    told: dict[str, object] = {"method": scope["method"], "path": quote(scope["path"])[:_MOST_PATH], "status": seen.status}
+    told: dict[str, object] = {
+        "method": scope["method"][:_MOST_METHOD],
+        "path": quote(scope["path"])[:_MOST_PATH],
+        "status": seen.status,
+    }
     told["seconds"] = round(seconds, 4)
     if seen.hung_up:
         told["hung_up"] = True

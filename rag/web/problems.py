@@ -15,10 +15,14 @@ from rag.errors import KeyRefused, RagError, TooManyRequests, TooSlow
 from rag.web import noting
 
 _log = logging.getLogger(__name__)
-_MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = "application/problem+json"
 _UNFORESEEN = "urn:rag:InternalError"
 _INSTANCE = "urn:rag:request:5f0c1d2e3a4b5c6d"
 _SEE = "see /schema for what is expected"
+# What mends an error of the framework, where the schema does not say it.
+_MENDS = {413: "send less at once", 503: "ask again in a while"}
+# Characters of what the framework says, which quotes addresses and names of fields as they came.
+_MOST_SAID, _MOST_REASONS = 300, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,9 @@ def of(error: Exception, instance: str | None = None) -> Problem:
 
     One that nobody foresaw is told without what it says, and logged by the caller.
     """
-    title, status, detail = _told(error)
+    title, status, told = _told(error)
+    # One line that a terminal shows as it is, also where names from outside stand in it.
+    detail = "".join(sign if sign.isprintable() else " " for sign in told)
     request = noting.request_id()
     where = instance or (f"urn:rag:request:{request}" if request else "")
     return Problem(f"urn:rag:{title}", title, status, detail, where)
@@ -49,9 +55,12 @@ def _told(error: Exception) -> tuple[str, int, str]:
     if isinstance(error, HTTPException):
         # By the status, not by the framework's class: a type is for programs to know again.
         name = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
-        return name, error.status_code, "; ".join((error.detail, *_reasons(error), _SEE))
-    if isinstance(error, UnicodeDecodeError | RecursionError):
+        said = "; ".join((error.detail[:_MOST_SAID], *_reasons(error)[:_MOST_REASONS]))
+        return name, error.status_code, f"{said}; {_MENDS.get(error.status_code, _SEE)}"
+    if isinstance(error, UnicodeDecodeError):
         return "BadRequest", 400, f"the request is no JSON in UTF-8; {_SEE}"
+    if isinstance(error, RecursionError):
+        return "BadRequest", 400, f"the request is nested too deeply; {_SEE}"
     return "InternalError", 500, "a mistake in rag itself; see the log of `rag serve`, and please report it"
 
 
@@ -60,10 +69,10 @@ def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem
     problem = of(error)
     noting.note(problem=problem.title)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
-    return Response(problem, status_code=problem.status, media_type=_MEDIA_TYPE, headers=_headers(error))
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers(error))
 
 
-def _headers(error: Exception) -> dict[str, str]:
+def headers(error: Exception) -> dict[str, str]:
     """What the status wants to be told beside the problem: when to come back, or which methods there are."""
     match error:
         case TooManyRequests():
@@ -98,12 +107,12 @@ def _spec(status: int) -> ResponseSpec:
     value = {"type": f"urn:rag:{title}", "title": title, "status": status, "detail": detail, "instance": _INSTANCE}
     example = Example(summary=title, value=value)
     description = HTTPStatus(status).phrase
-    return ResponseSpec(Problem, description=description, media_type=_MEDIA_TYPE, generate_examples=False, examples=[example])
+    return ResponseSpec(Problem, description=description, media_type=MEDIA_TYPE, generate_examples=False, examples=[example])
 
 
 def _reasons(error: HTTPException) -> list[str]:
     extra = error.extra if isinstance(error.extra, list) else []
-    return [f"{e['key']}: {e['message']}" for e in extra if isinstance(e, dict) and {"key", "message"} <= e.keys()]
+    return [f"{e['key']}: {e['message']}"[:_MOST_SAID] for e in extra if isinstance(e, dict) and {"key", "message"} <= e.keys()]
 
 
 # What is said before a route that asks for a key sees anything of the request.

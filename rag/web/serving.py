@@ -1,7 +1,9 @@
 """Runs the application on an address of this machine. With `connections.py` the only importer of uvicorn."""
 
+import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +16,14 @@ from rag.errors import QuestionError
 from rag.keys import Keys
 from rag.settings import Settings
 from rag.web import logs, origins, tracing
+from rag.web.admission import Admission
 from rag.web.app import create
 from rag.web.connections import Impatient
 
 _log = logging.getLogger(__name__)
-# Seconds that questions under way get when the service is stopped.
-_GRACE = 5
+# Seconds that questions under way get when the service is stopped, and those that their askers then get to be told.
+GRACE = 4
+_TELLING = 1
 
 
 def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
@@ -31,19 +35,25 @@ def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
     settings = engine.settings
     require_keys(settings)
     engine.snapshot()
-    app = create(engine, traces=tracing.open_configured(os.environ))
+    admission = Admission()
+    app = create(engine, admission=admission, traces=tracing.open_configured(os.environ))
     sockets = address.listen(settings.host, settings.port)
     say(openness(settings))
     logs.configure(settings, sys.stderr)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
-    uvicorn.Server(configured(app)).run(sockets=sockets)
+    Server(configured(app), admission).run(sockets=sockets)
 
 
 def configured(app: Any) -> uvicorn.Config:
     """How uvicorn serves the application. Requests have lines of ours; of uvicorn's own only warnings are told."""
     return uvicorn.Config(
-        app, http=Impatient, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=_GRACE
+        app,
+        http=Impatient,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE + _TELLING,
     )
 
 
@@ -60,3 +70,19 @@ def openness(settings: Settings) -> str:
         return "a key is needed (`rag keys list`)"
     others = "for other machines make a key (`rag keys create NAME`) and set --host"
     return f"there are no keys: whoever uses this machine may use the service, and nobody else; {others}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which itself cuts off in the middle what is not done when it is told to end."""
+
+    def __init__(self, config: uvicorn.Config, admission: Admission) -> None:
+        super().__init__(config)
+        self._admission = admission
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: questions get a while, then their askers are told, as of any other problem."""
+        late = asyncio.get_running_loop().call_later(GRACE, self._admission.close)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            late.cancel()

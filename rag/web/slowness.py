@@ -5,7 +5,7 @@ import asyncio
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 
-from rag.errors import TooSlow
+from rag.errors import QuestionError, TooSlow
 
 # A body has so many seconds, and one more for each so many bytes that came: a slow line may take long, if it goes on.
 GRACE, BYTES_A_SECOND = 20.0, 10_000
@@ -29,7 +29,7 @@ class Arriving:
         self._whole = False
 
     async def __call__(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        """The next message. Raises TooSlow."""
+        """The next message. Raises TooSlow, or QuestionError where the sender is gone, which litestar calls our mistake."""
         if self._whole:
             return await self._receive()
         self._until = self._until or asyncio.get_running_loop().time() + GRACE
@@ -42,4 +42,6 @@ class Arriving:
         if message["type"] == "http.request":
             self._until += len(message["body"]) / BYTES_A_SECOND
             self._whole = not message["more_body"]
+        elif message["type"] == "http.disconnect":
+            raise QuestionError("the connection was closed before the body of the request was whole", "send it again")
         return message

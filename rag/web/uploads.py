@@ -9,9 +9,10 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 
 from rag.engine import Engine
-from rag.errors import QuestionError, SeedError, TooLarge
+from rag.errors import QuestionError, SeedError
+from rag.files import storage_errors, temporary_folder
 from rag.ingestion import adding
-from rag.web import jobs, problems
+from rag.web import forms, jobs, problems
 from rag.web.access import INGEST
 from rag.web.described import Upload
 from rag.web.rebuilding import Rebuilds
@@ -40,20 +41,19 @@ async def upload(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
 ) -> Added:
     """One file or several, each at most 50 MB; one that has the name of a document takes its place."""
-    form = await request.form()
+    # What is larger than a megabyte waits on the disk until it is whole.
+    with storage_errors(temporary_folder()):
+        files = await forms.files(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
     try:
-        added = await sync_to_thread(_add, list(form.values()), engine)
+        added = await sync_to_thread(_add, files, engine)
     finally:
-        await form.close()
+        await forms.close(files)
     return Added(added, jobs.shown(rebuilds.start()))
 
 
-def _add(parts: list[object], engine: Engine) -> list[str]:
-    files = [part for part in parts if isinstance(part, UploadFile)]
-    if not files or len(files) < len(parts):
-        raise QuestionError("the body is no form of files", "send multipart/form-data, one part with a file name for each")
-    if len(files) > MOST_FILES:
-        raise TooLarge(f"{len(files)} files were sent at once", f"send at most {MOST_FILES}")
+def _add(files: list[UploadFile], engine: Engine) -> list[str]:
+    if not files:
+        raise QuestionError("the form has no file", "send at least one")
     for file in files:
         _require_document(file)
     names = [engine.add_bytes(file.file.read(), file.filename) for file in files]
@@ -61,11 +61,9 @@ def _add(parts: list[object], engine: Engine) -> list[str]:
 
 
 def _require_document(file: UploadFile) -> None:
-    """Raises SeedError or TooLarge."""
+    """Raises SeedError."""
     adding.require_name(file.filename)
     size = file.file.seek(0, 2)
     file.file.seek(0)
     if not size:
         raise SeedError(f"{file.filename} is empty", "send a document that says something")
-    if size > MOST_FILE_BYTES:
-        raise TooLarge(f"{file.filename} is larger than {MOST_FILE_BYTES / 1e6:.0f} MB", "split it")

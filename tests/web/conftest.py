@@ -78,8 +78,8 @@ def assert_problem(reply: httpx.Response, status: int, *words: str) -> None:
 class Served:
     """The application, listening on a port of this machine."""
 
-    def __init__(self, app: Litestar) -> None:
-        self.server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    def __init__(self, app: Litestar, server: Callable[[uvicorn.Config], uvicorn.Server] = uvicorn.Server) -> None:
+        self.server = server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
         self._thread = threading.Thread(target=self.server.run)
         self._thread.start()
         until(lambda: self.server.started)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from rag import stopping
-from rag.errors import QuestionError, TooManyQuestions
+from rag.errors import QuestionError, ServiceStopping, TooManyQuestions
 from rag.web.admission import RETRY_AFTER, Admission, Asking
 from tests.web.conftest import askers, until
 
@@ -171,6 +171,24 @@ def test_one_that_is_stopped_while_it_waits_never_meets_the_model() -> None:
         assert [step async for step in asking] == []
         assert steps.taken == []
         before.going.set()
+
+    run(test)
+
+
+def test_when_it_is_closed_every_asker_is_told_and_nobody_is_admitted() -> None:
+    async def test() -> None:
+        admission, every = Admission(), [Steps(), Steps()]
+        askings = [admission.admit(steps) for steps in every]
+        assert [await first(asking) for asking in askings] == [0, 0]
+        await true(lambda: every[0].taken)
+        assert await first(askings[0]) == 1
+        admission.close()
+        for asking in askings:  # at once: the first is within a step, and the second would only be woken
+            with pytest.raises(ServiceStopping, match="ask again"):
+                await first(asking)
+        with pytest.raises(ServiceStopping, match="ask again"):
+            admission.admit(Steps())
+        every[0].going.set()
 
     run(test)
 

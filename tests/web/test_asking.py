@@ -1,3 +1,4 @@
+import gzip
 import json
 import socket
 from collections.abc import Generator, Iterator, Sequence
@@ -148,10 +149,28 @@ def test_a_bad_request_is_a_problem_that_says_what_mends_it(client: TestClient[A
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"\xff\xfe", b"null", b'{"question": "\xff"}', b"[" * 10_000, b'{"question": "apa \\ud800"}', b""],
+    [
+        b"",
+        b"{",
+        b"null",
+        b"\xff\xfe",
+        b'{"question": "\xff"}',
+        b'{"question": "apa \\ud800"}',
+        b'{"question": "apa \xed\xa0\x80"}',
+        b'{"question": "apa \x00"}',
+        b'{"question": NaN}',
+        b'\xef\xbb\xbf{"question": "apa"}',
+        '{"question": "apa"}'.encode("utf-16"),
+        gzip.compress(b'{"question": "apa"}', mtime=0),
+        b"[" * 100_000,
+        b'{"where": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"' + b"k" * 500_000 + b'": 1}',
+    ],
 )
 def test_a_body_that_is_no_json_is_a_problem(client: TestClient[Any], raw: bytes) -> None:
-    assert_problem(client.post(ASK, content=raw, headers={"content-type": "application/json"}), 400)
+    reply = client.post(ASK, content=raw, headers={"content-type": "application/json"})
+    assert_problem(reply, 400)
+    assert len(reply.content) < 1000
 
 
 def test_a_question_of_megabytes_is_refused(client: TestClient[Any]) -> None:

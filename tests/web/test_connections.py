@@ -4,17 +4,24 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 
 from rag import address
 from rag.web import connections
 from rag.web.serving import configured
-from tests.web.conftest import PATIENCE, until
+from tests.web.conftest import PATIENCE, assert_problem, until
+
+# Far more than the system keeps for a client that does not read.
+MUCH = 50_000_000
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
+    if scope["type"] == "http" and scope["path"] == "/much":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(MUCH)})
+    elif scope["type"] == "http":
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
@@ -23,6 +30,7 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """Where an application is served that answers anything, to those who say at once what they want."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 2.0)
+    monkeypatch.setattr(connections, "READ_SECONDS", 1.0)
     server = uvicorn.Server(configured(_nothing))
     server.config.timeout_keep_alive = 3
     sockets = address.listen("127.0.0.1", 0)
@@ -84,4 +92,76 @@ def test_where_all_are_at_work_one_too_many_is_told_so(hasty: tuple[str, int], m
     head, _, problem = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: 10" in head
-    assert json.loads(problem)["detail"].endswith("; ask again in 10 seconds")
+    assert json.loads(problem)["detail"].endswith("; ask again in a while")
+
+
+def _all(connection: socket.socket) -> bytes:
+    """What comes until the end."""
+    return b"".join(iter(lambda: connection.recv(100_000), b""))
+
+
+def _until_hung_up(connection: socket.socket, sent: bytes) -> None:
+    """Send it again and again, until that fails."""
+    for _ in range(PATIENCE * 10):
+        try:
+            connection.sendall(sent)
+        except OSError:
+            return
+        threading.Event().wait(0.1)
+    raise AssertionError("it is still open")
+
+
+def test_whoever_sends_on_what_nobody_reads_is_hung_up_on(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 1000000\r\n\r\n"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+        _until_hung_up(connection, b"x")
+
+
+def test_whoever_does_not_read_is_hung_up_on(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/much "))
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        _until_hung_up(connection, GET)
+
+
+def test_whoever_reads_slowly_gets_everything(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/much ").replace(b"Host", b"Connection: close\r\nHost"))
+        got = 0
+        while piece := connection.recv(1_000_000):
+            got += len(piece)
+            threading.Event().wait(0.02)
+        assert got > MUCH
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + bytes(190),  # the beginning of TLS
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: \x00\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_told_so_in_a_problem(hasty: tuple[str, int], sent: bytes) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(sent)
+        head, _, body = _all(connection).partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert "default-src 'none'" in {name.lower(): value for name, value in headers.items()}["content-security-policy"]
+    assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "is no HTTP/1.1")
+
+
+def test_what_is_no_http_after_a_reply_ends_the_connection(hasty: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 204")
+        connection.sendall(b"no size\r\n")
+        assert connection.recv(1000) == b""
+    assert [record.message for record in caplog.records if record.exc_info] == []

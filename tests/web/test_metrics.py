@@ -3,11 +3,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for one call
 from litestar.testing import TestClient
 
 from rag.engine import Engine, whole
 from rag.web.metrics import Metrics
 from rag.web.rebuilding import Rebuilds
+from tests.dockerfile import ROOT
 from tests.web.conftest import QUESTION, until
 
 
@@ -93,3 +95,20 @@ def test_passages_that_were_read_before_are_counted_by_the_receipts(client: Test
     get = counted.registry.get_sample_value
     assert (get("rag_store_hits_total"), get("rag_store_misses_total")) == (1, 2)
     assert values(client)["rag_store_hits_total"] == 0
+
+
+def test_alerts_are_about_what_is_counted(client: TestClient[Any]) -> None:
+    client.get("/health")
+    series = {name.partition("{")[0]: name for name in values(client)}
+    groups = yaml.safe_load((ROOT / "deploy/alerts.yml").read_text("utf-8"))["groups"]
+    selectors = [
+        found for group in groups for rule in group["rules"] for found in re.findall(r"\b(rag_\w+)(?:{(\w+))?", rule["expr"])
+    ]
+    assert len(selectors) >= 4
+    for name, label in selectors:
+        assert f"{label}=" in series[name] if label else name in series
+
+
+def test_the_outcomes_that_alerts_wait_for_are_counted_from_the_start(client: TestClient[Any]) -> None:
+    """Of a series that appears with its first count, nothing has increased."""
+    assert values(client)['rag_rebuilds_total{state="failed"}'] == 0

@@ -4,7 +4,7 @@ import pytest
 from litestar.exceptions import HTTPException
 
 from rag import errors
-from rag.errors import RagError, TooManyRequests
+from rag.errors import NotFound, RagError, TooManyRequests
 from rag.web import problems
 from tests.test_docs import _tree
 
@@ -23,8 +23,20 @@ def test_an_error_of_the_framework_is_named_by_its_status() -> None:
         "urn:rag:RequestEntityTooLarge",
         "RequestEntityTooLarge",
         413,
-        "no; count: is too large; see /schema for what is expected",
+        "no; count: is too large; send less at once",
     )
+
+
+def test_what_came_from_outside_is_told_in_one_line_of_bounded_length() -> None:
+    told = problems.of(NotFound("there is no document a\nb\x1b[2J\u202ec", "choose one")).detail
+    assert told == "there is no document a b [2J c; choose one"
+    reasons: list[Any] = [{"key": "k" * 10_000, "message": "is unknown"}] * 1000
+    assert len(problems.of(HTTPException("x" * 10_000, status_code=400, extra=reasons)).detail) < 4000
+
+
+def test_json_that_cannot_be_read_is_said_to_be_that() -> None:
+    assert problems.of(RecursionError()).detail.startswith("the request is nested too deeply; ")
+    assert problems.of(UnicodeDecodeError("utf-8", b"", 0, 1, "x")).detail.startswith("the request is no JSON in UTF-8; ")
 
 
 def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:

@@ -1,12 +1,19 @@
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from rag.engine import Engine
 from rag.errors import IndexMissing, QuestionError, StorageError
 from rag.keys import Keys
-from rag.web.serving import openness, require_keys, serve
+from rag.web import serving
+from rag.web.admission import Admission
+from rag.web.app import create
+from rag.web.serving import Server, openness, require_keys, serve
+from tests.fakes import StuckReader
+from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
 
 
 def test_an_address_that_is_taken_is_told(engine: Engine) -> None:
@@ -39,3 +46,24 @@ def test_it_says_who_can_use_it(engine: Engine) -> None:
     assert "whoever uses this machine may use the service, and nobody else" in openness(engine.settings)
     Keys(engine.settings.keys).create("laptop", "read")
     assert openness(engine.settings).startswith("a key is needed")
+
+
+def test_who_has_no_answer_when_it_is_stopped_is_told_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "GRACE", 0.1)
+    engine.models.reader = stuck = StuckReader()
+    admission = Admission()
+    made = Served(create(engine, admission=admission), lambda config: Server(config, admission))
+
+    def asked(accepted: str) -> httpx.Response:
+        return httpx.post(f"{made.url}/v1/ask", json={"question": QUESTION}, headers={"Accept": accepted}, timeout=PATIENCE)
+
+    with ThreadPoolExecutor(2) as pool:
+        streamed = pool.submit(asked, "text/event-stream")
+        assert stuck.working.wait(PATIENCE)
+        waiting = pool.submit(asked, "application/json")
+        until(lambda: admission.length == 2)
+        made.close()
+        assert [kind for kind, _ in events(streamed.result().text)][-1] == "error"
+        assert "ServiceStopping" in events(streamed.result().text)[-1][1]
+        assert_problem(waiting.result(), 503, "the service is stopping")
+    until(lambda: not askers())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rag.engine import Engine
-from rag.errors import TooSlow
+from rag.errors import QuestionError, TooSlow
 from rag.settings import Settings
 from rag.web import slowness
 from rag.web.app import create
@@ -52,6 +52,16 @@ def test_what_came_gives_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
         await request()
         assert first is not None
         assert request._until == pytest.approx(first + 1)
+
+    asyncio.run(read())
+
+
+def test_whoever_hangs_up_before_the_body_is_whole_has_made_the_mistake() -> None:
+    async def read() -> None:
+        request = arriving([body(b"{", more=True), {"type": "http.disconnect"}])
+        await request()
+        with pytest.raises(QuestionError, match="closed before the body of the request was whole; send it again"):
+            await request()
 
     asyncio.run(read())
 

@@ -1,3 +1,5 @@
+import errno
+import tempfile
 import threading
 from typing import Any
 
@@ -114,3 +116,17 @@ def test_limits_are_told(idle: TestClient[Any], engine: Engine, monkeypatch: pyt
 )
 def test_a_body_that_is_no_form_of_files_is_a_problem(idle: TestClient[Any], content_type: str, raw: bytes) -> None:
     assert_problem(idle.post("/v1/documents", content=raw, headers={"content-type": content_type}), 400)
+
+
+# Litestar leaves the file to the garbage collector where the form did not become whole.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_temporary_folder_without_room_is_told_as_such(
+    idle: TestClient[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rollover(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+    reply = idle.post("/v1/documents", files=files(("besar.txt", b"Gajah makan daun. " * 100_000)))
+    assert_problem(reply, 507, "the disk is full", tempfile.gettempdir())
+    assert names(engine) == []

@@ -37,7 +37,7 @@ _DESCRIPTION = (
     operation_class=EventStreamToo,
     response_description=_DESCRIPTION,
     exception_handlers=failures.HANDLERS,
-    responses=failures.documented(400, 404, 413, 429, 502, 503),
+    responses=failures.documented(400, 404, 413, 429, 502, 503, 507),
 )
 async def complete(
     data: Annotated[ChatRequest, BodyKwarg(examples=[Example(summary="A question", value=_EXAMPLE)])],

@@ -70,7 +70,7 @@ class Embeddings(Struct, frozen=True):
     summary="Vectors of texts, as OpenAI gives them",
     opt={"scope": READ},
     exception_handlers=failures.HANDLERS,
-    responses=failures.documented(400, 404, 413, 503),
+    responses=failures.documented(400, 404, 413, 503, 507),
 )
 def embed(
     data: Annotated[EmbeddingRequest, BodyKwarg(examples=[Example(summary="A text", value=_EXAMPLE)])],
