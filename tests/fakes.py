@@ -173,6 +173,16 @@ class ScriptedReader:
         return "".join(self.pieces)
 
 
+def drained(pieces: Generator[str, None, bool]) -> tuple[str, bool]:
+    """All pieces, and what the generator returns."""
+    written = ""
+    while True:
+        try:
+            written += next(pieces)
+        except StopIteration as ended:
+            return written, ended.value
+
+
 def _long_words(text: str) -> set[str]:
     return {word for word in _WORD.findall(text.casefold()) if len(word) > 3}
 
