@@ -9,6 +9,7 @@ import io
 import lzma
 from array import array
 from collections.abc import Collection
+from zipfile import ZipFile
 
 import numpy as np
 from py3langid import langid
@@ -33,15 +34,17 @@ class _Known:
 
     @once
     def identifier(self) -> langid.LanguageIdentifier:
-        """Its own model, unpacked in one piece.
+        """Its own model, unpacked in large pieces.
 
-        As it unpacks it, it asks for the interpreter's lock some 700 times, and beside other threads waits for it as often.
+        As it unpacks it, it lets go of the interpreter's lock some 1000 times, and beside other threads waits for it as often.
         """
         packed = (langid.MODEL_DIR / langid.MODEL_FILE).read_bytes()
-        with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as made:
-            moves, rows = (array(made[name].dtype.char, made[name].tobytes()) for name in ("nextmove", "nextmove_row"))
-            features = made["out_feat"].tolist()
-            return langid.LanguageIdentifier(made["ptc"], made["pc"], made["classes"].tolist(), moves, features, tk_row=rows)
+        with ZipFile(io.BytesIO(lzma.decompress(packed))) as archive:
+            made = {name: np.load(io.BytesIO(archive.read(name))) for name in archive.namelist()}
+        moves, rows = (array(made[name].dtype.char, made[name].tobytes()) for name in ("nextmove.npy", "nextmove_row.npy"))
+        return langid.LanguageIdentifier(
+            made["ptc.npy"], made["pc.npy"], made["classes.npy"].tolist(), moves, made["out_feat.npy"].tolist(), tk_row=rows
+        )
 
 
 _KNOWN = _Known()

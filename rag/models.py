@@ -1,5 +1,6 @@
 """The models of the settings: each is opened when it is first needed, or ahead, and then serves every thread."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -37,17 +38,20 @@ class Models:
         self.weights = WeightCache(settings.cache)
 
     def open_ahead(self) -> None:
-        """Begin to open what a question takes, in the order in which it takes it; returns at once."""
-        for work in (language.load, self._open_all):
-            Thread(target=work, name=work.__name__, daemon=True).start()
+        """Begin to open what a question takes, and return at once. What cannot be opened is told to whose question needs it."""
+        _begin(language.load)
+        _begin(self._open_embedder)
 
-    def _open_all(self) -> None:
-        # Whatever cannot be opened is told to the one whose question needs it.
-        with suppress(RagError):
-            self.embedder.embed_queries(["?"])  # as the next line, for it to be compiled
-            if self.support_check:
-                self.support_check.supports([("?", "?")])
-            _ = (self.judge, self.reader)
+    def _open_embedder(self) -> None:
+        _ = self.embedder
+        _begin(self._open_reader)  # beside the judge, and not before: a search does without both
+        self.embedder.embed_queries(["?"])  # as in the judge's case, for it to be compiled
+        if self.support_check:
+            self.support_check.supports([("?", "?")])
+        _ = self.judge
+
+    def _open_reader(self) -> None:
+        _ = self.reader
 
     def require_weights(self) -> None:
         """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
@@ -157,3 +161,13 @@ class Models:
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,
         )
+
+
+def _begin(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own, which no exit waits for."""
+
+    def quietly() -> None:
+        with suppress(RagError):
+            work()
+
+    Thread(target=quietly, name=work.__name__, daemon=True).start()

@@ -28,12 +28,13 @@ class HeldPassages:
     """Passages in `context`, which has room for `room` cells."""
 
     def __init__(self, context: Context, prefix: Sequence[int], *, digest: str, store: PassageStore, room: int) -> None:
-        """Read the prefix. `digest` is that of the weights."""
+        """Read the prefix, where the store has it not. `digest` is that of the weights."""
         self.store, self.room = store, room
-        self._context, self._prefix = context, prefix
-        self._made_by = (digest.encode(), *context.made_by, _as_bytes(prefix))
+        self._context, self._made_by = context, (digest.encode(), *context.made_by)
         self._held: OrderedDict[str, Held] = OrderedDict()
-        context.read(_PREFIX, 0, prefix)
+        self._prefix: Sequence[int] = ()
+        self._fill(_PREFIX, prefix)
+        self._prefix = prefix
 
     def room_for(self, more: int) -> int:
         """The tokens that a passage may have where `more` follow it."""
@@ -76,7 +77,7 @@ class HeldPassages:
 
     def key(self, tokens: Sequence[int]) -> str:
         """Under which the store has the state of these tokens."""
-        return key(*self._made_by, _as_bytes(tokens))
+        return key(*self._made_by, _as_bytes(self._prefix), _as_bytes(tokens))
 
     def state(self, held: Held) -> bytes:
         """A passage's own cells, without those of the prefix."""
@@ -96,7 +97,7 @@ class HeldPassages:
         return min(set(range(1, SEQUENCES)) - {held.sequence for held in self._held.values()})
 
     def _fill(self, sequence: int, tokens: Sequence[int]) -> None:
-        """Prefix and passage into an empty sequence: from the store, else by reading, and then the store has it."""
+        """Prefix and tokens into an empty sequence: from the store, else by reading, and then the store has them."""
         name = self.key(tokens)
         state = self.store.get(name)
         if state is not None:
