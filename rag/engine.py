@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from rag import __version__, language
+from rag import __version__, language, stopping
 from rag.answering import answer as answering
 from rag.answering import follow_up, warming
 from rag.answering.tools import Tools
@@ -200,12 +200,13 @@ class Engine:
     def _loading_reader(self) -> Callable[[], Reader]:
         """Gives the language model once it is loaded.
 
-        Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal.
+        Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal. It
+        is read to its end also where whoever waits for it is stopped: the next question needs it.
         """
         loading = ThreadPoolExecutor(1)
         reader = loading.submit(lambda: self.models.reader)
         loading.shutdown(wait=False)
-        return reader.result
+        return lambda: stopping.result(reader)
 
     def _understood(
         self,

@@ -5,6 +5,8 @@ from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rag import stopping
+
 T = TypeVar("T")
 
 
@@ -18,8 +20,11 @@ class once(cached_property[T]):  # noqa: N801  # a decorator, as `cached_propert
     if not TYPE_CHECKING:  # its types are those of `cached_property`
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
-            """The value; the first to ask computes it."""
+            """The value; the first to ask computes it. Who waits for that may be stopped, and raises Stopped."""
             if instance is None or self.attrname in vars(instance):
                 return super().__get__(instance, owner)
-            with self._one:
+            stopping.acquire(self._one)
+            try:
                 return super().__get__(instance, owner)
+            finally:
+                self._one.release()

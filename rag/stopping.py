@@ -6,9 +6,15 @@ stop stand generators, a judge and its protocol, none of which has a say in it.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import RLock
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+# Seconds after which one who waits looks whether it is still wanted.
+_LOOK = 0.1
 
 
 class Stopped(Exception):
@@ -72,3 +78,23 @@ def by(stop: Stop) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+class Lock(Protocol):
+    """One of `threading`."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as it is there
+        """Take it; whether that went well."""
+
+
+def acquire(lock: Lock) -> None:
+    """Take the lock once it is free. Raises Stopped where the work of this thread is to stop before."""
+    while not lock.acquire(timeout=_LOOK):
+        current().check()
+
+
+def result(future: Future[T]) -> T:
+    """What the future comes to; raises what it does, and Stopped where the work of this thread is to stop before."""
+    while wait([future], timeout=_LOOK).not_done:
+        current().check()
+    return future.result()

@@ -114,6 +114,8 @@ _LINE = re.compile(r"[^\r\n\x0b\x0c\x85\u2028\u2029]+")
 # goes on; and its binding refuses half a surrogate pair, which a question in JSON can carry.
 _BREAK_OR_HALF = re.compile(r"[\r\n\x0b\x0c\x85\u2028\u2029\ud800-\udfff]")
 _HALF = re.compile(r"[\ud800-\udfff]")
+# What ends a sentence, and not only a clause; signs that close may follow it.
+_ENDED = re.compile(r"""[.!?…。！？｡।؟۔]["'”’»)\]」』）]*$""")
 # Enough to see the last word of a sentence: a search of all of it made a list of a million initials quadratic.
 _LOOK_BACK = 32
 # A line this long that ends without punctuation was wrapped by a program, not ended by a person (titles are shorter).
@@ -228,6 +230,11 @@ def sentences(text: str, language: str) -> list[Span]:
                 found.append(span)
             start = end
     return found
+
+
+def is_ended(sentence: str) -> bool:
+    """Whether it ends in the mark of a sentence, and not in that of an abbreviation. Where none are written, none ends."""
+    return bool(_ENDED.search(sentence)) and not _goes_on(sentence[-_LOOK_BACK:], "")
 
 
 def _goes_on(before: str, after: str) -> bool:

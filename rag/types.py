@@ -5,7 +5,7 @@ changed; of other formats the text that was extracted from them, as the snapshot
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -189,7 +189,8 @@ class Answer:
     are the words of the best passage that answer; None where the judge marks none, and where nothing answers. `dropped` are
     sentences that were written and are not shown, for nothing supports them; `note` says so to a person, or that some are shown
     all the same, with a mark. `understood_as` is what was answered in the place of a `question` that leaned on the conversation
-    before it; empty where it stands alone.
+    before it; empty where it stands alone. `cut` is whether the model was stopped before it had ended, mostly by
+    RAG_ANSWER_TOKENS: then the sentence it was at is left out or, where it is the only one, ends in `…`, and `note` says so.
     """
 
     question: str
@@ -205,6 +206,7 @@ class Answer:
     dropped: tuple[str, ...] = ()
     note: str = ""
     understood_as: str = ""
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,8 +297,11 @@ class Reader(Protocol):
     def judge(self, question: str, passage: str) -> float:
         """Log-odds that the passage answers the question."""
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
-        """The answer from these passages alone, one at least, piece by piece. `instruction` names the language."""
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
+        """The answer from these passages alone, one at least, piece by piece. `instruction` names the language.
+
+        Returns whether it is cut: there was more to come.
+        """
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """The last question of a conversation, in words that need none of it. `language` is a name."""

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import rag.engine
@@ -18,9 +18,9 @@ class TellingReader(SlowReader):
         super().__init__()
         self._told = told
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         try:
-            yield from super().answer(question, passages, instruction)
+            return (yield from super().answer(question, passages, instruction))
         finally:
             self._told.touch()
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,10 +83,11 @@ class OverlapReader:
     def judge(self, question: str, passage: str) -> float:
         return 8 * _share(question, passage) - 3
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         for passage in passages:
             best = _best_sentence(question, passage)
             yield from re.findall(r"\S+\s*", passage[best.start : best.end])
+        return False
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """With the names of the conversation after it, as far as a model that knows no grammar can."""
@@ -103,13 +104,14 @@ class SlowReader(OverlapReader):
         self.pause, self.written, self.left = pause, 0, threading.Event()
         self._lock = threading.RLock()
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         with self._lock:
             try:
                 while self.written < self.most:
                     self.written += 1
                     yield "kata "
                     time.sleep(self.pause)
+                return True
             finally:
                 self.left.set()
 
@@ -124,7 +126,7 @@ class StuckReader(OverlapReader):
         self._work()
         raise Stopped
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         self._work()
         yield from ()
         raise Stopped
@@ -153,21 +155,32 @@ class ScriptedJudge:
 
 
 class ScriptedReader:
-    """Says what a test wants it to say."""
+    """Says what a test wants it to say, and whether that is cut."""
 
-    def __init__(self, pieces: Sequence[str] = (), *, log_odds: dict[str, float] | float = 0.0) -> None:
-        self.log_odds, self.pieces = log_odds, pieces
+    def __init__(self, pieces: Sequence[str] = (), *, log_odds: dict[str, float] | float = 0.0, cut: bool = False) -> None:
+        self.log_odds, self.pieces, self.cut = log_odds, pieces, cut
         self.judged: list[str] = []
 
     def judge(self, question: str, passage: str) -> float:
         self.judged.append(passage)
         return self.log_odds if isinstance(self.log_odds, float) else self.log_odds[passage]
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         yield from self.pieces
+        return self.cut
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         return "".join(self.pieces)
+
+
+def drained(pieces: Generator[str, None, bool]) -> tuple[str, bool]:
+    """All pieces, and what the generator returns."""
+    written = ""
+    while True:
+        try:
+            written += next(pieces)
+        except StopIteration as ended:
+            return written, ended.value
 
 
 def _long_words(text: str) -> set[str]:

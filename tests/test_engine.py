@@ -1,11 +1,12 @@
 import gc
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rag import stopping
 from rag.answering.citations import verifies
 from rag.answering.store import key
 from rag.answering.warming import Warmed
@@ -15,6 +16,7 @@ from rag.judging import hub
 from rag.judging.hub import HubJudge
 from rag.judging.llm import LlmJudge
 from rag.settings import Settings
+from rag.stopping import Stop, Stopped
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Turn, Understood
 from rag.weights.catalogue import SHIPPED
 from tests.conftest import FakeEngine, FakeModels
@@ -201,6 +203,17 @@ def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine
     assert (last.answered, last.marked) == (True, marked.citation)
 
 
+def test_one_who_waits_for_the_language_model_to_be_loaded_goes_when_it_is_stopped(engine: Engine) -> None:
+    waiting, stop = WaitingModels(engine.settings), Stop()
+    events = Engine(engine.settings, waiting).ask(QUESTION)
+    with stopping.by(stop):
+        until_marked(events)
+        threading.Timer(0.05, stop.set).start()
+        with pytest.raises(Stopped):
+            next(events)
+    waiting.loads.set()
+
+
 def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engine: Engine) -> None:
     models = WaitingModels(engine.settings)
     models.broken = True
@@ -277,7 +290,7 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
     names = iter([key(b"stored"), key(b"unknown")])
 
     class AskingReader(OverlapReader):
-        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
             engine.models.store.get(next(names))
             return super().answer(question, passages, instruction)
 

@@ -4,7 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from rag import stopping
 from rag.once import once
+from rag.stopping import Stop, Stopped
 
 
 class Room:
@@ -51,3 +53,26 @@ def test_it_can_be_set_as_a_cached_property_can() -> None:
     room.window = "open"
     assert room.window == "open"
     assert room.opened == 0
+
+
+def test_one_who_waits_for_another_to_open_it_goes_when_it_is_stopped() -> None:
+    opens, opening, stop = threading.Event(), threading.Event(), Stop()
+
+    class Slow:
+        @once
+        def gate(self) -> str:
+            opening.set()
+            assert opens.wait(120)
+            return "open"
+
+    slow = Slow()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(lambda: slow.gate)
+        assert opening.wait(60)
+        stop.set()
+        with stopping.by(stop), pytest.raises(Stopped):
+            _ = slow.gate
+        opens.set()
+        assert first.result() == "open"
+    with stopping.by(stop):
+        assert slow.gate == "open"  # nobody waits for it any more

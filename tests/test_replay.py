@@ -15,7 +15,7 @@ from rag.engine import Engine, whole
 from rag.errors import QuestionError
 from rag.types import Answer, Turn
 from rag.weights.catalogue import JUDGE, SHIPPED
-from tests.conftest import SEED, FakeEngine
+from tests.conftest import SEED, FakeEngine, FakeModels
 from tests.fakes import ScriptedReader, SilentObserver
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
@@ -151,7 +151,7 @@ def test_a_judge_by_its_digest_is_told_by_its_name(rag_: Rag, asked: Path, capsy
 def test_another_answer_has_an_exit_code_of_its_own(
     rag_: Rag, asked: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeEngine, "reader", ScriptedReader(["Iran mengekspor peralatan militer ke Venezuela."]))
+    monkeypatch.setattr(FakeModels, "reader", ScriptedReader(["Iran mengekspor peralatan militer ke Venezuela."]))
     assert rag_("replay", str(asked)) == 8
     output = capsys.readouterr()
     assert "text: not the same\n" in output.out
@@ -162,6 +162,14 @@ def test_another_answer_has_an_exit_code_of_its_own(
     altered(asked, receipt={"version": "0.0.1"})
     assert rag_("replay", str(asked), "--json") == 8
     assert "replay it with rag 0.0.1" in capsys.readouterr().err
+
+
+def test_an_answer_that_was_cut_is_replayed_as_any(engine: Engine, tmp_path: Path) -> None:
+    engine.models.reader = ScriptedReader(["Menteri Pertahanan Ashtiani mengatakan Iran. ", "Menteri Perta"], cut=True)
+    answer, path = whole(engine.ask(QUESTION)), tmp_path / "answer.json"
+    path.write_text(json.dumps(asdict(answer)), "utf-8")
+    assert answer.cut
+    assert replay.replay(replay.read(path), engine).differing == []
 
 
 def test_verdicts_are_the_same_within_what_rounding_does(engine: Engine, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -38,3 +39,18 @@ def test_a_stop_from_another_thread_reaches_who_waits() -> None:
     with stop.telling(reached.set):
         threading.Thread(target=stop.set).start()
         assert reached.wait(60)
+
+
+def test_whoever_waits_for_a_result_gets_it_or_is_stopped() -> None:
+    stop, never = Stop(), Future[str]()
+    with stopping.by(stop):
+        stop_later = threading.Timer(0.05, stop.set)
+        stop_later.start()
+        with pytest.raises(Stopped):
+            stopping.result(never)
+    done, failed = Future[str](), Future[str]()
+    done.set_result("made")
+    failed.set_exception(TimeoutError("its own"))
+    assert stopping.result(done) == "made"
+    with pytest.raises(TimeoutError, match="its own"):
+        stopping.result(failed)

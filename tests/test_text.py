@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.text import breaks, normalise, paragraphs, sentences, stems, trimmed, visible, words
+from rag.text import breaks, is_ended, normalise, paragraphs, sentences, stems, trimmed, visible, words
 from rag.types import Span
 
 LANGUAGES = st.sampled_from(["id", "en", "th", "zh", "ar", "und", "xx"])
@@ -241,3 +241,29 @@ def test_stems_join_the_forms_of_a_word(language: str, forms: list[str], stem: s
 @pytest.mark.parametrize("language", ["th", "zh", "und", "xx"])
 def test_words_of_a_language_without_rules_are_their_own_stems(language: str) -> None:
     assert stems(["membeli", "ราคา"], language) == ["membeli", "ราคา"]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Harga naik.",
+        "Harga naik!”",
+        "Naik?",
+        "Pada 2020.",
+        "価格が上がった。",
+        "هل ارتفع؟",
+        "कीमत बढ़ी।",
+        "dan lain-lain, dll.",
+        "Ia pergi…",
+    ],
+)
+def test_a_sentence_with_its_mark_is_ended(sentence: str) -> None:
+    assert is_ended(sentence)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["", "Harga", "Harga naik,", "Katanya:", "Menurut Dr.", "Menurut J.", "12.", "ราคาขึ้น", "「上がった」と"],
+)
+def test_a_sentence_that_breaks_off_is_not_ended(sentence: str) -> None:
+    assert not is_ended(sentence)

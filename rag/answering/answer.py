@@ -1,7 +1,8 @@
 """From a question and its passages to an answer that can be believed: judge, mark, choose, answer, cite, verify, quote."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from rag.answering import choosing, citing, quoting
@@ -35,14 +36,11 @@ def answer(
     if marked := _marked(choice, tools):
         yield Marked(marked, choice.confidence)
     chosen = [verdict.passage for verdict in choice.chosen]
-    written = ""
-    for piece in tools.reader().answer(question, [passage.text for passage in chosen], phrases.instruction):
-        if not written:
-            clock.lap("first_token")
-        written += piece
-        yield Token(piece)
+    pieces = tools.reader().answer(question, [passage.text for passage in chosen], phrases.instruction)
+    written, cut = yield from _told(pieces, clock)
     clock.lap("write")
-    sentences = citing.sentences(citing.claims(written, language), language, chosen, tools)
+    claims = citing.claims(written, language)
+    sentences = citing.sentences(citing.finished(claims) if cut else claims, language, chosen, tools)
     for quote in quoting.quotes(question, language, choice, sentences, tools):
         sentences.append(quote)
         yield Token(f" {quote.text}")
@@ -51,6 +49,8 @@ def answer(
         value = replace(citing.compose(blank, sentences, phrases, flagging=flagging), marked=marked)
     else:
         value = replace(blank, dropped=tuple(sentence.text for sentence in sentences))
+    if cut:
+        value = replace(value, cut=True, note=f"{value.note} {phrases.cut}".strip())
     yield replace(value, receipt=clock.receipt)
 
 
@@ -64,6 +64,21 @@ class _Clock:
         now = time.perf_counter()
         self.receipt = replace(self.receipt, seconds={**self.receipt.seconds, stage: round(now - self._since, 4)})
         self._since = now
+
+
+def _told(pieces: Generator[str, None, bool], clock: _Clock) -> Generator[Token, None, tuple[str, bool]]:
+    """Tell the pieces as they come; returns all of them, and whether they were cut before their end."""
+    written = ""
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as ended:
+                return written, ended.value
+            if not written:
+                clock.lap("first_token")
+            written += piece
+            yield Token(piece)
 
 
 def _marked(choice: Choice, tools: Tools) -> Citation | None:

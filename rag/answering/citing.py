@@ -15,6 +15,8 @@ _LEAST_SUPPORT = 0.1
 _MARKER = re.compile(r"\s*\[\d+\]")
 # Stands after a sentence that is shown though nothing supports it.
 UNSUPPORTED = "⚠"
+# Stands at the end of a sentence that has none.
+_CUT = "…"
 
 
 def claims(written: str, language: str) -> list[str]:
@@ -23,6 +25,14 @@ def claims(written: str, language: str) -> list[str]:
     spans = texts.sentences(plain, language)
     said = [texts.normalise(plain[span.start : span.end]) for span in spans]
     return [claim for claim in said if texts.words(claim, language)]
+
+
+def finished(claimed: Sequence[str]) -> list[str]:
+    """The claims of an answer that was cut, without the last where that has no end. One alone stays, and is marked by `…`."""
+    *before, last = claimed or [""]
+    if not last or texts.is_ended(last):
+        return list(claimed)
+    return before or [last + _CUT]
 
 
 def sentences(claimed: Sequence[str], language: str, passages: Sequence[Passage], tools: Tools) -> list[Sentence]:

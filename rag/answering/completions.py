@@ -4,7 +4,7 @@ A reply may be anything. One that is not of the form raises an EndpointError, an
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any
 
 from rag.answering.control_tokens import neutralise
@@ -20,6 +20,8 @@ _WORDS = 8
 _SLACK = 16
 _MOST_LINE = 1_000_000
 _END = "[DONE]"
+# Why an endpoint ends an answer that the model had not ended: for its length, and for what stood in it.
+_CUT = ("length", "content_filter")
 _FORM = "set RAG_LLM to an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1"
 _THINKING = "where the model thinks before it answers, turn that off at the endpoint, or name another model in RAG_LLM"
 
@@ -80,10 +82,10 @@ def _data(lines: Iterable[bytes]) -> Iterator[str]:
             yield line.removeprefix(b"data:").decode("utf-8", "replace").strip()
 
 
-def pieces(data: Iterable[str], tokens: int) -> Iterator[str]:
-    """The answer, piece by piece. Raises EndpointError where it breaks off, is empty, or is not of the form.
+def pieces(data: Iterable[str], tokens: int) -> Generator[str, None, bool]:
+    """The answer, piece by piece; returns whether it is cut. Raises EndpointError where it breaks off, is empty or malformed.
 
-    An endpoint that goes on after the `tokens` that were asked for is not heard to its end.
+    An endpoint that goes on after the `tokens` that were asked for is not heard to its end: that is cut too.
     """
     spoken = False
     for number, item in enumerate(data):
@@ -99,17 +101,18 @@ def pieces(data: Iterable[str], tokens: int) -> Iterator[str]:
         raise EndpointError("the answer broke off in the middle", "ask again; the endpoint's own log says why")
     if not spoken:
         raise empty()
+    return ended in _CUT or not ended
 
 
-def _piece(item: str) -> tuple[str, bool]:
-    """What an event adds to the answer, and whether it is the last. An event that only counts tokens has no choice."""
+def _piece(item: str) -> tuple[str, str]:
+    """What an event adds to the answer, and why it is the last, where it is. One that only counts tokens has no choice."""
     if item == _END:
-        return "", True
+        return "", item
     event = decoded(item)
     if event.get("choices") == []:
-        return "", False
+        return "", ""
     chosen = choice(event)
-    return _words(member(chosen, "delta")), bool(chosen.get("finish_reason"))
+    return _words(member(chosen, "delta")), str(chosen.get("finish_reason") or "")
 
 
 def decoded(raw: str | bytes) -> Json:

@@ -7,7 +7,7 @@ Redirects are not followed: documents go where the user said, and nowhere else.
 import json
 import socket
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -57,13 +57,13 @@ class Connection:
         with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
             return completions.decoded(_whole(response))
 
-    def write(self, body: Json, tokens: int) -> Iterator[str]:
-        """The answer as it is written. Raises EndpointError, also after some pieces.
+    def write(self, body: Json, tokens: int) -> Generator[str, None, bool]:
+        """The answer as it is written; returns whether it is cut. Raises EndpointError, also after some pieces.
 
         Leave the iterator early and the connection is closed, by which a server stops its model.
         """
         with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
-            yield from completions.pieces(completions.events(response.iter_bytes()), tokens)
+            return (yield from completions.pieces(completions.events(response.iter_bytes()), tokens))
 
     def close(self) -> None:
         """Close what is open."""

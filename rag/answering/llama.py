@@ -5,7 +5,7 @@ again, so a passage is read once however often it is asked about, also by later 
 then, and in other processes, the store gives its state back, byte for byte.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -66,10 +66,11 @@ class LlamaReader:
                 self._held.take_back(held)
             return float(np.logaddexp.reduce(logits[self._yes]) - np.logaddexp.reduce(logits[self._no]))
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         """The most likely answer that may be written, token by token. Leave the iterator early and the model stops.
 
-        The first passage is held as it was read by itself; the others are read after it, each time.
+        It is cut where it would go on after as many tokens as it may have. The first passage is held as it was read by
+        itself; the others are read after it, each time.
         """
         with self._lock.taken():
             first, *others = (normalise(passage) for passage in passages)
@@ -77,7 +78,7 @@ class LlamaReader:
             held = self._hold(passages[0], len(task) + self._answer_tokens)
             draft = Draft(Rule(self._instructions, instruction, " ".join((first, *others))))
             try:
-                yield from self._write(held, task, draft)
+                return (yield from self._write(held, task, draft))
             finally:
                 self._held.take_back(held)
 
@@ -111,17 +112,20 @@ class LlamaReader:
         self._context.close()
         self._model.close()
 
-    def _write(self, held: Held, task: Sequence[int], draft: Draft) -> Iterator[str]:
+    def _write(self, held: Held, task: Sequence[int], draft: Draft) -> Generator[str, None, bool]:
+        """The pieces; returns whether there was more to come."""
         position, tokens = held.end, task
         for _ in range(self._answer_tokens):
             logits = self._context.read(held.sequence, position, tokens)
             chosen = self._next(logits, draft)
             if chosen is None:
-                return
+                return False
             token, written = chosen
             if written:
                 yield written
             position, tokens = position + len(tokens), [token]
+        # An answer of just as many tokens is whole: what would follow its last one tells.
+        return self._next(self._context.read(held.sequence, position, tokens), draft) is not None
 
     def _next(self, logits: NDArray[np.float32], draft: Draft) -> tuple[int, str] | None:
         """The likeliest token that may be written, and the characters it completes; None at the end of the turn."""

@@ -6,9 +6,6 @@ from threading import Lock, get_ident
 
 from rag import stopping
 
-# Seconds after which one who waits looks whether it is still wanted.
-_LOOK = 0.1
-
 
 class ModelLock:
     """One at a time.
@@ -26,8 +23,7 @@ class ModelLock:
         """Wait for it, and have it. Raises Stopped, and RuntimeError where this thread itself keeps it from coming."""
         if self._owner == get_ident():
             raise RuntimeError("an answer is still being written in this thread: end or close it first")
-        while not self._lock.acquire(timeout=_LOOK):
-            stopping.current().check()
+        stopping.acquire(self._lock)
         self._owner = get_ident()
         try:
             yield

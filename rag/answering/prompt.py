@@ -24,7 +24,7 @@ _DECLARED = {
 }
 # The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
 _FALLBACK = "other"
-_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged", "pointing", "linking")
+_PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged", "pointing", "linking", "cut")
 _MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
 
 
@@ -63,9 +63,10 @@ class Phrases:
     `instruction` asks for that language right after the question, in that language. `refusal` is what the person reads where
     nothing answers; the judge decides that, and the model is not asked: of 75 answered questions of idkmrc it refused 8, and of
     75 one-word edits 5. `dropped` and `flagged` tell them that sentences without support were left out, or are shown with a
-    mark. `none` is what the plain way has the model write (`rag eval answers`). `pointing` are words that make a question lean
-    on what was said before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a
-    question begins with them, as "and" and "what about", with commas between.
+    mark; `cut` that the model was stopped before it had ended, in English where a home's own file has no such line. `none` is
+    what the plain way has the model write (`rag eval answers`). `pointing` are words that make a question lean on what was said
+    before it, as "he" does, with spaces between (`-nya` is an ending); `linking` are those that do where a question begins with
+    them, as "and" and "what about", with commas between.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Phrases:
     flagged: str
     pointing: str
     linking: str
+    cut: str = "The answer was cut off before its end."
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 It puts the same templates as two turns. What the endpoint keeps of a passage between two requests is the endpoint's affair.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from rag.answering import completions, verdicts
 from rag.answering.completions import Json
@@ -41,11 +41,15 @@ class RemoteReader:
                 return log_odds
         return self._in_words(turns)
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
-        """The most likely answer, as it is written. Leave the iterator early and the model stops. Raises EndpointError."""
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
+        """The most likely answer, as it is written; returns whether the endpoint cut it. Raises EndpointError.
+
+        Leave the iterator early and the model stops.
+        """
         further = [normalise(passage) for passage in passages[1:]]
         turns = self._turns(passages[0], self._prompts.answering(normalise(question), further, instruction))
-        yield from self._connection.write(completions.answer(self._model, turns, self._answer_tokens), self._answer_tokens)
+        body = completions.answer(self._model, turns, self._answer_tokens)
+        return (yield from self._connection.write(body, self._answer_tokens))
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
         """The last question of a conversation, in words that need none of it. Raises EndpointError."""

@@ -120,6 +120,11 @@ def sentences_dropped(one: Asked) -> Earned:
     return one.outcome.dropped, one.outcome.written
 
 
+def cut_off(one: Asked) -> Earned:
+    """Of the answers: the model was stopped before it had ended."""
+    return (one.outcome.cut, 1) if one.outcome.answered and one.outcome.cut is not None else _NOTHING
+
+
 MEASURES: Mapping[str, Callable[[Asked], Earned]] = {
     "right outcome": right,
     "contains gold": contains_gold,
@@ -137,6 +142,7 @@ MEASURES: Mapping[str, Callable[[Asked], Earned]] = {
     "answerable refused": answerable_refused,
     "in its language": in_language,
     "sentences dropped": sentences_dropped,
+    "cut off": cut_off,
 }
 _Estimates = Mapping[str, Estimate | None]
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol
 
 from rag import language
@@ -20,8 +20,8 @@ Told = Callable[[int, int], None]
 class PlainWay(Protocol):
     """Answers from all passages at once, in one prompt."""
 
-    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Iterator[str]:
-        """The reply, piece by piece, as the model writes it, with the labels it chooses."""
+    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Generator[str, None, bool]:
+        """The reply, piece by piece, as the model writes it, with the labels it chooses; returns whether it is cut."""
 
     def understood(self, reply: str, phrases: Phrases) -> tuple[str | None, list[int]]:
         """The answer without labels, None for a refusal; and the labels, from 1, in order."""
@@ -78,6 +78,7 @@ def ask(question: JudgedQuestion, corpus: IndexedCorpus) -> Outcome:
         written=len(answer.sentences) + len(answer.dropped),
         dropped=len(answer.dropped),
         seconds=watch.seconds(),
+        cut=answer.cut,
     )
 
 
@@ -85,11 +86,8 @@ def ask_plainly(
     question: JudgedQuestion, found: Sequence[Place], passages: Mapping[str, str], plain: PlainWay, phrases: Phrases
 ) -> Outcome:
     """Ask in the plain way, of the chunks found. Its seconds begin after the search, which is the same for both ways."""
-    start, first, reply = time.perf_counter(), None, ""
-    for piece in plain.reply(question.text, [passages[one.passage][one.start : one.end] for one in found], phrases):
-        first = first or time.perf_counter() - start
-        reply += piece
-    seconds = Seconds(None, None, first, time.perf_counter() - start)
+    shown = [passages[one.passage][one.start : one.end] for one in found]
+    reply, seconds, cut = _heard(plain.reply(question.text, shown, phrases))
     said, labels = plain.understood(reply, phrases)
     named = [found[label - 1] if 1 <= label <= len(found) else None for label in labels]
     return Outcome(
@@ -103,7 +101,20 @@ def ask_plainly(
         written=0,
         dropped=0,
         seconds=seconds,
+        cut=cut,
     )
+
+
+def _heard(pieces: Generator[str, None, bool]) -> tuple[str, Seconds, bool]:
+    """All that is said, when it began and ended, and whether it is cut."""
+    start, first, reply = time.perf_counter(), None, ""
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as ended:
+            return reply, Seconds(None, None, first, time.perf_counter() - start), ended.value
+        first = first or time.perf_counter() - start
+        reply += piece
 
 
 class _Watch:

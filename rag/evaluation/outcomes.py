@@ -47,7 +47,8 @@ class Outcome:
 
     `text` has no markers and is empty where it refused, `language` is that of the text, `found` are the chunks that were
     retrieved, best first, and `citations` stand in the order of the text. `confidence` is None for a way that has none.
-    `dropped` counts sentences that were written and not shown, of `written`.
+    `dropped` counts sentences that were written and not shown, of `written`. `cut` is whether the model was stopped before it
+    had ended, None in a ledger that is older than that question.
     """
 
     question: str
@@ -60,6 +61,7 @@ class Outcome:
     written: int
     dropped: int
     seconds: Seconds
+    cut: bool | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Outcome":

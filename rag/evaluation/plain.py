@@ -5,7 +5,7 @@ better than, by the same weights. The product's prompts do not hold its texts, s
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from rag.answering.prompt import Phrases
@@ -41,12 +41,14 @@ class LlamaChat:
         except ValueError as error:
             raise WeightsError(f"llama.cpp cannot load {path}", "set RAG_LLM to a GGUF chat model") from error
 
-    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Iterator[str]:
-        """The likeliest reply, piece by piece."""
-        chat = messages(question, passages, phrases)
+    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Generator[str, None, bool]:
+        """The likeliest reply, piece by piece; returns whether it has as many tokens as it may have."""
+        chat, why = messages(question, passages, phrases), None
         for part in self._model.create_chat_completion(chat, max_tokens=self._answer_tokens, temperature=0, stream=True):
+            why = part["choices"][0]["finish_reason"]
             if piece := part["choices"][0]["delta"].get("content"):
                 yield piece
+        return why == "length"
 
     def understood(self, reply: str, phrases: Phrases) -> tuple[str | None, list[int]]:
         """What the reply says."""

@@ -62,11 +62,16 @@ ROUTES = tuple(route for routes in GROUPS.values() for route in routes)
 
 
 def create(
-    engine: Engine, *, admission: Admission | None = None, rebuilds: Rebuilds | None = None, traces: Traces | None = None
+    engine: Engine,
+    *,
+    admission: Admission | None = None,
+    rebuilds: Rebuilds | None = None,
+    counted: Metrics | None = None,
+    traces: Traces | None = None,
 ) -> Litestar:
     """The application over one engine; when it shuts down, questions and the rebuild under way are stopped."""
     admission, rebuilds, traces = admission or Admission(), rebuilds or Rebuilds(engine.settings), traces or Untraced()
-    counted, mcp, gate = Metrics(), Mounted(engine, admission), Access(engine.settings)
+    counted, mcp, gate = counted or Metrics(), Mounted(engine, admission), Access(engine.settings)
     counted.look_at(engine, admission, rebuilds)
     admission.watch = Questions(counted, traces).watch
     given = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "counted": counted, "access": gate}

@@ -76,7 +76,7 @@ async def ask(
     turns = history.turns(data.history)
     asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
-        return await _streamed(asking)
+        return await _streamed(asking, request)
     answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
     return Response(answer) if answer else to_nobody()
@@ -101,9 +101,11 @@ async def search(
     return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
 
 
-async def _streamed(asking: Asking[Event]) -> Response[Any]:
+async def _streamed(asking: Asking[Event], request: Request[Any, Any, Any]) -> Response[Any]:
     """The events, once there is a first: what goes wrong before it is a plain problem with its own status."""
-    begun = await first(asking)
+    begun = await first(asking, request)
+    if begun is None:
+        return to_nobody()
     # Stopped where the stream is left, and once more where it was never begun.
     return ServerSentEvent(_messages(asking, begun), background=BackgroundTask(asking.stop))
 

@@ -31,13 +31,18 @@ async def unless_gone(work: Coroutine[Any, Any, T], request: Request[Any, Any, A
         whole.cancel()
 
 
-async def first(asking: Asking[T]) -> T:
-    """The first event of a question. What goes wrong before it is raised, and the question is stopped."""
+async def first(asking: Asking[T], request: Request[Any, Any, Any]) -> T | None:
+    """The first event of a question; None where the asker has hung up before. What goes wrong before it is raised.
+
+    Without a first event the question is stopped.
+    """
+    begun = None
     try:
-        return await anext(asking)
-    except BaseException:
-        asking.stop()
-        raise
+        begun = await unless_gone(asking.__anext__(), request)
+        return begun
+    finally:
+        if begun is None:
+            asking.stop()
 
 
 def to_nobody() -> Response[Any]:

@@ -1,7 +1,16 @@
 """Which connections are kept, and for how long: those who hold one and ask nothing, or do not read, give way to others."""
 
 import asyncio
+import fcntl
+import logging
+import math
 import resource
+import sys
+import termios
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,6 +26,24 @@ MOST = _USEFUL if _FILES == resource.RLIM_INFINITY else min(_USEFUL, _FILES // 2
 HEAD_SECONDS = 20.0
 # Seconds in which whoever is sent more than the system takes at once has to read it, at the speed that bodies need to come.
 READ_SECONDS = 20.0
+# Seconds between two lines of the log about connections that were turned away: those who want to be many are.
+_TELL_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+class TurnedAway:
+    """Tells of connections that there was no place for: of each to `count`, and now and then to the log how many they were."""
+
+    def __init__(self, count: Callable[[], None]) -> None:
+        self._count, self._untold, self._told = count, 0, -math.inf
+
+    def __call__(self) -> None:
+        """One more."""
+        self._count()
+        self._untold += 1
+        if (now := time.monotonic()) - self._told >= _TELL_SECONDS:
+            _log.warning("connections turned away", extra={"fields": {"status": 503, "connections": self._untold}})
+            self._untold, self._told = 0, now
 
 
 class Impatient(H11Protocol):
@@ -28,6 +55,11 @@ class Impatient(H11Protocol):
     _waited: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
+    def __init__(self, turned_away: TurnedAway, **given: Any) -> None:
+        """`given` is what uvicorn gives its own."""
+        super().__init__(**given)
+        self._turned_away = turned_away
+
     @property
     def is_idle(self) -> bool:
         """Whether it has no request under way, and nothing of a reply."""
@@ -38,8 +70,12 @@ class Impatient(H11Protocol):
         if len(self.connections) >= MOST and not self._make_room():
             transport.write(unrouted.too_many())
             transport.close()
+            self._turned_away()
             return
         super().connection_made(transport)
+        # What the system does not take at once is told by `pause_writing`, however little it is: else a reply of which a few
+        # bytes were never read would keep the connection open without end.
+        transport.set_write_buffer_limits(0)
         self._since = self.loop.time()
         self._wait_for_head()
 
@@ -102,13 +138,20 @@ class Impatient(H11Protocol):
 
     def _look_again(self) -> None:
         """See after a while how much of what waits was read since."""
-        self._unread = self.loop.call_later(READ_SECONDS, self._look, self.transport.get_write_buffer_size())
+        self._unread = self.loop.call_later(READ_SECONDS, self._look, self._untaken())
 
     def _look(self, before: int) -> None:
-        if before - self.transport.get_write_buffer_size() < READ_SECONDS * slowness.BYTES_A_SECOND:
+        if before - self._untaken() < READ_SECONDS * slowness.BYTES_A_SECOND:
             self.transport.abort()
         else:
             self._look_again()
+
+    def _untaken(self) -> int:
+        """Bytes that the client has not taken yet: ours, and the system's, which asks for more only after a megabyte went."""
+        held = b"\0" * 4
+        with suppress(OSError):  # a system that does not tell
+            held = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, held)
+        return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
     def _stop_looking(self) -> None:
         if self._unread:

@@ -65,8 +65,14 @@ class Metrics:
         self._dropped = Counter(
             "rag_sentences_dropped", "Sentences that nothing supports, and that were not shown", registry=self.registry
         )
+        self._cut = Counter(
+            "rag_answers_cut", "Answers that the model was stopped in before it had ended", registry=self.registry
+        )
         self._hits = Counter("rag_store_hits", "Passages that the model had read before", registry=self.registry)
         self._misses = Counter("rag_store_misses", "Passages that the model had to read", registry=self.registry)
+        self._turned_away = Counter(
+            "rag_connections_turned_away", "Connections that there was no place for (HTTP 503)", registry=self.registry
+        )
         # What has not happened yet is 0, not absent: then a rate can be taken of it.
         for stage in STAGES:
             self._stages.labels(stage)
@@ -96,8 +102,13 @@ class Metrics:
         outcome = ANSWERED if answer.answered else UNSUPPORTED if answer.dropped else REFUSED
         self.question(outcome)
         self._dropped.inc(len(answer.dropped))
+        self._cut.inc(answer.cut)
         self._hits.inc(answer.receipt.stored)
         self._misses.inc(answer.receipt.read)
+
+    def turned_away(self) -> None:
+        """A connection more than are kept."""
+        self._turned_away.inc()
 
     def look_at(self, engine: Engine, admission: Admission, rebuilds: Rebuilds) -> None:
         """Report also how these are, each time that somebody asks for the metrics."""

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -18,7 +19,8 @@ from rag.settings import Settings
 from rag.web import logs, origins, tracing
 from rag.web.admission import Admission
 from rag.web.app import create
-from rag.web.connections import Impatient
+from rag.web.connections import Impatient, TurnedAway
+from rag.web.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 # Seconds that questions under way get when the service is stopped, and those that their askers then get to be told.
@@ -35,22 +37,22 @@ def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
     settings = engine.settings
     require_keys(settings)
     engine.snapshot()
-    admission = Admission()
-    app = create(engine, admission=admission, traces=tracing.open_configured(os.environ))
+    admission, counted = Admission(), Metrics()
+    app = create(engine, admission=admission, counted=counted, traces=tracing.open_configured(os.environ))
     sockets = address.listen(settings.host, settings.port)
     say(openness(settings))
     logs.configure(settings, sys.stderr)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
     engine.models.begin_answering()  # not before: importing the service is what a first search waits for
-    Server(configured(app), admission).run(sockets=sockets)
+    Server(configured(app, counted), admission).run(sockets=sockets)
 
 
-def configured(app: Any) -> uvicorn.Config:
+def configured(app: Any, counted: Metrics) -> uvicorn.Config:
     """How uvicorn serves the application. Requests have lines of ours; of uvicorn's own only warnings are told."""
     return uvicorn.Config(
         app,
-        http=Impatient,
+        http=partial(Impatient, TurnedAway(counted.turned_away)),  # type: ignore[arg-type]  # all that it does is to call it
         log_config=None,
         access_log=False,
         server_header=False,

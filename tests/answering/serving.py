@@ -95,8 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
     def fail(self, status: int, value: object = None, **headers: str) -> None:
         self.reply(value or {}, status, **headers)
 
-    def write(self, pieces: list[str], *, ending: bool = True) -> None:
-        """Pieces as events; without `ending`, it hangs up in the middle."""
+    def write(self, pieces: list[str], *, ending: bool = True, reason: str = "stop") -> None:
+        """Pieces as events, which end for a reason; without `ending`, it hangs up in the middle."""
         self.begin()
         try:
             self.event({"choices": [{"delta": {"role": "assistant", "content": None}, "finish_reason": None}]})
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.event({"choices": [{"delta": {"content": piece}, "finish_reason": None}]})
                 self.server.may_go_on.wait(PATIENCE)
             if ending:
-                self.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+                self.event({"choices": [{"delta": {}, "finish_reason": reason}]})
                 self.chunk(b"data: [DONE]\n\n")
                 self.chunk(b"")
         except OSError:

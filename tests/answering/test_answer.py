@@ -23,7 +23,7 @@ from rag.types import (
     SupportCheck,
     Token,
 )
-from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, ScriptedReader
+from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, ScriptedJudge, ScriptedReader, SlowReader
 
 TEXT = (
     "Rapat itu berlangsung di Jakarta pada hari Senin. Menteri Budi mengatakan harga beras naik 12 persen.\n"
@@ -36,7 +36,15 @@ PASSAGES = [
     for start, end, score in ((0, BREAK, 0.9), (BREAK + 1, len(TEXT), 0.8))
 ]
 PHRASES = Phrases(
-    "bahasa Indonesia", "Jawab.", "tidak ada", "Dokumen ini tidak menjawab.", "Sebagian dihilangkan.", "Lihat ⚠.", "", ""
+    "bahasa Indonesia",
+    "Jawab.",
+    "tidak ada",
+    "Dokumen ini tidak menjawab.",
+    "Sebagian dihilangkan.",
+    "Lihat ⚠.",
+    "",
+    "",
+    "Terpotong.",
 )
 RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "drop", 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
@@ -273,3 +281,43 @@ def test_markers_within_an_answer_are_taken_out() -> None:
     pieces = ["Kucing tidur di halaman [33]."]
     result = final("Apa?", ScriptedReader(pieces), ScriptedJudge({PASSAGES[0].text: 0.2, PASSAGES[1].text: 0.99}))
     assert result.text == "Kucing tidur di halaman. [1]"
+
+
+def test_of_an_answer_that_is_cut_the_sentence_it_was_at_is_left_out_and_that_is_told() -> None:
+    pieces = ["Menteri Budi mengatakan harga beras naik. ", "Rapat itu berlang"]
+    result = final("Apa?", ScriptedReader(pieces, cut=True), CERTAIN)
+    assert result.text == "Menteri Budi mengatakan harga beras naik. [1]"
+    assert (result.cut, result.note, result.dropped) == (True, PHRASES.cut, ())
+
+
+def test_the_only_sentence_of_an_answer_that_is_cut_stays_and_shows_that_it_has_no_end() -> None:
+    result = final("Apa?", ScriptedReader(["Menteri Budi mengatakan harga"], cut=True), CERTAIN)
+    assert (result.text, result.cut, result.note) == ("Menteri Budi mengatakan harga… [1]", True, PHRASES.cut)
+    assert result.citations
+
+
+def test_an_answer_that_has_its_end_is_not_cut() -> None:
+    result = final("Apa?", ScriptedReader(["Menteri Budi mengatakan harga"]), CERTAIN)
+    assert (result.text, result.cut, result.note) == ("Menteri Budi mengatakan harga [1]", False, "")
+
+
+def test_an_answer_that_is_cut_and_of_which_sentences_are_left_out_tells_both() -> None:
+    pieces = ["Kenaikannya 99 persen. ", "Menteri Budi mengatakan harga beras naik. ", "Rapat"]
+    result = final("Apa?", ScriptedReader(pieces, cut=True), CERTAIN)
+    assert result.note == f"{PHRASES.dropped} {PHRASES.cut}"
+    assert result.dropped == ("Kenaikannya 99 persen.",)
+
+
+def test_an_answer_that_is_cut_before_it_says_what_is_supported_is_withdrawn_and_that_is_told() -> None:
+    result = final("Apa?", ScriptedReader(["Kenaikannya 99"], cut=True), CERTAIN)
+    assert (result.answered, result.cut, result.note) == (False, True, PHRASES.cut)
+    assert result.dropped == ("Kenaikannya 99…",)
+
+
+def test_a_reader_is_closed_when_its_answer_is_left() -> None:
+    reader = SlowReader(0)
+    tools = Tools(CERTAIN, None, lambda: reader, BagEmbedder(), {DOCUMENT.id: DOCUMENT}.get)
+    asked = answer("Apa?", "id", PASSAGES, tools=tools, phrases=PHRASES, least_confidence=0.35, flagging=False, receipt=RECEIPT)
+    next(event for event in asked if isinstance(event, Token))
+    asked.close()  # type: ignore[attr-defined]
+    assert reader.left.is_set()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rag.answering import completions, verdicts
 from rag.answering.prompt import Piece
 from rag.errors import EndpointError
+from tests.fakes import drained
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -73,6 +74,20 @@ def test_an_answer_ends_where_it_is_finished() -> None:
     assert list(completions.pieces(data, 9)) == ["Ja", "karta."]
     assert list(completions.pieces([event("Ja"), "[DONE]", "rubbish"], 9)) == ["Ja"]
     assert list(completions.pieces([event("Ja"), json.dumps({"choices": [], "usage": {}}), "[DONE]"], 9)) == ["Ja"]
+
+
+def cut(data: list[str]) -> bool:
+    return drained(completions.pieces(data, 9))[1]
+
+
+@pytest.mark.parametrize("last", [event("", "stop"), event("", "eos"), "[DONE]"])
+def test_an_answer_that_the_model_ended_is_whole(last: str) -> None:
+    assert not cut([event("Jakarta."), last])
+
+
+@pytest.mark.parametrize("last", [event("", "length"), event("", "content_filter"), event("lagi ")])
+def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
+    assert cut([event("Jakarta "), *[last] * 40])
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_leaving_early_closes_the_connection(endpoint: Endpoint, opened: Connect
     endpoint.instead = endless
     pieces = opened.write(STREAM, 9)
     assert next(pieces) == "kata "
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert endpoint.left_alone.wait(PATIENCE)
 
 

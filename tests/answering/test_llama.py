@@ -3,11 +3,13 @@
 import pytest
 
 from rag.answering.llama import LlamaReader
+from rag.answering.prompt import Piece
 from rag.answering.store import PassageStore
 from rag.engine import Engine
 from rag.errors import QuestionError, WeightsError
 from rag.weights.sources import Source
 from tests.answering.conftest import OTHER, PASSAGE, QUESTION, ROUNDING
+from tests.fakes import drained
 
 pytestmark = pytest.mark.real
 
@@ -21,11 +23,25 @@ def test_the_answer_holds_what_the_passage_says(reader: LlamaReader, real_engine
     assert "Jakarta" in "".join(reader.answer(QUESTION, [PASSAGE], instruction))
 
 
+def test_an_answer_longer_than_it_may_be_is_cut_and_one_of_just_that_length_is_not(
+    reader: LlamaReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = drained(reader.answer(QUESTION, [PASSAGE], "Jawab."))
+    assert not cut
+    tokens = reader._model.tokens((Piece(whole, trusted=False),))
+    monkeypatch.setattr(reader, "_answer_tokens", len(tokens))
+    assert drained(reader.answer(QUESTION, [PASSAGE], "Jawab.")) == (whole, False)
+    monkeypatch.setattr(reader, "_answer_tokens", len(tokens) - 1)
+    shorter, cut = drained(reader.answer(QUESTION, [PASSAGE], "Jawab."))
+    assert cut
+    assert whole.startswith(shorter)
+
+
 def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -> None:
     before = reader.judge(QUESTION, PASSAGE)
     pieces = reader.answer(QUESTION, [PASSAGE], "Jawab.")
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
+    pieces.close()
     assert reader.judge(QUESTION, PASSAGE) == pytest.approx(before, abs=ROUNDING)
 
 

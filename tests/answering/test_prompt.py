@@ -36,10 +36,20 @@ def test_the_projects_prompts_load_and_speak_every_language_of_the_first_users()
     for code, phrases in prompts.languages.items():
         assert phrases.none not in phrases.instruction, code
         assert phrases.refusal
+        # In words of their own where they have a file of their own.
+        assert phrases.cut != prompt.load(ROOT).phrases("en").cut or code in {"en", "other"}
 
 
 def test_a_language_without_a_file_gets_the_phrases_that_name_none() -> None:
     assert "language of the question" in prompt.load(ROOT).phrases("xx").instruction
+
+
+def test_a_home_whose_phrases_are_older_than_the_newest_has_that_one_in_english(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    file = tmp_path / "prompts" / "language" / "id.toml"
+    lines = file.read_text("utf-8").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("cut")), "utf-8")
+    assert prompt.load(tmp_path).phrases("id").cut == prompt.load(ROOT).phrases("en").cut
 
 
 def test_a_home_without_prompts_takes_those_that_came_with_the_program(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from rag.weights.endpoint import parse
 from rag.weights.sources import Source
 from tests.answering.serving import ONE_AT_A_TIME, Endpoint, Handler, serve_llama, served
 from tests.answering.test_control_tokens import TOKENS
-from tests.fakes import OverlapReader
+from tests.fakes import OverlapReader, drained
 
 ROOT = Path(__file__).parents[2]
 PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa."
@@ -96,6 +96,15 @@ def test_verdict_and_answer_are_those_of_the_model_behind_it(reader: RemoteReade
     for passage in (PASSAGE, "Kucing makan ikan."):
         assert reader.judge(QUESTION, passage) == pytest.approx(model.judge(QUESTION, passage))
     assert "".join(reader.answer(QUESTION, [PASSAGE], "Jawab.")) == "Jakarta terletak di pulau Jawa."
+
+
+def test_an_answer_that_the_endpoint_cuts_is_known_by_its_reason(endpoint: Endpoint, reader: RemoteReader) -> None:
+    def returned() -> bool:
+        return drained(reader.answer(QUESTION, [PASSAGE], "Jawab."))[1]
+
+    assert not returned()
+    endpoint.instead = lambda handler, _: handler.write(["Jakarta ", "terletak"], reason="length")
+    assert returned()
 
 
 def test_without_probabilities_its_word_is_taken(endpoint: Endpoint, reader: RemoteReader) -> None:

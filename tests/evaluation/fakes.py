@@ -1,7 +1,7 @@
 """A judge whose verdicts a test can foresee, an engine that has it, and a plain way whose replies a test writes."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from rag.answering.prompt import Phrases
 from rag.types import Judgement, Span
@@ -49,14 +49,15 @@ class JudgingEngine(FakeEngine):
 
 
 class ScriptedChat:
-    """Says one thing of all passages, and remembers what it was shown."""
+    """Says one thing of all passages, which may be cut, and remembers what it was shown."""
 
-    def __init__(self, *pieces: str) -> None:
-        self.pieces, self.shown = pieces, list[tuple[str, ...]]()
+    def __init__(self, *pieces: str, cut: bool = False) -> None:
+        self.pieces, self.cut, self.shown = pieces, cut, list[tuple[str, ...]]()
 
-    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Iterator[str]:
+    def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Generator[str, None, bool]:
         self.shown.append(tuple(passages))
         yield from self.pieces
+        return self.cut
 
     def understood(self, reply: str, phrases: Phrases) -> tuple[str | None, list[int]]:
         said, *labels = reply.split("|")

@@ -22,6 +22,7 @@ def asked(
     found: tuple[str, ...] = ("rice", "sugar"),
     sentences: tuple[int, int] = (1, 0),
     seconds: Seconds | None = None,
+    cut: bool | None = False,
 ) -> Asked:
     """An answer that says `said`, a refusal where that is None; `sentences` are how many were written and dropped."""
     written, dropped = sentences
@@ -36,6 +37,7 @@ def asked(
         written=written,
         dropped=dropped,
         seconds=seconds or Seconds(0.1, None, 1.0, 2.0),
+        cut=cut,
     )
     question = JudgedQuestion(
         identity, "kapan", language, relevant if answerable else (), answers if answerable else (), evidence=()

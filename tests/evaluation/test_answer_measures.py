@@ -98,6 +98,10 @@ def test_retrieval_and_dropped_sentences_are_counted() -> None:
     assert value("gold passage found", *outcomes) == 1 / 2
 
 
+def test_of_the_answers_those_that_were_cut_are_counted() -> None:
+    assert value("cut off", asked("1", cut=True), asked("2"), asked("3", cut=None), asked("4", None, cut=True)) == 1 / 2
+
+
 def test_languages_are_measured_apart() -> None:
     outcomes = [asked("1"), asked("2", None, language="en"), unanswerable("3")]
     groups = measure(outcomes)

@@ -64,6 +64,17 @@ def test_sentences_that_nothing_supports_are_counted(indexed: IndexedCorpus) -> 
     assert (outcome.written, outcome.dropped, outcome.text) == (2, 1, "Harga beras naik tajam pada 2020.")
 
 
+def test_an_answer_that_was_cut_is_noted_in_either_way(indexed: IndexedCorpus) -> None:
+    indexed.engine.models.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras"], cut=True)
+    outcome = asking.ask(ANSWERED, indexed)
+    assert (outcome.cut, outcome.text) == (True, "Harga beras naik tajam pada 2020.")
+    phrases = indexed.engine.models.prompts.phrases("id")
+    plain = [
+        asking.ask_plainly(ANSWERED, outcome.found, TEXTS, ScriptedChat("2020", cut=cut), phrases) for cut in (True, False)
+    ]
+    assert [one.cut for one in plain] == [True, False]
+
+
 def test_a_citation_of_other_words_than_the_stored_ones_does_not_verify(
     indexed: IndexedCorpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ OUTCOMES = st.builds(
     written=st.integers(0, 9),
     dropped=st.integers(0, 9),
     seconds=st.builds(Seconds, _TIMES, _TIMES, _TIMES, st.floats(0, 100)),
+    cut=st.none() | st.booleans(),
 )
 
 

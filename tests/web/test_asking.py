@@ -1,7 +1,8 @@
 import gzip
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from rag.engine import Engine
 from rag.errors import WeightsError
 from rag.web import admission
 from rag.web.app import create
-from tests.fakes import OverlapReader, SilentObserver, SlowReader, StuckReader
+from tests.fakes import BagEmbedder, OverlapReader, SilentObserver, SlowReader, StuckReader
 from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
 
 STREAM = {"Accept": "text/event-stream"}
@@ -189,7 +190,7 @@ class BrokenReader(OverlapReader):
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         yield "Menteri "
         raise self.error
 
@@ -257,6 +258,40 @@ def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowR
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
     until(lambda: not askers())
+
+
+class StuckEmbedder(BagEmbedder):
+    """Is within one long step until it is stopped: then there is no first event yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stuck = StuckReader()
+
+    def embed_queries(self, texts: Sequence[str]) -> Any:
+        self.stuck.judge("", texts)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        (ASK, {}, {"question": QUESTION}),
+        (ASK, STREAM, {"question": QUESTION}),
+        ("/v1/chat/completions", {}, {"model": "rag", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}),
+    ],
+)
+def test_hanging_up_before_anything_is_told_stops_the_question(
+    engine: Engine, path: str, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    engine.models.embedder = embedder = StuckEmbedder()  # type: ignore[assignment]
+    with closing(Served(create(engine))) as made, socket.create_connection((made.host, made.port)) as connection:
+        raw = json.dumps(body).encode()
+        lines = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": len(raw), **headers}
+        head = "\r\n".join([f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())])
+        connection.sendall(f"{head}\r\n\r\n".encode() + raw)
+        assert embedder.stuck.working.wait(PATIENCE)
+        connection.close()
+        assert embedder.stuck.left.wait(PATIENCE)
+        until(lambda: not askers())
 
 
 def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ import uvicorn
 
 from rag import address
 from rag.web import connections
+from rag.web.metrics import Metrics
 from rag.web.serving import configured
 from tests.web.conftest import PATIENCE, assert_problem, until
 
@@ -17,29 +19,45 @@ from tests.web.conftest import PATIENCE, assert_problem, until
 MUCH = 50_000_000
 
 
-async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+async def _application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == "/much":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": bytes(MUCH)})
+    elif scope["type"] == "http" and scope["path"] == "/slowly":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        await asyncio.sleep(3 * connections.READ_SECONDS)
+        await send({"type": "http.response.body", "body": b"last"})
     elif scope["type"] == "http":
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """Where an application is served that answers anything, to those who say at once what they want."""
+def counted() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, counted: Metrics) -> Iterator[uvicorn.Server]:
+    """Serves an application that answers anything, to those who say at once what they want."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 2.0)
     monkeypatch.setattr(connections, "READ_SECONDS", 1.0)
-    server = uvicorn.Server(configured(_nothing))
+    server = uvicorn.Server(configured(_application, counted))
     server.config.timeout_keep_alive = 3
-    sockets = address.listen("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": address.listen("127.0.0.1", 0)})
     thread.start()
     until(lambda: server.started)
-    yield sockets[0].getsockname()
+    yield server
     server.should_exit = True
     thread.join(PATIENCE)
+
+
+@pytest.fixture
+def hasty(server: uvicorn.Server) -> tuple[str, int]:
+    """Where it listens."""
+    where: tuple[str, int] = server.servers[0].sockets[0].getsockname()
+    return where
 
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -81,7 +99,9 @@ def test_one_too_many_takes_the_place_of_whoever_was_idle_for_longest(
             assert asker.recv(1000).startswith(b"HTTP/1.1 204")
 
 
-def test_where_all_are_at_work_one_too_many_is_told_so(hasty: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_all_are_at_work_one_too_many_is_told_so(
+    hasty: tuple[str, int], counted: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(connections, "MOST", 1)
     with connected(hasty) as first:
         first.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
@@ -93,6 +113,20 @@ def test_where_all_are_at_work_one_too_many_is_told_so(hasty: tuple[str, int], m
     assert head.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: 10" in head
     assert json.loads(problem)["detail"].endswith("; ask again in a while")
+    assert counted.registry.get_sample_value("rag_connections_turned_away_total") == 1
+
+
+def test_many_that_are_turned_away_are_a_line_now_and_then(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[None] = []
+    turned_away = connections.TurnedAway(lambda: counted.append(None))
+    for _ in range(100):
+        turned_away()
+    monkeypatch.setattr(connections, "_TELL_SECONDS", 0.0)
+    turned_away()
+    assert [record.__dict__["fields"]["connections"] for record in caplog.records] == [1, 100]
+    assert len(counted) == 101
 
 
 def _all(connection: socket.socket) -> bytes:
@@ -133,6 +167,46 @@ def test_whoever_reads_slowly_gets_everything(hasty: tuple[str, int]) -> None:
             got += len(piece)
             threading.Event().wait(0.02)
         assert got > MUCH
+
+
+def _kept(server: uvicorn.Server) -> list[Any]:
+    return list(server.server_state.connections)
+
+
+def test_whoever_leaves_the_last_bytes_of_a_reply_unread_is_hung_up_on(hasty: tuple[str, int], server: uvicorn.Server) -> None:
+    """So few that the transport itself would take them without a word."""
+
+    async def little_more_than_the_system_takes(scope: Any, receive: Any, send: Any) -> None:
+        (connection,) = _kept(server)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not connection.transport.get_write_buffer_size():
+            await send({"type": "http.response.body", "body": bytes(1000), "more_body": True})
+        # The rest does not wait for it to be taken.
+        connection.flow.resume_writing()
+        await send({"type": "http.response.body"})
+
+    server.config.loaded_app = little_more_than_the_system_takes
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET)
+        until(lambda: server.server_state.total_requests)
+        until(lambda: not _kept(server))
+
+
+def test_whoever_reads_much_slower_than_the_system_buffers_is_not_hung_up_on(hasty: tuple[str, int]) -> None:
+    """The system asks for more only when a third of its megabytes is gone: that is no measure of who reads."""
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/much ").replace(b"Host", b"Connection: close\r\nHost"))
+        got = 0
+        for _ in range(40):
+            got += len(connection.recv(30_000))
+            threading.Event().wait(0.1)
+        assert got + len(_all(connection)) > MUCH
+
+
+def test_a_stream_that_waits_for_the_model_is_not_hung_up_on(hasty: tuple[str, int]) -> None:
+    with socket.create_connection(hasty, timeout=PATIENCE) as connection:
+        connection.sendall(GET.replace(b"/ ", b"/slowly ").replace(b"Host", b"Connection: close\r\nHost"))
+        assert b"last" in _all(connection)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,13 @@ def test_two_applications_count_apart() -> None:
     assert (first.registry.get_sample_value(name, labels), second.registry.get_sample_value(name, labels)) == (1, 0)
 
 
+def test_answers_that_were_cut_are_counted(engine: Engine) -> None:
+    answer, counted = whole(engine.ask(QUESTION)), Metrics()
+    for cut in (False, True, True):
+        counted.answer(replace(answer, cut=cut))
+    assert counted.registry.get_sample_value("rag_answers_cut_total") == 2
+
+
 def test_passages_that_were_read_before_are_counted_by_the_receipts(client: TestClient[Any], engine: Engine) -> None:
     answer = whole(engine.ask(QUESTION))
     counted = Metrics()

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_an_error_within_a_stream_names_the_request_and_is_in_its_line(
         def judge(self, question: str, passage: str) -> float:
             return 0.0
 
-        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+        def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
             raise EndpointUnavailable("it is silent", "ask later")
 
         def rewrite(self, question: str, conversation: str, language: str) -> str:

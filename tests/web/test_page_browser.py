@@ -12,7 +12,7 @@ from rag.errors import WeightsMissing
 from rag.keys import Keys
 from rag.web.rebuilding import Rebuilds
 from tests.conftest import SEED
-from tests.fakes import OverlapReader, ScriptedReader, SilentObserver, SlowReader
+from tests.fakes import OverlapReader, ScriptedJudge, ScriptedReader, SilentObserver, SlowReader
 from tests.ingestion import makers
 from tests.web.conftest import QUESTION, until
 
@@ -272,6 +272,14 @@ def test_what_nothing_supports_is_marked(view: Any, engine: Engine) -> None:
     assert view.locator(".sentence.unsupported").inner_text().startswith("Jumlahnya 4711 peluru.")
     assert view.locator(".sentence:not(.unsupported) .citation").count() >= 1
     assert view.locator(".answer .aside").inner_text() != ""
+
+
+@pytest.mark.parametrize("said", ["Menteri Pertahanan Ashtiani mengatakan Iran", "Jumlahnya 4711"])
+def test_an_answer_that_was_cut_says_so_also_where_it_is_withdrawn(view: Any, engine: Engine, said: str) -> None:
+    engine.models.reader = ScriptedReader((said,), log_odds=3.0, cut=True)
+    engine.models.judge = ScriptedJudge(0.9)  # it marks no words that would be quoted
+    answered(view)
+    view.locator(".answer .aside", has_text="Jawaban ini terpotong sebelum selesai.").wait_for()
 
 
 def test_a_problem_in_the_middle_is_said_with_what_mends_it(view: Any, engine: Engine) -> None:

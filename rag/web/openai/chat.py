@@ -56,15 +56,19 @@ async def complete(
     form = Completion(data.model, prompt, str(request.base_url).rstrip("/"), lambda text: _tokens(engine, text))
     asking = admission.admit(lambda: engine.ask(question, data.where, history=turns))
     if data.stream:
-        return await _streamed(asking, form, counting=bool(data.stream_options and data.stream_options.include_usage))
+        counting = bool(data.stream_options and data.stream_options.include_usage)
+        return await _streamed(asking, request, form, counting=counting)
     answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
     return Response(form.whole(answer)) if answer else to_nobody()
 
 
-async def _streamed(asking: Asking[Event], form: Completion, *, counting: bool) -> Response[Any]:
+async def _streamed(
+    asking: Asking[Event], request: Request[Any, Any, Any], form: Completion, *, counting: bool
+) -> Response[Any]:
     """The chunks, once there is a first event: what goes wrong before it has its own status."""
-    await first(asking)
+    if await first(asking, request) is None:
+        return to_nobody()
     # Stopped where the stream is left, and once more where it was never begun.
     stopping = BackgroundTask(asking.stop)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}

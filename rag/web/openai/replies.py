@@ -33,7 +33,7 @@ class Completion:
             "refusal": None,
             "annotations": self._annotations(answer),
         }
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        choice = {"index": 0, "message": message, "finish_reason": _finish(answer), "logprobs": None}
         return {**self._head("chat.completion", [choice], answer), "usage": self._usage(answer)}
 
     def chunks(self, event: Event) -> Iterator[Json]:
@@ -45,7 +45,7 @@ class Completion:
                 yield self._chunk({"content": event.text})
                 if rest := readable.answer(event).removeprefix(event.text):
                     yield self._chunk({"content": rest})
-                yield self._chunk({"annotations": self._annotations(event)}, "stop", event)
+                yield self._chunk({"annotations": self._annotations(event)}, _finish(event), event)
 
     def first(self) -> Json:
         """The chunk that comes before all others."""
@@ -87,3 +87,7 @@ class Completion:
             for marker in _MARKER.finditer(answer.text)
             for citation in answer.citations[int(marker[1]) - 1 : int(marker[1])]
         ]
+
+
+def _finish(answer: Answer) -> str:
+    return "length" if answer.cut else "stop"

@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 import httpx
@@ -14,7 +14,7 @@ from rag.errors import WeightsError
 from rag.types import Citation
 from rag.web.app import create
 from rag.web.openai.requests import ChatRequest
-from tests.fakes import OverlapReader, SlowReader
+from tests.fakes import OverlapReader, ScriptedReader, SlowReader
 from tests.web.conftest import PATIENCE, QUESTION, Served, askers, until
 
 UNANSWERED = "Siapa juara sepak bola Brasil?"
@@ -80,6 +80,15 @@ def test_what_is_not_verified_yet_is_told_as_a_draft(client: openai.OpenAI, engi
     assert draft
     assert text.startswith(re.sub(r"\s+", " ", draft).strip())
     assert "[1]" not in draft
+
+
+def test_an_answer_that_was_cut_says_so_as_openai_does(client: openai.OpenAI, engine: Engine) -> None:
+    engine.models.reader = ScriptedReader(["Menteri Pertahanan Ashtiani mengatakan Iran. ", "Menteri Perta"], cut=True)
+    reply = client.chat.completions.create(model="rag", messages=[user(QUESTION)])
+    assert reply.choices[0].finish_reason == "length"
+    assert "(Jawaban ini terpotong sebelum selesai.)" in (reply.choices[0].message.content or "")
+    *_, last = client.chat.completions.create(model="rag", messages=[user(QUESTION)], stream=True)
+    assert last.choices[0].finish_reason == "length"
 
 
 def test_a_stream_counts_tokens_where_that_is_asked_for(client: openai.OpenAI) -> None:
@@ -162,7 +171,7 @@ def test_another_model_does_not_exist(client: openai.OpenAI) -> None:
 
 
 class BrokenReader(OverlapReader):
-    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Iterator[str]:
+    def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         yield "Menteri "
         raise WeightsError("it cannot be read", "set RAG_LLM to another")
 

@@ -54,9 +54,10 @@ function sentence({ text, supported, numbers }, answer, open) {
 function finished(answer, open) {
   const spoken = { dir: "auto", lang: answer.language };
   const why = el("p", { class: "aside" }, t("refusal.why"));
-  if (!answer.answered) return [el("p", { class: "refusal", ...spoken }, answer.text), why];
+  const note = answer.note && el("p", { class: "aside", ...spoken }, answer.note);
+  if (!answer.answered) return [el("p", { class: "refusal", ...spoken }, answer.text), note, why];
   const body = sentences(answer).map((each) => sentence(each, answer, open));
-  return [el("p", { class: "words", ...spoken }, body), answer.note && el("p", { class: "aside", ...spoken }, answer.note)];
+  return [el("p", { class: "words", ...spoken }, body), note];
 }
 
 const phrases = (answer) => ({
