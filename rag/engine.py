@@ -13,10 +13,11 @@ from rag.answering import follow_up, warming
 from rag.answering.tools import Tools
 from rag.answering.warming import Warmed
 from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError
-from rag.indexing import build, history, snapshot
+from rag.indexing import build, history, snapshot, unread
 from rag.indexing.build import BuildReport, Observer
 from rag.indexing.segment import Listed
 from rag.indexing.snapshot import Maker, Manifest, Snapshot
+from rag.indexing.unread import Unread
 from rag.ingestion import adding, documents, removing, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import ranking
@@ -93,6 +94,10 @@ class Engine:
     def remove(self, path: str) -> None:
         """Remove one document from the seeds; the next build drops it from the index. Raises SeedError or StorageError."""
         removing.remove(self.settings.seeds, path)
+
+    def unread(self) -> list[Unread]:
+        """The files of the seeds that the last build could not read, and why."""
+        return unread.read(self.settings.index)
 
     def original(self, document: Listed) -> bytes:
         """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""

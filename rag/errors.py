@@ -12,6 +12,12 @@ RagError                      exit  HTTP   when
 │   └── TooManyRequests              429   the key has asked as often as it may, for now
 │       └── TooManyQuestions               as many are asked as can wait
 ├── SeedError                    3   422   a document cannot be read; the others are indexed
+│   ├── SeedEmpty                          there is nothing in it
+│   ├── SeedLocked                         it wants a password
+│   ├── SeedScanned                        it is of pictures of text, and nothing here reads them
+│   ├── SeedTooLarge                       it has more than is read, or takes longer
+│   ├── SeedDamaged                        it is of a kind that is read, and broken
+│   └── SeedForeign                        it is of no kind that is read
 ├── SnapshotError                 4   503   the index cannot serve
 │   ├── IndexMissing                       there is none yet
 │   ├── IndexMismatch                      another embedder, chunking or format made it
@@ -112,6 +118,30 @@ class SeedError(RagError):
 
     exit_code = 3
     status = 422
+
+
+class SeedEmpty(SeedError):
+    """The document says nothing."""
+
+
+class SeedLocked(SeedError):
+    """Only a password opens the document."""
+
+
+class SeedScanned(SeedError):
+    """The document is of pictures of text, and there is nothing here that reads them."""
+
+
+class SeedTooLarge(SeedError):
+    """The document has more than is read, or takes longer or more memory to read than a document may."""
+
+
+class SeedDamaged(SeedError):
+    """The document is of a kind that is read, and broken."""
+
+
+class SeedForeign(SeedError):
+    """The bytes are of no kind that is read."""
 
 
 class SnapshotError(RagError):

@@ -37,17 +37,22 @@ class Models:
         self.settings = settings
         self.weights = WeightCache(settings.cache)
 
-    def open_ahead(self) -> None:
-        """Begin to open what a question takes, and return at once. What cannot be opened is told to whose question needs it."""
+    def begin_searching(self) -> None:
+        """Begin to open what a search takes, and return at once. What cannot be opened is told to whose question needs it."""
         _begin(language.load)
         _begin(self._open_embedder)
 
+    def begin_answering(self) -> None:
+        """The same for what an answer takes beside."""
+        _begin(self._open_judge)
+        _begin(self._open_reader)
+
     def _open_embedder(self) -> None:
-        _ = self.embedder
-        _begin(self._open_reader)  # beside the judge, and not before: a search does without both
-        self.embedder.embed_queries(["?"])  # as in the judge's case, for it to be compiled
+        self.embedder.embed_queries(["?"])  # which compiles it
+
+    def _open_judge(self) -> None:
         if self.support_check:
-            self.support_check.supports([("?", "?")])
+            self.support_check.supports([("?", "?")])  # likewise
         _ = self.judge
 
     def _open_reader(self) -> None:
@@ -170,4 +175,4 @@ def _begin(work: Callable[[], None]) -> None:
         with suppress(RagError):
             work()
 
-    Thread(target=quietly, name=work.__name__, daemon=True).start()
+    Thread(target=quietly, name="opening models", daemon=True).start()

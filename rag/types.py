@@ -252,7 +252,14 @@ class Marked:
     confidence: float
 
 
-Event = Found | Understood | Marked | Token | Answer
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many questions have to end before this one has the model: told where several ask, until it is 0."""
+
+    before: int
+
+
+Event = Found | Understood | Marked | Token | Answer | Waiting
 
 
 class Embedder(Protocol):

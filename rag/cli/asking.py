@@ -17,10 +17,10 @@ from rag.cli.terminal import (
     one_line,
     place,
     print_json,
+    searching_engine_of,
     styled,
     visible,
     visible_lines,
-    warm_engine_of,
 )
 
 # Characters of a passage that are shown before one has read it.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag search`: the passages, each with its place and what each side thought of it."""
-    passages = engine_of(chosen).search(parsed.question, parsed.count, parsed.where, judged=parsed.judged)
+    passages = searching_engine_of(chosen).search(parsed.question, parsed.count, parsed.where, judged=parsed.judged)
     if parsed.json:
         print_json({"question": parsed.question, "passages": passages})
         return
@@ -48,7 +48,7 @@ def _scores(passage: "Passage") -> str:
 
 def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag ask`: the answer with its citations, or a refusal with the nearest passages."""
-    engine = engine_of(chosen)
+    engine = searching_engine_of(chosen)
     if parsed.json:
         from rag.engine import whole
 
@@ -137,7 +137,7 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag serve`: until interrupted."""
-    engine = warm_engine_of(chosen)
+    engine = searching_engine_of(chosen)
     from rag.web import serving
 
     serving.serve(engine, complain)
@@ -147,4 +147,4 @@ def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag mcp`: until the client closes standard input. Standard output is the protocol's alone."""
     from rag.web.mcp.stdio import serve
 
-    serve(engine_of(chosen))
+    serve(searching_engine_of(chosen))

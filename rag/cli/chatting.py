@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from rag import settings
 from rag.cli import asking
-from rag.cli.terminal import complain, engine_of, print_line
+from rag.cli.terminal import complain, print_line, searching_engine_of
 from rag.errors import RagError
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ def chat(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     from rag.answering.follow_up import MOST_TURNS
     from rag.types import Turn
 
-    engine = engine_of(chosen)
+    engine = searching_engine_of(chosen)
     engine.snapshot()  # what is wrong with it is better told before one has typed
+    engine.models.begin_answering()
     turns: list[Turn] = []
     for question in _questions():
         answer = _interruptible(engine, question, parsed, turns)

@@ -62,10 +62,10 @@ def engine_of(chosen: settings.Settings) -> "Engine":
     return Engine(chosen)
 
 
-def warm_engine_of(chosen: settings.Settings) -> "Engine":
-    """An engine whose models are being opened, beside what else has to be done before the first question."""
+def searching_engine_of(chosen: settings.Settings) -> "Engine":
+    """An engine that opens what a search takes beside what else has to be done before it."""
     engine = engine_of(chosen)
-    engine.models.open_ahead()
+    engine.models.begin_searching()
     return engine
 
 

@@ -11,13 +11,14 @@ from filelock import FileLock, Timeout
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, SeedError
 from rag.files import storage_errors
-from rag.indexing import draft, fresh, history, plan, snapshot, unfinished
+from rag.indexing import draft, fresh, history, plan, snapshot, unfinished, unread
 from rag.indexing.fresh import Fresh
 from rag.indexing.plan import Plan
 from rag.indexing.segment import Listed
 from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.indexing.stamps import Stamps
 from rag.indexing.unfinished import Unfinished
+from rag.indexing.unread import Unread
 from rag.ingestion import documents
 from rag.ingestion.chunking import Chunking
 from rag.types import Embedder
@@ -83,8 +84,9 @@ def rebuild(
             todo = plan.make(seeds, Stamps(root / "stamps.sqlite"), before)
             stays = todo.stays()
             new = fresh.read(seeds, todo, base, chunking=chunking, open_embedder=open_embedder, report=observer.read)
+            unread.write(root, todo.unread)
             if not stays and not new:
-                raise _nothing_to_index(seeds, todo.failures)
+                raise _nothing_to_index(seeds, todo.unread)
             if base and not new and len(stays) == len(before):
                 # Also where a document cannot be read, build after build: a snapshot each would push those before it out.
                 unfinished.clear(root)
@@ -124,10 +126,10 @@ def _reusable(root: Path, maker: Maker) -> Snapshot | None:
     return None
 
 
-def _nothing_to_index(folder: Path, failures: Sequence[str]) -> SeedError:
-    if failures:
-        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        return SeedError(f"no document in {folder} can be read: {failures[0]}{more}", "mend one, then run `rag index`")
+def _nothing_to_index(folder: Path, left_out: Sequence[Unread]) -> SeedError:
+    if left_out:
+        more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+        return SeedError(f"no document in {folder} can be read: {left_out[0].detail}{more}", "mend one, then run `rag index`")
     kinds = ", ".join(sorted(documents.SUFFIXES))
     return SeedError(f"there are no documents in {folder} ({kinds})", "put one in, then run `rag index`")
 
@@ -147,6 +149,6 @@ def _report(
         unchanged=len(todo.unchanged),
         chunks=manifest.chunks,
         embedded=embedded,
-        failures=tuple(todo.failures),
+        failures=tuple(each.detail for each in todo.unread),
         seconds=time.perf_counter() - start,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import SeedError
+from rag.indexing import unread
 from rag.indexing.plan import Plan
 from rag.indexing.segment import Listed, Piece, Segment
 from rag.indexing.snapshot import Snapshot
@@ -40,7 +41,7 @@ def read(
     open_embedder: Callable[[], Embedder],
     report: Report,
 ) -> list[Fresh]:
-    """The new documents with their chunks, in path order. One that cannot be read becomes a failure of the plan."""
+    """The new documents with their chunks, in path order. One that cannot be read is among the plan's unread."""
     fresh: list[Fresh] = []
     for done, (path, sha256) in enumerate(plan.fresh.items()):
         report(done, len(plan.fresh))
@@ -52,7 +53,7 @@ def read(
                 continue
             document = documents.parse(documents.read(folder, path))
         except SeedError as error:
-            plan.failures.append(str(error))
+            plan.unread.append(unread.of(path, error))
             continue
         chunks = chunk(document, open_embedder().token_starts(document.text), chunking)
         fresh.append(Fresh(document, [Piece(c.start, c.end, _text_digest(c.text)) for c in chunks]))

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.errors import SeedError
+from rag.indexing import unread
 from rag.indexing.segment import Listed
 from rag.indexing.stamps import Stamps
+from rag.indexing.unread import Unread
 from rag.ingestion import documents
 
 
@@ -15,13 +17,13 @@ class Plan:
     """What is to become of each path.
 
     It is `unchanged`; or `kept` as it was, because its file cannot be read now; or `fresh`, under the digest of its bytes.
-    `failures` are a line for each document that cannot be read.
+    `unread` are those that cannot be read.
     """
 
     unchanged: dict[str, Listed] = field(default_factory=dict)
     kept: dict[str, Listed] = field(default_factory=dict)
     fresh: dict[str, str] = field(default_factory=dict)
-    failures: list[str] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
 
     def stays(self) -> set[int]:
         """Numbers of the documents that stay as they are."""
@@ -33,13 +35,13 @@ def make(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
     plan = Plan()
     found = documents.find(folder)
     for closed in found.closed:
-        plan.failures.append(str(closed.error))
+        plan.unread.append(unread.of(closed.path, closed.error, is_folder=True))
         plan.kept |= {path: listed for path, listed in before.items() if path.startswith(closed.path + "/")}
     for path in found.paths:
         try:
             sha256 = _digest(folder, path, stamps)
         except SeedError as error:
-            plan.failures.append(str(error))
+            plan.unread.append(unread.of(path, error))
             if path in before:
                 plan.kept[path] = before[path]
             continue

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO, NoReturn
 
-from rag.errors import SeedError
+from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedTooLarge
 from rag.ingestion import formats, wire
 from rag.ingestion.wire import Extracted
 
@@ -70,10 +70,10 @@ def _answer(raw: bytes, suffix: str, outgoing: BinaryIO, seconds: int) -> Extrac
     except SeedError as error:
         return error
     except MemoryError:
-        return SeedError("it needs more memory to read than a document may", "split it, or remove it from the seeds")
+        return SeedTooLarge("it needs more memory to read than a document may", "split it, or remove it from the seeds")
     except BaseException as error:  # noqa: BLE001 - a panic of the native library is no Exception
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:150]
-        return SeedError(f"it cannot be read ({problem})", "get it or save it again, or remove it from the seeds")
+        return SeedDamaged(f"it cannot be read ({problem})", "get it or save it again, or remove it from the seeds")
 
 
 def _extracted(raw: bytes, suffix: str, beat: Callable[[], None]) -> Extracted:
@@ -93,9 +93,9 @@ def _extracted(raw: bytes, suffix: str, beat: Callable[[], None]) -> Extracted:
 
 def _checked(extracted: Extracted) -> Extracted:
     if not extracted.text.strip():
-        raise SeedError("it is empty", "write something into it, or remove it from the seeds")
+        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
     if len(extracted.text) > _MOST_CHARACTERS:
-        raise SeedError(f"its text is longer than {_MOST_CHARACTERS / 1e6:.0f} million characters", "split it")
+        raise SeedTooLarge(f"its text is longer than {_MOST_CHARACTERS / 1e6:.0f} million characters", "split it")
     return extracted
 
 

@@ -5,7 +5,7 @@ import codecs
 from charset_normalizer import from_bytes
 
 from rag import language
-from rag.errors import SeedError
+from rag.errors import SeedDamaged, SeedEmpty, SeedForeign
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -44,18 +44,18 @@ def decode(raw: bytes) -> tuple[str, str]:
     empty or no text. A caller that has the file's name says which file it was.
     """
     if not raw.strip(b" \t\r\n\x00"):
-        raise SeedError("it is empty", "write something into it, or remove it from the seeds")
+        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
     if raw.startswith(_BINARY):
-        raise SeedError("it is not text", _MEND_BINARY)
+        raise SeedForeign("it is not text", _MEND_BINARY)
     encoding = _encoding(raw)
     try:
         text = raw.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        raise SeedError(f"it is not valid {encoding} ({error})", "save it as UTF-8") from error
+        raise SeedDamaged(f"it is not valid {encoding} ({error})", "save it as UTF-8") from error
     if _is_binary(text):
-        raise SeedError("it is not text", _MEND_BINARY)
+        raise SeedForeign("it is not text", _MEND_BINARY)
     if not text.strip():
-        raise SeedError("it is empty", "write something into it, or remove it from the seeds")
+        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
     return text, encoding
 
 
@@ -87,7 +87,7 @@ def _detected(raw: bytes) -> str:
     matches = from_bytes(raw)
     best = matches.best()
     if best is None:
-        raise SeedError("it is not text in any known encoding", _MEND_BINARY)
+        raise SeedForeign("it is not text in any known encoding", _MEND_BINARY)
     western = any("cp1252" in match.could_be_from_charset for match in matches)
     return "cp1252" if western and language.detect(str(best)) in _WESTERN else best.encoding
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag import language
-from rag.errors import SeedError
+from rag.errors import SeedError, SeedTooLarge
 from rag.ingestion import formats, worker
 from rag.ingestion.dates import front_matter_day
 from rag.ingestion.decoding import decode
@@ -94,7 +94,7 @@ def suffix(name: str) -> str:
 
 
 def _unlisted(error: OSError) -> SeedError:
-    return SeedError(f"the folder {_shown(error.filename)} cannot be listed ({error.strerror})", _MEND_RIGHTS)
+    return SeedError(f"the folder {shown(error.filename)} cannot be listed ({error.strerror})", _MEND_RIGHTS)
 
 
 def stamp(folder: Path, path: str) -> Stamp:
@@ -119,7 +119,7 @@ def read(folder: Path, path: str) -> Seed:
 
 def _status(folder: Path, path: str) -> os.stat_result:
     if not path.isprintable():
-        raise SeedError(f"the name {_shown(path)} has characters that cannot be shown", "give the file another name")
+        raise SeedError(f"the name {shown(path)} has characters that cannot be shown", "give the file another name")
     try:
         status = os.lstat(f"{folder}/{path}")
         inside = True
@@ -139,10 +139,11 @@ def _status(folder: Path, path: str) -> os.stat_result:
 
 
 def _too_large(path: str) -> SeedError:
-    return SeedError(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
+    return SeedTooLarge(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """A name as it can be printed."""
     # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
     return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 
@@ -156,7 +157,7 @@ def parse(seed: Seed) -> Document:
         else:
             said = worker.shared.extract(seed.raw, ending)
     except SeedError as error:
-        raise SeedError(f"{seed.path}: {error.problem}", error.mend) from error
+        raise type(error)(f"{seed.path}: {error.problem}", error.mend) from error
     return Document(
         id=document_id(seed.path),
         path=seed.path,

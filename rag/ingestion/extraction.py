@@ -9,7 +9,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from rag.errors import SeedError
+from rag.errors import SeedDamaged, SeedError, SeedTooLarge
 from rag.ingestion import formats, mending, ocr
 from rag.ingestion.dates import first_day
 from rag.ingestion.wire import Extracted, cleaned
@@ -106,8 +106,8 @@ def _refusal(said: str) -> SeedError:
     if "password" in said.lower():
         return formats.locked()
     if "limit exceeded" in said.lower():
-        return SeedError(f"it unpacks to more than is read ({said.rpartition('exceeded: ')[2][:150]})", "split it")
-    return SeedError(f"it is damaged ({said.rpartition(': ')[2][:150]})", _AGAIN)
+        return SeedTooLarge(f"it unpacks to more than is read ({said.rpartition('exceeded: ')[2][:150]})", "split it")
+    return SeedDamaged(f"it is damaged ({said.rpartition(': ')[2][:150]})", _AGAIN)
 
 
 def _config(scan: ocr.Scan | None) -> "ExtractionConfig":

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 
-from rag.errors import SeedError
+from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedForeign, SeedLocked, SeedTooLarge
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -92,21 +92,23 @@ def media_type(raw: bytes, suffix: str) -> str:
         raise _old_office(raw)
     for mark, name in _FOREIGN:
         if raw.startswith(mark):
-            raise SeedError(f"it is {name}", _REMOVE)
+            raise SeedForeign(f"it is {name}", _REMOVE)
     return _markup(raw, suffix)
 
 
 def _markup(raw: bytes, suffix: str) -> str:
     """Web pages and mails have no mark of their own: they begin like one, or are named so."""
     if not raw.strip(b" \t\r\n\x00"):
-        raise SeedError("it is empty", "write something into it, or remove it from the seeds")
+        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
     if _HTML_START.match(raw[:4096].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")):
         return HTML
     if suffix in {".html", ".htm"}:
         return HTML
     if suffix == ".eml" and _HEADER.match(raw):
         return MAIL
-    raise SeedError(f"it is not {_NAMED.get(suffix, 'a document')}, and does not begin like anything that can be read", _AGAIN)
+    raise SeedForeign(
+        f"it is not {_NAMED.get(suffix, 'a document')}, and does not begin like anything that can be read", _AGAIN
+    )
 
 
 def _package(raw: bytes) -> str:
@@ -127,9 +129,9 @@ def _refuse_bombs(archive: zipfile.ZipFile) -> None:
     if any(member.flag_bits & 1 for member in members):
         raise locked()
     if len(members) > _MOST_MEMBERS:
-        raise SeedError(f"it is an archive of more than {_MOST_MEMBERS} files", _REMOVE)
+        raise SeedTooLarge(f"it is an archive of more than {_MOST_MEMBERS} files", _REMOVE)
     if sum(member.file_size for member in members) > _MOST_UNPACKED:
-        raise SeedError(f"it unpacks to more than {_MOST_UNPACKED / 1e6:.0f} MB", "split it, or remove it from the seeds")
+        raise SeedTooLarge(f"it unpacks to more than {_MOST_UNPACKED / 1e6:.0f} MB", "split it, or remove it from the seeds")
 
 
 def _open_document(archive: zipfile.ZipFile, names: Collection[str]) -> str:
@@ -138,7 +140,7 @@ def _open_document(archive: zipfile.ZipFile, names: Collection[str]) -> str:
         return EPUB
     if stated != ODT:
         what = "an OpenDocument file other than a text" if "opendocument" in stated else "a zip archive, and no document"
-        raise SeedError(f"it is {what}", "save it in another format, or unpack what is in it")
+        raise SeedForeign(f"it is {what}", "save it in another format, or unpack what is in it")
     if "META-INF/manifest.xml" in names and b"encryption-data" in archive.open("META-INF/manifest.xml").read(1_000_000):
         raise locked()
     return ODT
@@ -147,16 +149,16 @@ def _open_document(archive: zipfile.ZipFile, names: Collection[str]) -> str:
 def cut_off(error: Exception) -> SeedError:
     """The refusal of an archive that Python's `zipfile` fails on with one of `BROKEN`."""
     said = " ".join(str(error).split())[:120] or type(error).__name__
-    return SeedError(f"it is cut off or damaged ({said})", _AGAIN)
+    return SeedDamaged(f"it is cut off or damaged ({said})", _AGAIN)
 
 
 def locked() -> SeedError:
     """The refusal of a document that only a password opens."""
-    return SeedError("it is locked with a password", "save it without one, or remove it from the seeds")
+    return SeedLocked("it is locked with a password", "save it without one, or remove it from the seeds")
 
 
 def _old_office(raw: bytes) -> SeedError:
     # A new Office file with a password is an old container around the encrypted one.
     if "EncryptedPackage".encode("utf-16-le") in raw:
         return locked()
-    return SeedError("it is an old Office file (.doc, .xls, .ppt, .msg)", "save it as .docx, .xlsx, .pptx or .eml")
+    return SeedForeign("it is an old Office file (.doc, .xls, .ppt, .msg)", "save it as .docx, .xlsx, .pptx or .eml")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import SeedError
+from rag.errors import SeedScanned, SeedTooLarge
 
 # Where the extra `ocr` (English) and systems put the language data; the variable is Tesseract's own, and names one folder.
 _VARIABLE = "TESSDATA_PREFIX"
@@ -42,9 +42,11 @@ def scans(count: int, beat: Callable[[], None]) -> Iterator[Scan]:
     languages = _languages()
     pages = f"{count} scanned page{'s' if count > 1 else ''} without text"
     if not languages:
-        raise SeedError(f"it has {pages}", _MEND)
+        raise SeedScanned(f"it has {pages}", _MEND)
     if count > _MOST_PAGES:
-        raise SeedError(f"it has {pages}, more than the {_MOST_PAGES} that are read", "split it, or run it through OCR first")
+        raise SeedTooLarge(
+            f"it has {pages}, more than the {_MOST_PAGES} that are read", "split it, or run it through OCR first"
+        )
     for page in range(1, count + 1):
         beat()
         yield Scan(page, languages)

@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 from typing import Self
 
-from rag.errors import SeedError
+from rag.errors import SeedDamaged, SeedError, SeedTooLarge
 from rag.ingestion import process, wire
 from rag.ingestion.process import Process
 from rag.ingestion.wire import Extracted
@@ -40,7 +40,7 @@ class Worker:
                 raise
             except (ValueError, RecursionError) as error:
                 self._end()
-                raise SeedError("it makes its reader talk nonsense", _MEND) from error
+                raise SeedDamaged("it makes its reader talk nonsense", _MEND) from error
             except BaseException:
                 # Ctrl-C included: an answer that still comes must not be taken for the next file's.
                 self._end()
@@ -74,7 +74,7 @@ class Worker:
         used = self._child is not None
         if frame := self._asked(raw, suffix) or (self._asked(raw, suffix) if used else None):
             return frame
-        raise SeedError(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _MEND)
+        raise SeedDamaged(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _MEND)
 
     def _asked(self, raw: bytes, suffix: str) -> bytes | None:
         """The frame of the answer; None where the child dies over it. Raises SeedError where it takes too long."""
@@ -88,7 +88,7 @@ class Worker:
                 deadline.renew()  # an empty frame: a page is done, and another begins
         self._end()
         if deadline.passed:
-            raise SeedError(f"it takes longer than {self._seconds:.0f} seconds to read", _MEND)
+            raise SeedTooLarge(f"it takes longer than {self._seconds:.0f} seconds to read", _MEND)
         return None
 
     def _end(self) -> None:

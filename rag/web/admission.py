@@ -49,18 +49,20 @@ class Admission:
         """Questions that there is room for, in the model and before it."""
         return self._most
 
-    def admit(self, steps: Callable[[], Iterator[T]]) -> "Asking[T]":
+    def admit(self, steps: Callable[[], Iterator[T]], waiting: Callable[[int], T] | None = None) -> "Asking[T]":
         """Start a question, within a running event loop. `steps` gives its events; its first needs no model, and comes at once.
 
-        The caller sees to it that the asking is stopped in the end. Raises TooManyQuestions or ServiceStopping.
+        If it has to wait then, `waiting` makes an event of how many must end before its turn, each time that this changes: of 0
+        last. The caller sees to it that the asking is stopped in the end. Raises TooManyQuestions or
+        ServiceStopping.
         """
-        asking = Asking(self, steps, asyncio.get_running_loop())
+        asking = Asking(self, steps, waiting, asyncio.get_running_loop())
         with self._moved:
             if self._closed:
                 raise _stopping()
             if len(self._line) >= self._most:
-                waiting = f"{len(self._line)} questions are before this one, as many as can wait"
-                raise TooManyQuestions(waiting, f"ask again in {RETRY_AFTER} seconds", RETRY_AFTER)
+                full = f"{len(self._line)} questions are before this one, as many as can wait"
+                raise TooManyQuestions(full, f"ask again in {RETRY_AFTER} seconds", RETRY_AFTER)
             self._line.append(asking)
         try:
             asking.thread.start()
@@ -76,10 +78,21 @@ class Admission:
         for asking in line:
             asking.end(_stopping())
 
-    def wait_for_model(self, asking: "Asking[Any]") -> None:
-        """Wait until the question is among those that may use the model, or is stopped."""
+    def wait_for_model(self, asking: "Asking[Any]", tell: Callable[[int], None]) -> None:
+        """Wait until the question is among those that may use the model, or is stopped.
+
+        Where it waits, `tell` hears how many must end before, each time that this changes, 0 included.
+        """
+        told = 0
         with self._moved:
-            self._moved.wait_for(lambda: asking.stop_flag.is_set or self._line.index(asking) < self._at_once)
+            while not asking.stop_flag.is_set:
+                before = max(0, self._line.index(asking) + 1 - self._at_once)
+                if before != told:
+                    tell(before)
+                if not before:
+                    return
+                told = before
+                self._moved.wait()
 
     def leave(self, asking: "Asking[Any]") -> None:
         """The question has ended."""
@@ -97,11 +110,17 @@ class Admission:
 class Asking(Generic[T]):
     """One question under way: an asynchronous iterator over its events, which raises what asking raised."""
 
-    def __init__(self, admission: Admission, steps: Callable[[], Iterator[T]], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        steps: Callable[[], Iterator[T]],
+        waiting: Callable[[int], T] | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.stop_flag = stopping.Stop()
         # A daemon: a service that is stopped does not wait for the model. Its log and spans belong to the request under way.
         self.thread = Thread(target=copy_context().run, args=(self._run,), name="asking", daemon=True)
-        self._admission, self._steps, self._loop = admission, steps, loop
+        self._admission, self._steps, self._waiting, self._loop = admission, steps, waiting, loop
         self._told: asyncio.Queue[object] = asyncio.Queue()
 
     def stop(self) -> None:
@@ -140,9 +159,13 @@ class Asking(Generic[T]):
             for number, step in enumerate(steps):
                 self._tell(step)
                 if number == 0:
-                    self._admission.wait_for_model(self)
+                    self._admission.wait_for_model(self, self._tell_waiting)
                 if self.stop_flag.is_set:
                     return
+
+    def _tell_waiting(self, before: int) -> None:
+        if self._waiting:
+            self._tell(self._waiting(before))
 
     def _tell(self, value: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more

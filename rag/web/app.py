@@ -26,6 +26,7 @@ from rag.web import (
     schema,
     slowness,
     snapshots,
+    unread,
     uploads,
 )
 from rag.web.access import Access
@@ -43,7 +44,15 @@ _MOST_BODY_BYTES = 1_000_000
 # By what they are for, as the schema groups them.
 GROUPS: dict[str, tuple[Any, ...]] = {
     "questions": (asking.ask, asking.search),
-    "documents": (documents.listed, documents.one, documents.text, documents.original, documents.remove, uploads.upload),
+    "documents": (
+        documents.listed,
+        unread.unread,
+        documents.one,
+        documents.text,
+        documents.original,
+        documents.remove,
+        uploads.upload,
+    ),
     "index": (jobs.rebuild, jobs.listed, jobs.one, snapshots.listed, snapshots.activate),
     "openai": (chat.complete, embeddings.embed, models.listed, models.one),
     "service": (health.live, health.ready, metrics.metrics),

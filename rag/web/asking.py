@@ -13,7 +13,7 @@ from litestar.serialization import encode_json
 from msgspec import Struct
 
 from rag.engine import Engine
-from rag.types import Answer, Event, Found, Marked, Passage, Token, Understood
+from rag.types import Answer, Event, Found, Marked, Passage, Token, Understood, Waiting
 from rag.web import history, noting, problems, searching
 from rag.web.access import READ
 from rag.web.admission import Admission, Asking
@@ -74,7 +74,7 @@ async def ask(
     """
     noting.note_question(data.question)
     turns = history.turns(data.history)
-    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns))
+    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking, request)
     answer = await last(asking, request)
@@ -131,6 +131,8 @@ def _said(event: Event) -> Iterator[ServerSentEventMessage]:
     match event:
         case Found(passages):
             yield _message("evidence", {"passages": passages})
+        case Waiting(before):
+            yield _message("waiting", {"before": before})
         case Understood(question):
             yield _message("understood", {"question": question})
         case Marked(citation, confidence):

@@ -68,7 +68,9 @@ class Upload(Operation):
 
 
 EVENTS = (
-    "The answer. As events: `evidence` {passages}, of a follow-up then `understood` {question} and `evidence` again, "
+    "The answer. As events: `evidence` {passages}, where others ask too `waiting` {before} with how many questions must end "
+    "before this one has the model, each time that changes and 0 last, of a follow-up then `understood` {question} and "
+    "`evidence` again, "
     "`verdict` {citation, confidence}, `token` {text}, `citation` {number, citation}, last `done` with the answer, or `error` "
     "with a problem"
 )

@@ -13,7 +13,8 @@ from rag.engine import Engine
 from rag.errors import NotFound, QuestionError
 from rag.indexing.segment import Listed
 from rag.indexing.snapshot import Snapshot
-from rag.web import jobs, problems
+from rag.ingestion.documents import shown
+from rag.web import jobs, problems, unread
 from rag.web.access import INGEST, READ
 from rag.web.described import Original
 from rag.web.rebuilding import Rebuilds
@@ -167,10 +168,10 @@ def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[byte
     responses=problems.documented(400, 404, 422, 503, 507),
 )
 def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
-    """Removes its file from the seeds. It is found until the job is done."""
-    path = _known(engine.snapshot(), document_id).path
+    """Removes its file from the seeds, also one that could not be read. It is found until the job is done."""
+    path = unread.path_of(engine, document_id) or _known(engine.snapshot(), document_id).path
     engine.remove(path)
-    return Removed(path, jobs.shown(rebuilds.start()))
+    return Removed(shown(path), jobs.shown(rebuilds.start()))
 
 
 def _known(opened: Snapshot, document_id: str) -> Listed:

@@ -10,7 +10,9 @@ from rag.web.login import Me
 from rag.web.openai.embeddings import Embedding, Embeddings, Usage
 from rag.web.openai.models import CHAT, Model, Models
 from rag.web.openai.replies import Completion
+from rag.web.problems import Problem
 from rag.web.snapshots import SnapshotItem, Snapshots
+from rag.web.unread import UnreadFiles, UnreadItem
 from rag.web.uploads import Added
 
 _QUESTION = "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?"
@@ -58,6 +60,7 @@ _ANSWER = Answer(
 )
 _REPORT = BuildReport(_SNAPSHOT, (_PATH,), (), (), (), 28, 31, 3, (), 2.6)
 _ITEM = Item(_DOCUMENT, _PATH, "id", "application/pdf", "2026-11-24", 2225, 3, f"/v1/documents/{_DOCUMENT}/original")
+_BROKEN = Problem("urn:rag:SeedDamaged", "SeedDamaged", 422, "rusak.pdf: it is damaged; get it or save it again")
 _WAITING = Job("57830d158a4f", "index", "waiting", "", 0, 0, None, None)
 _DONE = Job("57830d158a4f", "index", "done", "embedding", 3, 3, _REPORT, None)
 _STATE = SnapshotItem(_SNAPSHOT, "2026-11-24T01:09:09+00:00", 29, 31, serving=True)
@@ -72,6 +75,7 @@ REPLIES: dict[tuple[str, str], object] = {
     ("post", "/v1/ask"): _ANSWER,
     ("post", "/v1/search"): SearchResponse(_QUESTION, [_PASSAGE]),
     ("get", "/v1/documents"): Documents([_ITEM], 29, 0, 1),
+    ("get", "/v1/documents/unread"): UnreadFiles([UnreadItem("0a1b2c3d4e5f", "rusak.pdf", _BROKEN)], 1),
     ("post", "/v1/documents"): Added([_PATH], _WAITING),
     ("get", "/v1/documents/{document_id}"): _ITEM,
     ("delete", "/v1/documents/{document_id}"): Removed(_PATH, _WAITING),
@@ -92,7 +96,7 @@ REPLIES: dict[tuple[str, str], object] = {
 }
 # Where the reply is no JSON, what it begins with.
 STREAMS: dict[tuple[str, str], str] = {
-    ("post", "/v1/ask"): 'event: token\ndata: {"text":"Menteri"}\n\n',
+    ("post", "/v1/ask"): 'event: waiting\ndata: {"before":2}\n\nevent: token\ndata: {"text":"Menteri"}\n\n',
     ("get", "/v1/jobs/{job_id}"): 'event: job\ndata: {"id":"57830d158a4f","state":"running","stage":"reading","done":1}\n\n',
     ("post", "/v1/chat/completions"): 'data: {"object":"chat.completion.chunk","choices":[]}\n\n',
     ("get", "/metrics"): "rag_queue_length 0.0\n",

@@ -13,7 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from rag import types
 from rag.indexing import build
-from rag.web import asking, documents, health, jobs, login, problems, snapshots, uploads
+from rag.web import asking, documents, health, jobs, login, problems, snapshots, unread, uploads
 from rag.web.openai import embeddings, failures, models, requests
 
 # Where the values stand that requests and replies are made of.
@@ -22,6 +22,7 @@ _VALUES = (
     build,
     asking,
     documents,
+    unread,
     uploads,
     jobs,
     snapshots,

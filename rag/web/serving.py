@@ -44,6 +44,7 @@ def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
     logs.configure(settings, sys.stderr)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
+    engine.models.begin_answering()  # not before: importing the service is what a first search waits for
     Server(configured(app, counted), admission).run(sockets=sockets)
 
 

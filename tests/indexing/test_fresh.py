@@ -37,7 +37,7 @@ def test_what_cannot_be_read_becomes_a_failure_and_the_rest_is_read(home: Home) 
     home.put("empty.txt", " ")
     new, plan = read(home, {"a.txt": "?", "empty.txt": "?", "lost.txt": "?"})
     assert [f.document.path for f in new] == ["a.txt"]
-    assert [line.split()[0] for line in plan.failures] == ["empty.txt:", "lost.txt"]
+    assert [each.detail.split()[0] for each in plan.unread] == ["empty.txt:", "lost.txt"]
 
 
 def test_equal_texts_are_embedded_once(home: Home) -> None:

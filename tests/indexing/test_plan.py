@@ -27,7 +27,7 @@ def made_plan(home: Home) -> Plan:
 def test_nothing_changed(home: Home) -> None:
     found = made_plan(home)
     assert set(found.unchanged) == {"a.txt", "b/b.txt", "b/c.txt"}
-    assert (found.kept, found.fresh, found.failures) == ({}, {}, [])
+    assert (found.kept, found.fresh, found.unread) == ({}, {}, [])
     assert found.stays() == {0, 1, 2}
 
 
@@ -57,7 +57,7 @@ def test_a_document_that_cannot_be_read_now_is_kept_as_it_was(home: Home, monkey
     refusing(monkeypatch, "a.txt", "new.txt")
     found = made_plan(home)
     assert (set(found.kept), set(found.fresh)) == ({"a.txt"}, set())
-    assert len(found.failures) == 2
+    assert [(each.path, each.kind) for each in found.unread] == [("a.txt", "SeedError"), ("new.txt", "SeedError")]
     report = home.build()
     assert (report.kept, report.removed, report.added) == (("a.txt",), (), ())
     assert texts(home.root)["a.txt"] == "Kucing makan ikan."

@@ -1,10 +1,11 @@
 import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.errors import SeedError
+from rag.errors import SeedError, SeedLocked
 from rag.ingestion.wire import Extracted, cleaned, packed, receive, send, unpacked
 
 
@@ -17,6 +18,15 @@ def test_an_answer_comes_back_as_it_was(text, count):
 def test_a_refusal_comes_back_as_one():
     with pytest.raises(SeedError, match="it is x; do y"):
         unpacked(packed(SeedError("it is x", "do y")))
+
+
+def test_a_refusal_keeps_its_kind_and_an_unknown_one_is_a_plain_one():
+    with pytest.raises(SeedLocked):
+        unpacked(packed(SeedLocked("it is locked", "do y")))
+    for kind in ("RagError", "StorageError", "os", "SeedError"):
+        with pytest.raises(SeedError) as caught:
+            unpacked(json.dumps({"kind": kind, "problem": "it is x", "mend": "do y"}).encode())
+        assert type(caught.value) is SeedError
 
 
 @given(st.binary() | st.sampled_from([b"{}", b"[]", b'{"text": 1}', b'{"text":"a","date":"","pages":[9],"media_type":""}']))

@@ -6,7 +6,7 @@ import pytest
 
 from rag import stopping
 from rag.errors import QuestionError, ServiceStopping, TooManyQuestions
-from rag.web.admission import RETRY_AFTER, Admission, Asking
+from rag.web.admission import RETRY_AFTER, Admission, Asking, drained
 from tests.web.conftest import askers, until
 
 
@@ -88,6 +88,26 @@ def test_each_has_its_first_step_at_once_and_the_model_in_turn() -> None:
         for steps in every:
             steps.going.set()
         assert [step async for step in askings[2]] == [1, 2]
+
+    run(test)
+
+
+def test_who_waits_is_told_how_many_are_before_until_it_is_the_turn() -> None:
+    async def test() -> None:
+        admission, every = Admission(at_once=2, most_waiting=3), [Steps() for _ in range(5)]
+        askings = [admission.admit(steps, lambda before: -before) for steps in every]
+        last = askings[4]
+        assert [await first(last), await first(last)] == [0, -3]
+        askings[3].stop()
+        assert await first(last) == -2
+        for steps in every:
+            steps.going.set()
+        for asking in askings[:3]:
+            await drained(asking)
+        rest = [step async for step in last]
+        assert rest[-3:] == [0, 1, 2]
+        assert rest == sorted(rest)
+        assert [step async for step in admission.admit(every[0], lambda before: -before)] == [0, 1, 2]
 
     run(test)
 

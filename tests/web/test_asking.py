@@ -324,6 +324,8 @@ def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served
         with client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as second:
             more = second.iter_lines()
             assert next(more) == "event: evidence"
+            assert next(line for line in more if line.startswith("event")) == "event: waiting"
+            assert json.loads(next(more).removeprefix("data: ")) == {"before": 1}
             for headers in ({}, STREAM):
                 third = httpx.post(served.url + ASK, json={"question": QUESTION}, headers=headers, timeout=PATIENCE)
                 assert_problem(third, 429, "2 questions are before this one")

@@ -9,6 +9,7 @@ ROUTES = {
     "/v1/ask": {"post"},
     "/v1/search": {"post"},
     "/v1/documents": {"get", "post"},
+    "/v1/documents/unread": {"get"},
     "/v1/documents/{document_id}": {"get", "delete"},
     "/v1/documents/{document_id}/text": {"get"},
     "/v1/documents/{document_id}/original": {"get"},

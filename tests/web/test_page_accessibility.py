@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from rag.engine import Engine
 from rag.keys import Keys
-from tests.fakes import SlowReader
+from tests.fakes import SilentObserver, SlowReader
 from tests.web.conftest import QUESTION
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -67,15 +67,18 @@ def test_an_answer_under_way_is_open_to_all(page_at: Callable[..., Any], options
     assert findings(view) == []
 
 
-def test_the_documents_are_open_to_all(page_at: Callable[..., Any], options: dict[str, Any]) -> None:
+def test_the_documents_are_open_to_all(page_at: Callable[..., Any], options: dict[str, Any], engine: Engine) -> None:
+    (engine.settings.seeds / "kosong.txt").write_bytes(b"")
+    engine.rebuild(SilentObserver())
     view = page_at(**options)
     view.click("nav a[href='#documents']")
-    view.locator(".document").wait_for()
+    view.locator(".documents .document").wait_for()
+    view.locator("#unread .document").wait_for()
     assert findings(view) == []
     view.set_input_files("input[type=file]", {"name": "foto.exe", "mimeType": "text/plain", "buffer": b"MZ"})
     view.locator(".upload-said .failure").wait_for()
     assert findings(view) == []
-    view.locator("[data-key^=delete]").click()
+    view.locator("[data-key^=delete]").first.click()
     view.locator("#confirm[open]").wait_for()
     assert findings(view) == []
 

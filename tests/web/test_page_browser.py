@@ -83,6 +83,20 @@ def test_a_citation_opens_the_exact_words(view: Any, article: str) -> None:
     assert lit.evaluate("node => { const r = node.getBoundingClientRect(); return r.top > 0 && r.bottom < innerHeight }")
 
 
+def test_a_document_moves_to_the_cited_words_and_leaves_the_conversation_where_it_is(page_at: Any, article: str) -> None:
+    view = page_at(reduced_motion="reduce")  # else the page still moves when it is looked at
+    for question in ("Siapa juara sepak bola Brasil?", QUESTION):
+        answered(view, question)
+    until(lambda: view.locator(".turn:last-child").evaluate("node => node.getBoundingClientRect().top") < 120)
+    at = view.evaluate("scrollY")
+    view.locator(".citation").click()
+    lit = view.locator("mark.here:focus")
+    lit.wait_for()
+    middle = "node => { const r = node.getBoundingClientRect(); return (r.top + r.bottom) / 2 / innerHeight }"
+    assert 0.3 < lit.evaluate(middle) < 0.8
+    assert view.evaluate("scrollY") == at
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_what_was_pressed_stays_in_sight_beside_the_document(view: Any, width: int) -> None:
     view.set_viewport_size({"width": width, "height": 844})
@@ -146,6 +160,51 @@ def test_a_follow_up_is_sent_with_what_was_said(view: Any) -> None:
     assert view.locator(".turn").count() == 0
 
 
+def test_a_conversation_outlives_a_reload_and_is_kept_in_its_tab_alone(view: Any) -> None:
+    answered(view)
+    words = view.locator(".turn .words").inner_text()
+    view.reload()
+    view.locator(".turn-foot").wait_for()
+    assert (view.locator(".question").inner_text(), view.locator(".turn .words").inner_text()) == (QUESTION, words)
+    view.locator(".citation").first.click()
+    view.locator("mark.here", has_text=CITED).wait_for()
+    with view.expect_request("**/v1/ask") as second:
+        answered(view, "Siapa Menteri Pertahanan Ashtiani?")
+    assert [turn["question"] for turn in second.value.post_data_json["history"]] == [QUESTION]
+    assert QUESTION not in view.evaluate("JSON.stringify(localStorage)")
+    tab = view.context.new_page()
+    tab.goto(view.url)
+    tab.locator(".tally", has_text="dokumen").wait_for()
+    assert tab.locator(".turn").count() == 0
+    view.click("#anew")
+    view.reload()
+    view.locator(".tally", has_text="dokumen").wait_for()
+    assert view.locator(".turn").count() == 0
+
+
+def test_a_question_that_a_reload_cut_off_can_be_asked_again(view: Any, engine: Engine) -> None:
+    engine.models.reader = SlowReader()
+    ask(view, QUESTION)
+    view.locator(".draft", has_text="kata").wait_for()
+    view.reload()
+    view.locator("[data-key=again]").wait_for()
+    assert view.locator(".card").count() >= 1
+    engine.models.reader = OverlapReader()
+    view.click("[data-key=again]")
+    view.locator(".turn-foot").wait_for()
+
+
+KEPT = '{"question": "<b>x</b>", "status": "done", "passages": [], "answer": '
+
+
+@pytest.mark.parametrize("broken", ["{", "3", '[{"question": 3}]', f"[{KEPT}5}}]", f'[{KEPT}{{"answered": true}}}}]'])
+def test_what_was_kept_and_is_broken_is_dropped(view: Any, broken: str) -> None:
+    view.evaluate("text => sessionStorage.setItem('rag.conversation', text)", broken)
+    view.reload()
+    answered(view)
+    assert view.locator(".turn").count() == 1
+
+
 def test_what_is_uploaded_is_asked_and_what_is_deleted_is_gone(view: Any, seeds: Path) -> None:
     documents(view)
     text = "Gajah Sumatra hidup di hutan Lampung dan Jambi."
@@ -177,10 +236,24 @@ def test_what_cannot_be_taken_is_said_with_what_mends_it(view: Any) -> None:
     assert view.locator(".job").count() == 0
 
 
-def test_a_document_that_cannot_be_read_is_named(view: Any) -> None:
+def test_a_document_that_cannot_be_read_is_named_and_removed(view: Any, seeds: Path) -> None:
     documents(view)
     view.set_input_files("input[type=file]", {"name": "rusak.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"})
-    view.locator(".job .failure", has_text="rusak.pdf").wait_for()
+    named = view.locator("#unread .document", has_text="rusak.pdf")
+    named.wait_for()
+    assert view.locator("#unread h2").inner_text() == "1 berkas tidak dapat dibaca"
+    why = named.locator(".unread-why").inner_text()
+    assert why.startswith("Berkas ini rusak. rusak.pdf: it is damaged")  # its kind in the language of the interface
+    view.reload()
+    named.wait_for()
+    named.locator("button").click()
+    view.click("#confirm [value='']")
+    assert (seeds / "rusak.pdf").exists()
+    named.locator("button").click()
+    view.click("#confirm [value=delete]")
+    view.locator("#unread").wait_for(state="hidden")
+    view.locator(".job").wait_for(state="detached")
+    assert [path.name for path in seeds.iterdir()] == [SEED]
 
 
 def test_a_refusal_is_said_and_shows_what_comes_nearest(view: Any) -> None:
@@ -240,6 +313,22 @@ def test_an_answer_is_stopped_and_so_is_the_model(view: Any, engine: Engine) -> 
     assert slow.left.wait(60)
     assert slow.written < slow.most
     assert view.locator("#send").is_visible()
+
+
+def test_who_waits_for_the_model_sees_how_many_are_before(view: Any, page_at: Any, engine: Engine) -> None:
+    engine.models.reader = SlowReader()
+    ask(view, QUESTION)
+    view.locator(".draft", has_text="kata").wait_for()
+    other = page_at(locale="en-US")
+    ask(other, QUESTION)
+    line = "1 question is before this one"
+    other.locator(".turn .progress", has_text=line).wait_for()
+    other.locator("#status", has_text=line).wait_for(state="attached")
+    assert other.locator(".card").count() >= 1
+    view.click("#stop")
+    other.locator(".draft", has_text="kata").wait_for()
+    assert other.locator(".progress", has_text=line).count() == 0
+    other.click("#stop")
 
 
 def test_what_documents_say_stays_text(view: Any, engine: Engine, seeds: Path) -> None:
@@ -418,6 +507,8 @@ def test_a_key_opens_the_page_and_logging_out_shuts_it(engine: Engine, page_at: 
     assert view.locator("body").get_attribute("data-ingest") != "true"
     view.locator("#logout").click()
     dialog.wait_for()
+    assert view.locator(".turn").count() == 0
+    assert view.evaluate("sessionStorage.length") == 0
     assert view.context.cookies() == []
 
 

@@ -1,6 +1,6 @@
 """What becomes of a question, in lines for whoever waits for the answer. Knows nothing of the protocol."""
 
-from rag.types import Event, Found, Marked, Token, Understood
+from rag.types import Event, Found, Marked, Token, Understood, Waiting
 from rag.web import readable
 
 # Pieces of an answer between two lines: some words, which two slow cores write in about a second.
@@ -18,6 +18,8 @@ class Progress:
         match event:
             case Found(passages):
                 return f"{len(passages)} passages found"
+            case Waiting(before):
+                return f"waiting for the model: {before} before this one" if before else ""
             case Understood(question):
                 return f"understood as: {question}"
             case Marked(citation):

@@ -10,6 +10,7 @@ from rag.web.mcp.server import build
 
 def serve(engine: Engine) -> None:
     """Serve until the client closes standard input. What anything else prints goes to standard error: the SDK sees to it."""
+    engine.models.begin_answering()
     anyio.run(_serve, engine)
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from rag.engine import MOST_RESULTS, Engine
 from rag.errors import NotFound, QuestionError
-from rag.types import Answer, Event, Passage
+from rag.types import Answer, Event, Passage, Waiting
 from rag.web import history, noting, readable, searching
 from rag.web.admission import Admission
 from rag.web.history import AskedBefore
@@ -92,7 +92,7 @@ async def ask(wanted: Ask, engine: Engine, admission: Admission, report: Report)
     """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
     noting.note_question(wanted.question)
     turns, progress = history.turns(wanted.history), Progress()
-    asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where, history=turns))
+    asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where, history=turns), Waiting)
     told: Event | None = None
     try:
         async for told in asking:

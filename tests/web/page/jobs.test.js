@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { failures, hasEnded, stageWords } from "../../../rag/web/static/js/jobs.js";
+import { hasEnded, outcome, stageWords } from "../../../rag/web/static/js/jobs.js";
 
 test("a job says what it is at, also where it is at something new", () => {
   const words = (job) => stageWords({ state: "running", ...job }, (key) => key);
@@ -13,8 +13,10 @@ test("a job says what it is at, also where it is at something new", () => {
   assert.equal(words({ state: "failed", problem: null }), "job.failed");
 });
 
-test("a job has ended when it is done or failed, and names what it left out", () => {
+test("a job has ended when it is done or failed, and says how many files it could not read", () => {
   assert.deepEqual(["waiting", "running", "done", "failed"].map((state) => hasEnded({ state })), [false, false, true, true]);
-  assert.deepEqual(failures({ report: { failures: ["a.pdf: encrypted"] } }), ["a.pdf: encrypted"]);
-  assert.deepEqual(failures({ report: null }), []);
+  const said = (failures) => outcome({ state: "done", report: { failures } }, (key, values) => key + (values?.count ?? ""));
+  assert.equal(said(["a.pdf: encrypted"]), "job.done. unread.title1");
+  assert.equal(said([]), "job.done");
+  assert.equal(outcome({ state: "failed", report: null, problem: null }, (key) => key), "job.failed");
 });

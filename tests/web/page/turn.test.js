@@ -34,6 +34,15 @@ test("a turn goes from evidence to the answer, and the pieces are joined", () =>
   assert.deepEqual([done.status, done.answer, isOver(done)], ["done", ANSWER, true]);
 });
 
+test("a turn that waits says for how many, until it is its turn", () => {
+  const evidence = ["evidence", { passages: [passage] }];
+  const waiting = after(evidence, ["waiting", { before: 3 }]);
+  assert.deepEqual([waiting.status, waiting.before, waiting.passages.length], ["waiting", 3, 1]);
+  const nearer = advance(waiting, "waiting", { before: 1 });
+  assert.deepEqual([nearer.status, nearer.before], ["waiting", 1]);
+  assert.deepEqual([advance(nearer, "waiting", { before: 0 }).status, isOver(nearer)], ["reading", false]);
+});
+
 test("a turn that is stopped or fails is over, and one that is done stays done", () => {
   assert.equal(stop(after(["token", { text: "a" }])).status, "stopped");
   assert.equal(stop(after(["done", ANSWER])).status, "done");

@@ -27,13 +27,14 @@ function instant(turn, open) {
 const PROGRESS = {
   searching: "status.searching",
   reading: "status.reading",
+  waiting: "status.waiting",
   starting: "status.starting",
   writing: "status.writing",
 };
 
 function progress(turn) {
   if (isOver(turn)) return turn.status === "stopped" ? el("p", { class: "aside" }, t("status.stopped")) : null;
-  return el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t(PROGRESS[turn.status]));
+  return el("p", { class: "progress" }, el("span", { class: "pulse", "aria-hidden": "true" }), t(PROGRESS[turn.status], { count: turn.before }));
 }
 
 function citation(number, answer, open) {

@@ -61,6 +61,9 @@ export function ask(question, { where, history, signal }) {
 /** {items, total, offset, limit} of the documents whose path contains a text. */
 export const documents = ({ offset = 0, limit, contains }) => json(`v1/documents${query({ offset, limit, contains })}`);
 
+/** {items, total} of the files that could not be read, each {id, path, problem}. */
+export const unread = () => json("v1/documents/unread");
+
 /** A part of a document's text: {start, end, length, text, pages}. */
 export const text = (id, start, end, signal) => json(`${documentPath(id)}/text${query({ start, end })}`, { signal });
 

@@ -1,8 +1,9 @@
-// The conversation: sends a question, follows its events, and keeps the turns that a follow-up is sent with.
+// The conversation: sends a question, follows its events, and keeps the turns that a follow-up is sent with, over reloads too.
 import * as api from "./api.js";
 import { TurnView } from "./answer.js";
 import { announce } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
+import { forget, keep, kept } from "./kept.js";
 import { ours } from "./problem.js";
 import { advance, begin, fail, history, isOver, stop } from "./turn.js";
 
@@ -10,6 +11,7 @@ import { advance, begin, fail, history, isOver, stop } from "./turn.js";
 function say(turn) {
   const phrases = {
     reading: () => t("say.reading", { count: turn.passages.length }),
+    waiting: () => t("status.waiting", { count: turn.before }),
     starting: () => t("say.instant", { text: turn.verdict.citation.text }),
     writing: () => t("status.writing"),
     done: () => t("say.done", { text: turn.answer.text }),
@@ -60,10 +62,49 @@ export class Conversation {
   /** Forget what was said. */
   clear() {
     this.end();
+    this.#empty();
+    this.focus();
+  }
+
+  #empty() {
+    forget();
     this.#entries = [];
     this.#parts.list.replaceChildren();
     this.#showBusy();
-    this.focus();
+  }
+
+  /** Show what this tab was asked before the page was loaded; what cannot be shown is dropped. */
+  restore() {
+    if (this.#entries.length) return;
+    try {
+      kept().forEach((turn) => this.#add(turn));
+    } catch {
+      this.#empty();
+    }
+    this.#showBusy();
+    this.#entries.at(-1)?.view.node.scrollIntoView({ block: "start" });
+  }
+
+  #add(turn) {
+    const entry = { turn, view: new TurnView(this.#parts.open, () => this.#again(entry)) };
+    this.#entries.push(entry);
+    entry.view.show(turn);
+    this.#parts.list.append(entry.view.node);
+    return entry;
+  }
+
+  /** The turn as it is now. Draws no more than what has changed: a piece more of the text is no reason to draw the rest. */
+  #change(entry, next) {
+    const last = entry.turn;
+    entry.turn = next;
+    if (last.status === "writing" && next.status === "writing") return entry.view.grow(next);
+    if (last.status !== next.status || last.before !== next.before) say(next);
+    if (this.#entries.includes(entry)) this.#keep(); // else it was stopped by being forgotten
+    return entry.view.show(next);
+  }
+
+  #keep() {
+    keep(this.#entries.map(({ turn }) => turn));
   }
 
   async #submit() {
@@ -75,12 +116,10 @@ export class Conversation {
 
   async #ask(question) {
     if (this.#connection) return;
-    const { filter, open, list } = this.#parts;
+    const { filter } = this.#parts;
     const before = this.#entries.map(({ turn }) => turn);
-    const entry = { turn: begin(question, filter.condition(), filter.words()), view: new TurnView(open, () => this.#again(entry)) };
-    this.#entries.push(entry);
-    entry.view.show(entry.turn);
-    list.append(entry.view.node);
+    const entry = this.#add(begin(question, filter.condition(), filter.words()));
+    this.#keep();
     filter.fold();
     this.#connection = new AbortController();
     this.#showBusy();
@@ -103,11 +142,11 @@ export class Conversation {
     const { question, where } = entry.turn;
     const options = { where, history: history(before), signal: this.#connection.signal };
     try {
-      for await (const { kind, data } of api.ask(question, options)) change(entry, advance(entry.turn, kind, data));
-      if (!isOver(entry.turn)) change(entry, fail(entry.turn, ours("problem.cut")));
+      for await (const { kind, data } of api.ask(question, options)) this.#change(entry, advance(entry.turn, kind, data));
+      if (!isOver(entry.turn)) this.#change(entry, fail(entry.turn, ours("problem.cut")));
     } catch (error) {
       if (isOver(entry.turn)) return; // the answer is there whole; how its connection ended matters no more
-      change(entry, error.name === "AbortError" ? stop(entry.turn) : fail(entry.turn, error));
+      this.#change(entry, error.name === "AbortError" ? stop(entry.turn) : fail(entry.turn, error));
       this.#parts.refused(error);
     }
   }
@@ -118,13 +157,4 @@ export class Conversation {
     this.#parts.halt.hidden = !busy;
     document.body.dataset.asked = this.#entries.length ? "yes" : "no";
   }
-}
-
-/** Draws no more than what has changed: a piece more of the text is no reason to draw the rest. */
-function change(entry, next) {
-  const last = entry.turn;
-  entry.turn = next;
-  if (last.status === "writing" && next.status === "writing") return entry.view.grow(next);
-  if (last.status !== next.status) say(next);
-  return entry.view.show(next);
 }

@@ -29,9 +29,9 @@ function row(item, { open, remove }) {
   );
 }
 
-/** Ask in the dialog; whether the answer was yes. */
-function confirmed(dialog, path) {
-  dialog.querySelector("p").textContent = t("delete.question", { path });
+/** Ask this in the dialog; whether the answer was yes. */
+export function confirmed(dialog, question) {
+  dialog.querySelector("p").textContent = question;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((answer) => {
@@ -71,7 +71,7 @@ export class DocumentList {
 
   async #remove(item) {
     const { dialog, search, begun } = this.#parts;
-    if (!(await confirmed(dialog, item.path))) return;
+    if (!(await confirmed(dialog, t("delete.question", { path: item.path })))) return;
     try {
       const { job } = await api.remove(item.id);
       const { items, total } = this.#state;

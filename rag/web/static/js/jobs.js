@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
-import { failure } from "./problem.js";
+import { words } from "./problem.js";
 
 // Milliseconds until a job is asked for again where its stream was cut.
 const PAUSE = 1000;
@@ -12,26 +12,27 @@ export const hasEnded = (job) => ["done", "failed"].includes(job.state);
 /** What a job is at, in words. Stages that we have no words for are shown as the service calls them. */
 export function stageWords(job, phrase) {
   if (job.state === "waiting" || job.state === "done") return phrase(`job.${job.state}`);
-  if (job.state === "failed") return job.problem?.detail || phrase("job.failed");
+  if (job.state === "failed") return job.problem ? words(job.problem) : phrase("job.failed");
   const known = ["read", "embed"].find((stage) => job.stage?.startsWith(stage));
   return known ? phrase(`job.${known}`) : job.stage || phrase("job.running");
 }
 
-
-/** The documents that a finished job had to leave out, a line each. */
-export const failures = (job) => job.report?.failures ?? [];
+/** What has become of a job that has ended. */
+export function outcome(job, phrase) {
+  const count = job.report?.failures.length;
+  return [stageWords(job, phrase), count && phrase("unread.title", { count })].filter(Boolean).join(". ");
+}
 
 function line(job) {
   const counted = job.state === "running" && job.total > 0;
   const count = counted && t("job.count", { done: job.done, total: job.total });
-  const words = [stageWords(job, t), count].filter(Boolean).join(" · ");
+  const said = [stageWords(job, t), count].filter(Boolean).join(" · ");
   const size = counted ? { max: job.total, value: job.done } : {};
   return el(
     "li",
     { class: "job", "data-state": job.state },
-    el("p", {}, job.state === "failed" ? icon("warning") : null, words),
-    hasEnded(job) ? null : el("progress", { ...size, "aria-label": words }),
-    failures(job).map((text) => failure(text)),
+    el("p", {}, job.state === "failed" ? icon("warning") : null, said),
+    hasEnded(job) ? null : el("progress", { ...size, "aria-label": said }),
   );
 }
 
@@ -61,7 +62,7 @@ export class Jobs {
     onLanguage(() => this.#draw());
   }
 
-  /** Follow a job until it has ended. One that went well leaves nothing behind. */
+  /** Follow a job until it has ended. One that is done leaves nothing behind: what it could not read is listed elsewhere. */
   async follow(job) {
     if (this.#following.has(job.id)) return;
     this.#show(job);
@@ -71,8 +72,8 @@ export class Jobs {
       this.#show({ ...job, state: "failed", problem });
     }
     const last = this.#following.get(job.id);
-    announce(stageWords(last, t));
-    if (last.state === "done" && !failures(last).length) this.#following.delete(job.id);
+    announce(outcome(last, t));
+    if (last.state === "done") this.#following.delete(job.id);
     this.#draw();
     this.#ended();
   }

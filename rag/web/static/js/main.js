@@ -5,12 +5,14 @@ import { DocumentList } from "./documents.js";
 import { Filters } from "./filters.js";
 import { languageSwitch, onLanguage, t } from "./i18n.js";
 import { Jobs } from "./jobs.js";
+import { forget } from "./kept.js";
 import { listen } from "./keyboard.js";
 import { identify, login } from "./login.js";
 import { words } from "./problem.js";
 import { Reader } from "./reader.js";
 import { key } from "./turn.js";
 import { themeSwitch } from "./theme.js";
+import { UnreadFiles } from "./unread.js";
 import { Uploads } from "./upload.js";
 
 const at = (id) => document.getElementById(id);
@@ -42,12 +44,18 @@ const filter = new Filters(at("filters"));
 const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, refused });
 const builds = new Jobs(at("jobs"), () => {
   filter.forget();
-  list.load();
+  load();
   welcome();
 });
 const begun = (job) => builds.follow(job);
 const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, begun, refused });
+const unread = new UnreadFiles(at("unread"), { dialog: at("confirm"), begun, refused });
 new Uploads(at("upload"), { begun, refused });
+
+function load() {
+  list.load();
+  unread.load();
+}
 
 function route() {
   const inDocuments = location.hash === "#documents";
@@ -58,7 +66,7 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   document.title = `${t(inDocuments ? "nav.documents" : "nav.ask")} · rag`;
-  if (inDocuments) list.load();
+  if (inDocuments) load();
 }
 
 let count = null;
@@ -86,9 +94,10 @@ async function welcome() {
 }
 
 async function start() {
-  if (!(await welcome())) return; // who is not logged in is asked for a key, and nothing else is asked for
+  if (!(await welcome())) return forget(); // who is not logged in is asked for a key, and sees nothing of what another asked
+  talk.restore();
   builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
-  if (location.hash === "#documents") list.load();
+  if (location.hash === "#documents") load();
 }
 
 function toQuestion() {
@@ -103,6 +112,7 @@ themeSwitch(at("theme"));
 listen({ question: toQuestion, leave: () => read.close() || talk.end(), next: () => step(1), previous: () => step(-1) });
 at("logout").addEventListener("click", async () => {
   await api.logout();
+  talk.clear();
   location.reload();
 });
 at("anew").addEventListener("click", () => talk.clear());

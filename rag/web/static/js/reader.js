@@ -122,7 +122,7 @@ export class Reader {
 
   #light() {
     const lit = this.#node.querySelector("mark.here") ?? this.#node.querySelector("#reader-title");
-    lit.scrollIntoView({ block: "center" });
+    toMiddle(lit, this.#sheet);
     lit.focus({ preventScroll: true });
   }
 
@@ -176,3 +176,9 @@ function button(name, label, click, disabled = false) {
 
 const pulse = () => el("span", { class: "pulse", "aria-hidden": "true" });
 const waiting = () => el("p", { class: "progress" }, pulse(), t("reader.loading"));
+
+/** Scroll a sheet until the node is in its middle, or begins at its top. `scrollIntoView` would move the page beside it too. */
+function toMiddle(node, sheet) {
+  const [lit, seen] = [node.getBoundingClientRect(), sheet.getBoundingClientRect()];
+  sheet.scrollTop += lit.top - seen.top - Math.max(0, (seen.height - lit.height) / 2);
+}

@@ -6,7 +6,7 @@ const MOST_HISTORY = 6;
 
 /** A question that was just sent, to the documents that meet the condition `where`, which is `scope` in words. */
 export function begin(question, where = "", scope = "") {
-  const nothing = { passages: [], understood: "", verdict: null, written: "", answer: null, problem: null };
+  const nothing = { passages: [], before: 0, understood: "", verdict: null, written: "", answer: null, problem: null };
   return { question, where, scope, status: "searching", ...nothing };
 }
 
@@ -15,6 +15,8 @@ export function advance(turn, kind, data) {
   switch (kind) {
     case "evidence":
       return { ...turn, status: "reading", passages: data.passages };
+    case "waiting": // for the model; 0 is its turn
+      return { ...turn, status: data.before ? "waiting" : "reading", before: data.before };
     case "understood":
       return { ...turn, understood: data.question };
     case "verdict":
