@@ -1,0 +1,74 @@
+"""How soon does the model rest when the asker hangs up?
+
+usage: .venv/bin/python benchmarks/hanging_up.py HOME [TIMES]
+
+HOME has an index. A service is started; one question is asked TIMES (10) times for each stage, and its stream is closed as the
+first event of that stage arrives: while passages are judged, while the model reads, while it writes. Prints the median and the
+longest of the milliseconds from there to the last moment at which the service used the processor, looked at every 5 ms: Linux
+counts in steps of 10.
+"""
+
+import json
+import socket
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from first_answer_of_service import QUESTION, ready, started
+
+STAGES = {"evidence": "while passages are judged", "verdict": "while the model reads", "token": "while it writes"}
+# Seconds without work after which it rests.
+_REST = 0.5
+
+
+def ticks(pid: int) -> int:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
+
+
+def asked(port: int) -> socket.socket:
+    body = json.dumps({"question": QUESTION}).encode()
+    connection = socket.create_connection(("127.0.0.1", port), timeout=300)
+    head = f"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    connection.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode() + body)
+    return connection
+
+
+def milliseconds(pid: int, port: int, stage: str) -> float | None:
+    """From hanging up to the last work; None where the answer was whole before the event was read."""
+    with asked(port) as connection:
+        heard = b""
+        while f"event: {stage}".encode() not in heard:
+            piece = connection.recv(65536)
+            if not piece:
+                return None
+            heard += piece
+        if b"event: done" in heard:
+            return None
+    left = last = time.perf_counter()
+    before = ticks(pid)
+    while time.perf_counter() - last < _REST:
+        time.sleep(0.005)
+        if (now := ticks(pid)) != before:
+            before, last = now, time.perf_counter()
+    return (last - left) * 1000
+
+
+def main() -> None:
+    home, times = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with started(home, port) as process:
+        ready(process, port)
+        with asked(port) as whole:
+            while b"event: done" not in whole.recv(65536):
+                pass
+        for stage, what in STAGES.items():
+            found = [value for _ in range(times) if (value := milliseconds(process.pid, port, stage)) is not None]
+            middle, longest = statistics.median(found), max(found)
+            print(f"{what:28} {middle:4.0f} ms (longest {longest:.0f}), {len(found)} of {times} times before its end")
+
+
+if __name__ == "__main__":
+    main()
