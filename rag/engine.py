@@ -46,7 +46,7 @@ LEAST_JUDGED = 10
 
 
 class Engine:
-    """Search, ask and rebuild over one home. Safe to use from several threads; nothing is loaded before it is needed."""
+    """Search, ask and rebuild over one home. Safe to use from several threads."""
 
     def __init__(self, settings: Settings, models: Models | None = None) -> None:
         self.settings = settings

@@ -113,7 +113,7 @@ def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
     assert "\x1b[1m[1]\x1b[0m" in terminal.shown
     terminal.until("> ")
     terminal.type("\x04")
-    assert terminal.process.wait() == 0
+    assert terminal.process.wait(PATIENCE) == 0
 
 
 def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[str, str]) -> None:
@@ -134,8 +134,9 @@ def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list
         terminal.until("> ")
     terminal.type("?\n")
     terminal.until("the question is empty")
+    terminal.until("> ")  # else Ctrl-D may come before the line is edited, and is lost
     terminal.type("\x04")
-    assert terminal.process.wait() == 0
+    assert terminal.process.wait(PATIENCE) == 0
 
 
 def test_what_a_document_says_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
