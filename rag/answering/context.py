@@ -37,7 +37,7 @@ class Context:
         self._size = model.size
         made = parameters(threads, tokens, cache_type)
         # What its numbers depend on, beside the weights.
-        self.made_by = build(), numbers(made)
+        self.made_by = build(), numbers(made), b"repacked" if model.repacked else b"as in the file"
         self._context = C.llama_init_from_model(model.handle, made)
         if not self._context:
             raise WeightsError(f"llama.cpp has no room for a context of {tokens} tokens", "set RAG_CONTEXT_TOKENS lower")

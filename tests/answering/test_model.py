@@ -3,6 +3,7 @@
 import pytest
 
 from rag.answering.llama import LlamaReader
+from rag.answering.model import repacking_pays
 from rag.answering.prompt import Piece
 
 pytestmark = pytest.mark.real
@@ -32,3 +33,16 @@ def test_the_end_of_a_turn_is_known(reader: LlamaReader) -> None:
     assert end in reader._model.control
     assert reader._model.piece(end) == b""
     assert reader._model.piece(end, special=True) == b"<|im_end|>"
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        (b"CPU : SSE3 = 1 | AVX2 = 1 | FMA = 1 | REPACK = 1 | ", False),
+        (b"CPU : AVX2 = 1 | AVX512 = 1 | AVX512_VNNI = 1 | REPACK = 1 | ", False),
+        (b"CPU : AVX2 = 1 | AVX512 = 1 | AMX_INT8 = 1 | REPACK = 1 | ", True),
+        (b"CPU : NEON = 1 | MATMUL_INT8 = 1 | REPACK = 1 | ", True),
+    ],
+)
+def test_weights_stay_as_they_are_where_that_was_measured_to_be_better(system: bytes, expected: bool) -> None:
+    assert repacking_pays(system) is expected
