@@ -8,6 +8,8 @@ from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 
 from rag import __version__
 from rag.engine import Engine
@@ -75,7 +77,7 @@ def create(
     counted.look_at(engine, admission, rebuilds)
     admission.watch = Questions(counted, traces).watch
     given = {"engine": engine, "admission": admission, "rebuilds": rebuilds, "counted": counted, "access": gate}
-    app = Litestar(
+    app = _Application(
         route_handlers=(*_tagged(), *page.HANDLERS, mcp.handler),
         lifespan=[mcp.lifespan],
         dependencies={name: _always(value) for name, value in given.items()},
@@ -105,6 +107,17 @@ def create(
 
 def _tagged() -> list[Router]:
     return [Router("/", route_handlers=routes, tags=[tag]) for tag, routes in GROUPS.items()]
+
+
+class _Application(Litestar):
+    """Litestar without its plugins for the values of pydantic and attrs, which mcp brings and no route of ours has.
+
+    To import them takes a tenth of a second, for which a first search would wait.
+    """
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:
