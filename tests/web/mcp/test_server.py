@@ -207,6 +207,7 @@ def test_the_service_starts_without_the_sdk(tmp_path: Path) -> None:
 
     code = (
         "import sys; from rag.settings import Settings; from rag.engine import Engine; from rag.web.app import create; "
-        f"from pathlib import Path; create(Engine(Settings(home=Path({str(tmp_path)!r})))); assert not {{'mcp', 'pydantic'}} & sys.modules.keys()"
+        f"from pathlib import Path; create(Engine(Settings(home=Path({str(tmp_path)!r})))); "
+        "assert not {'mcp', 'pydantic'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
