@@ -61,7 +61,7 @@ def measured(home: Path, path: str, body: dict[str, object]) -> dict[str, tuple[
     with started(home, port) as process:
 
         def note(name: str) -> None:
-            found.setdefault(name, (time.perf_counter() - begun, _processor(process.pid)))
+            found.setdefault(name, (time.perf_counter() - begun, processor_seconds(process.pid)))
 
         ready(process, port)
         note("ready")
@@ -78,7 +78,7 @@ def measured(home: Path, path: str, body: dict[str, object]) -> dict[str, tuple[
     return found
 
 
-def _processor(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """The processor seconds that a process took."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / _TICKS

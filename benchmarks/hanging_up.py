@@ -15,16 +15,11 @@ import sys
 import time
 from pathlib import Path
 
-from first_answer_of_service import QUESTION, ready, started
+from first_answer_of_service import QUESTION, processor_seconds, ready, started
 
 STAGES = {"evidence": "while passages are judged", "verdict": "while the model reads", "token": "while it writes"}
 # Seconds without work after which it rests.
 _REST = 0.5
-
-
-def ticks(pid: int) -> int:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return int(user) + int(system)
 
 
 def asked(port: int) -> socket.socket:
@@ -47,10 +42,10 @@ def milliseconds(pid: int, port: int, stage: str) -> float | None:
         if b"event: done" in heard:
             return None
     left = last = time.perf_counter()
-    before = ticks(pid)
+    before = processor_seconds(pid)
     while time.perf_counter() - last < _REST:
         time.sleep(0.005)
-        if (now := ticks(pid)) != before:
+        if (now := processor_seconds(pid)) != before:
             before, last = now, time.perf_counter()
     return (last - left) * 1000
 

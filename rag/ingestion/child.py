@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO, NoReturn
 
-from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedTooLarge
+from rag.errors import SeedDamaged, SeedError, SeedTooLarge
 from rag.ingestion import formats, wire
 from rag.ingestion.wire import Extracted
 
@@ -93,7 +93,7 @@ def _extracted(raw: bytes, suffix: str, beat: Callable[[], None]) -> Extracted:
 
 def _checked(extracted: Extracted) -> Extracted:
     if not extracted.text.strip():
-        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
+        raise formats.empty()
     if len(extracted.text) > _MOST_CHARACTERS:
         raise SeedTooLarge(f"its text is longer than {_MOST_CHARACTERS / 1e6:.0f} million characters", "split it")
     return extracted

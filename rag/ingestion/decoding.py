@@ -5,7 +5,8 @@ import codecs
 from charset_normalizer import from_bytes
 
 from rag import language
-from rag.errors import SeedDamaged, SeedEmpty, SeedForeign
+from rag.errors import SeedDamaged, SeedForeign
+from rag.ingestion import formats
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -44,7 +45,7 @@ def decode(raw: bytes) -> tuple[str, str]:
     empty or no text. A caller that has the file's name says which file it was.
     """
     if not raw.strip(b" \t\r\n\x00"):
-        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
+        raise formats.empty()
     if raw.startswith(_BINARY):
         raise SeedForeign("it is not text", _MEND_BINARY)
     encoding = _encoding(raw)
@@ -55,7 +56,7 @@ def decode(raw: bytes) -> tuple[str, str]:
     if _is_binary(text):
         raise SeedForeign("it is not text", _MEND_BINARY)
     if not text.strip():
-        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
+        raise formats.empty()
     return text, encoding
 
 

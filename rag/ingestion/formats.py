@@ -99,7 +99,7 @@ def media_type(raw: bytes, suffix: str) -> str:
 def _markup(raw: bytes, suffix: str) -> str:
     """Web pages and mails have no mark of their own: they begin like one, or are named so."""
     if not raw.strip(b" \t\r\n\x00"):
-        raise SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
+        raise empty()
     if _HTML_START.match(raw[:4096].replace(b"\x00", b"").lstrip(b"\xef\xbb\xbf\xff\xfe")):
         return HTML
     if suffix in {".html", ".htm"}:
@@ -150,6 +150,11 @@ def cut_off(error: Exception) -> SeedError:
     """The refusal of an archive that Python's `zipfile` fails on with one of `BROKEN`."""
     said = " ".join(str(error).split())[:120] or type(error).__name__
     return SeedDamaged(f"it is cut off or damaged ({said})", _AGAIN)
+
+
+def empty() -> SeedEmpty:
+    """The refusal of a document that says nothing."""
+    return SeedEmpty("it is empty", "write something into it, or remove it from the seeds")
 
 
 def locked() -> SeedError:

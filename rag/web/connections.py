@@ -121,7 +121,7 @@ class Impatient(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - as uvicorn has it
         """Say what is wrong with what is no HTTP, unless a reply has begun. uvicorn has logged it."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self.transport.write(b"".join(self.conn.send(event) or b"" for event in unrouted.no_http()))
+            self.transport.write(unrouted.no_http(self.conn))
         self.transport.close()
 
     def _wait_for_head(self) -> None:

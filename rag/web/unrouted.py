@@ -12,20 +12,20 @@ from rag.web import headers, noting, problems
 _AGAIN_SECONDS = 10
 
 
-def no_http() -> tuple[h11.Event, ...]:
+def no_http(connection: h11.Connection) -> bytes:
     """What is told to bytes that are no HTTP."""
-    return _reply(QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS"))
+    error = QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS")
+    return _reply(connection, error)
 
 
 def too_many() -> bytes:
     """What is told to a connection more than are kept."""
     detail = "the service has as many connections as it takes"
     error = ServiceUnavailableException(detail=detail, headers={"Retry-After": str(_AGAIN_SECONDS)})
-    connection = h11.Connection(h11.SERVER)
-    return b"".join(connection.send(event) or b"" for event in _reply(error))
+    return _reply(h11.Connection(h11.SERVER), error)
 
 
-def _reply(error: QuestionError | HTTPException) -> tuple[h11.Event, ...]:
+def _reply(connection: h11.Connection, error: QuestionError | HTTPException) -> bytes:
     """The whole reply, under an id of its own; the connection ends with it."""
     request = noting.begin("", questions=False).id
     problem = problems.of(error)
@@ -41,4 +41,4 @@ def _reply(error: QuestionError | HTTPException) -> tuple[h11.Event, ...]:
     head = h11.Response(
         status_code=problem.status, headers=list(told.items()), reason=HTTPStatus(problem.status).phrase.encode()
     )
-    return head, h11.Data(body), h11.EndOfMessage()
+    return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
