@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from rag import settings
 from rag.engine import Engine
-from rag.indexing import dense
-from rag.indexing.dense import DenseIndex
+from rag.indexing.embedded import dense
+from rag.indexing.embedded.dense import DenseIndex
 
 Vectors = NDArray[np.float32]
 _NEIGHBOURS = 20

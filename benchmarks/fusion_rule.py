@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from rag import language, settings
 from rag.engine import Engine
 from rag.evaluation import dataset
-from rag.evaluation.metrics import estimate, per_question
-from rag.evaluation.retrieval import best_first
-from rag.indexing.lexical import LexicalEntry, LexicalIndex, update
+from rag.evaluation.measures import estimate, per_question
+from rag.evaluation.retrieval_eval import best_first
+from rag.indexing.embedded.lexical import LexicalEntry, LexicalIndex, update
 from rag.ingestion.chunking import Chunking, chunk
 from rag.retrieval.fusion import WEIGHT, fuse, spread
 from rag.types import Document

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from rag import language, settings
 from rag.engine import Engine
-from rag.indexing import build, snapshot
-from rag.indexing.snapshot import Snapshot
+from rag.indexing import build
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.snapshot import Snapshot
 from rag.retrieval.hybrid import HybridRetriever
 
 _PASSAGES_PER_DOCUMENT = 6

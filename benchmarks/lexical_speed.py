@@ -17,7 +17,7 @@ from statistics import quantiles
 
 from rag import text
 from rag.evaluation import dataset
-from rag.indexing.lexical import LexicalEntry, LexicalIndex, update
+from rag.indexing.embedded.lexical import LexicalEntry, LexicalIndex, update
 
 NEW_WORD = 0.05
 LONGEST = 90

@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from llama_cpp import llama_cpp as C  # noqa: N812 - as in rag/answering/context.py
+from llama_cpp import llama_cpp as C  # noqa: N812 - as in rag/answering/local/context.py
 
 from rag import settings
-from rag.answering.llama import LlamaReader
-from rag.answering.store import PassageStore, usage
+from rag.answering.local.llama import LlamaReader
+from rag.answering.local.store import PassageStore, usage
 from rag.engine import Engine
 from rag.weights.catalogue import LLM
 

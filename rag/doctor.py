@@ -11,11 +11,13 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from rag import address
-from rag.answering import prompt, store
+from rag.answering import prompt
+from rag.answering.local import store
 from rag.embedding import backend
 from rag.errors import RagError
-from rag.indexing import history, snapshot, unfinished
-from rag.ingestion import documents
+from rag.indexing import carryover
+from rag.indexing.embedded import index, snapshot
+from rag.ingestion import seeds
 from rag.settings import BOTH_JUDGES, Settings
 from rag.weights import shipped
 from rag.weights.cache import WeightCache
@@ -60,7 +62,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += [_arithmetic(settings)]
     findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
-    findings += [_tried("seeds", lambda: f"{len(documents.find(settings.seeds).paths)} documents in {settings.seeds}")]
+    findings += [_tried("seeds", lambda: f"{len(seeds.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
     return findings
 
@@ -174,7 +176,7 @@ def _endpoint(settings: Settings) -> Iterator[Finding]:
         return
 
     def look() -> str:
-        from rag.answering import remote
+        from rag.answering.endpoint import remote
 
         prompts, key = prompt.load(settings.home), settings.llm_key.reveal()
         reader = remote.open_endpoint(endpoint, prompts, key=key, answer_tokens=settings.answer_tokens)
@@ -216,7 +218,7 @@ def _index_state(settings: Settings) -> str:
 
 def _leftovers(settings: Settings) -> Iterator[Finding]:
     """What killed runs left: harmless, and cleaned by the next run of the same command."""
-    if history.abandoned(settings.index) or unfinished.left(settings.index):
+    if index.abandoned(settings.index) or carryover.left(settings.index):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, mend="run `rag index`")
     for path in sorted(settings.cache.glob("models/*/.download-*")):

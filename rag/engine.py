@@ -13,14 +13,15 @@ from rag.answering import follow_up, warming
 from rag.answering.tools import Tools
 from rag.answering.warming import Warmed
 from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError
-from rag.indexing import build, history, snapshot, unread
+from rag.indexing import build, unread
 from rag.indexing.build import BuildReport, Observer
-from rag.indexing.segment import Listed
-from rag.indexing.snapshot import Maker, Manifest, Snapshot
+from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded.segment import Listed
+from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
 from rag.indexing.unread import Unread
-from rag.ingestion import adding, documents, removing, watching
+from rag.ingestion import adding, removing, seeds, watching
 from rag.ingestion.chunking import Chunking
-from rag.judging import ranking
+from rag.judging import scoring
 from rag.models import Models
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
@@ -103,7 +104,7 @@ class Engine:
         """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""
         mend = "run `rag index` or POST /v1/index, then open the document anew"
         try:
-            seed = documents.read(self.settings.seeds, document.path)
+            seed = seeds.read(self.settings.seeds, document.path)
         except SeedError as error:
             raise DocumentChanged(error.problem, mend) from error
         if seed.sha256 != document.sha256:
@@ -120,7 +121,7 @@ class Engine:
 
     def snapshots(self) -> list[Manifest]:
         """The snapshots that can be gone back to, newest first."""
-        return history.stored(self.settings.index)
+        return index.stored(self.settings.index)
 
     def rollback(self, name: str, waiting: Callable[[], None] = lambda: None) -> Manifest:
         """Make an older snapshot serve again; `waiting` is told of a build that has to end first, and may raise.
@@ -128,12 +129,12 @@ class Engine:
         Raises SnapshotError or StorageError.
         """
         with build.only_builder(self.settings.index, waiting):
-            return history.rollback(self.settings.index, name)
+            return index.rollback(self.settings.index, name)
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the newest `keep` snapshots. Returns the ids of those removed. Raises StorageError."""
         with build.only_builder(self.settings.index):
-            return history.prune(self.settings.index, keep)
+            return index.prune(self.settings.index, keep)
 
     def search(self, question: str, count: int, where: str = "", *, judged: bool = False) -> list[Passage]:
         """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
@@ -149,7 +150,7 @@ class Engine:
         if not judged:
             return self.retriever(opened).search(question, spoken, count, conditions)
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
-        return ranking.rerank(question, found, self.models.judge)[:count]
+        return scoring.rerank(question, found, self.models.judge)[:count]
 
     def ask(
         self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()
@@ -247,7 +248,7 @@ class Engine:
         with self._opening:
             serving = snapshot.current_id(self.settings.index)
             if name is not None and name != serving:
-                older = history.open_stored(self.settings.index, name)
+                older = index.open_stored(self.settings.index, name)
                 self._require_same_maker(older)
                 return older
             if self._snapshot is None or self._snapshot.manifest.id != serving:

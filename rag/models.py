@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from rag import language
 from rag.answering import prompt
-from rag.answering.store import PassageStore
+from rag.answering.local.store import PassageStore
 from rag.errors import RagError, WeightsMissing
-from rag.judging.second import SecondOpinion
+from rag.judging.alternatives import SecondOpinion
 from rag.once import once
 from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
 from rag.types import Calibration, Judge, Reader, SupportCheck
@@ -18,7 +18,7 @@ from rag.weights.cache import WeightCache, fetch_command
 from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
-    from rag.answering.remote import RemoteReader
+    from rag.answering.endpoint.remote import RemoteReader
     from rag.embedding.embedder import SentenceEmbedder
     from rag.embedding.openvino import OpenVinoEmbedder
     from rag.judging.small import SmallJudge
@@ -144,7 +144,7 @@ class Models:
 
     @once
     def _remote(self) -> "RemoteReader":
-        from rag.answering import remote
+        from rag.answering.endpoint import remote
 
         chosen = self.settings
         assert chosen.endpoint is not None
@@ -156,7 +156,7 @@ class Models:
         """The language model of the settings. Raises WeightsError, or EndpointError."""
         if self.settings.endpoint:
             return self._remote
-        from rag.answering.llama import LlamaReader
+        from rag.answering.local.llama import LlamaReader
 
         return LlamaReader(
             self.llm_source,

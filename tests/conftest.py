@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag import settings
-from rag.answering.store import PassageStore
+from rag.answering.local.store import PassageStore
 from rag.engine import Engine
 from rag.models import Models
 from rag.settings import Settings

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.cli import asking, terminal
+from rag.cli import question_commands, terminal
 from rag.settings import Settings
 from rag.types import Answer, Citation, Found, Marked, Parameters, Passage, Receipt, Span, Token
 from rag.weights.catalogue import EMBEDDER, JUDGE, SHIPPED, SMALL_LLM
@@ -99,7 +99,7 @@ def test_models_lists_sizes_licences_and_digests(tmp_path: Path) -> None:
 
 
 def test_the_words_that_answer_are_shown_above_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    asking._show_live(Marked(Citation("d1", "a.txt", "0" * 64, 3, 12, "12 \n persen"), 0.874))
+    question_commands._show_live(Marked(Citation("d1", "a.txt", "0" * 64, 3, 12, "12 \n persen"), 0.874))
     assert capsys.readouterr().out == "» 12 persen  (a.txt, 87%)\n\n"
 
 
@@ -115,9 +115,9 @@ def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixtu
     receipt = Receipt("0", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "flag", 4096, 160), {})
     answer = Answer("q", "id", True, HOSTILE, (), (citation,), 0.9, (_passage(),), receipt, note=HOSTILE)
     for event in (Found((_passage(),)), Token(HOSTILE), Marked(citation, 0.9)):
-        asking._show_live(event)
-    asking._print_answer(answer, Path(), live=False)
-    asking._print_answer(replace(answer, answered=False), Path(), live=False)
+        question_commands._show_live(event)
+    question_commands._print_answer(answer, Path(), live=False)
+    question_commands._print_answer(replace(answer, answered=False), Path(), live=False)
     terminal.complain(HOSTILE + "\n")
     terminal.print_json(answer)
     terminal.print_line(answer)
@@ -253,7 +253,7 @@ def test_interrupting_leaves_one_line_and_the_last_good_index(home: Path, second
 # As pybind11 and numpy do when Ctrl-C comes while they are imported; with `{where}` as the command, or before there is one.
 INTERRUPTED_IMPORT = """
 import os, signal
-import rag.cli.main, rag.cli.checking
+import rag.cli.main, rag.cli.evaluation_commands
 from rag.__main__ import run
 
 def importing(*_, **__):
@@ -267,7 +267,7 @@ run()
 """
 
 
-@pytest.mark.parametrize("where", ["rag.cli.checking.doctor", "rag.cli.main.main"])
+@pytest.mark.parametrize("where", ["rag.cli.evaluation_commands.doctor", "rag.cli.main.main"])
 def test_an_interruption_that_a_library_turns_into_its_own_error_is_still_one(where: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_IMPORT.format(where=where), "doctor"],

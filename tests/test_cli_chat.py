@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.cli import asking
+from rag.cli import question_commands
 from rag.engine import Engine
 from rag.settings import environment
 from rag.types import Token, Understood
@@ -140,6 +140,6 @@ def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list
 
 
 def test_what_a_document_says_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    asking._show_live(Understood("Siapa \x1b[2J?"))
-    asking._show_live(Token("halo\n\x1b]52;c;cm0=\x07"))
+    question_commands._show_live(Understood("Siapa \x1b[2J?"))
+    question_commands._show_live(Token("halo\n\x1b]52;c;cm0=\x07"))
     assert capsys.readouterr().out == "↳ Siapa \\x1b[2J?\nhalo\n\\x1b]52;c;cm0=\\x07"

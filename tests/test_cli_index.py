@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.indexing import history, snapshot
+from rag.indexing.embedded import index, snapshot
 from rag.weights.catalogue import JUDGE
 from tests.conftest import ROOT
 from tests.test_cli import assert_one_line
@@ -178,7 +178,7 @@ def test_snapshots_are_listed_gone_back_to_and_pruned(home: Path) -> None:
     assert second.startswith(f"* {oldest['id']}  ")
     assert indexed(home) == ["a.txt"]
     assert rag(home, "snapshots", "prune").stdout.startswith(f"* {oldest['id']}  ")
-    assert [manifest.id for manifest in history.stored(home / "index")] == [oldest["id"]]
+    assert [manifest.id for manifest in index.stored(home / "index")] == [oldest["id"]]
     assert rag(home, "index").stderr.startswith("indexed: 1 added")
     assert indexed(home) == ["a.txt", "b.txt"]
 

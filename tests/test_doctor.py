@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import address
-from rag.answering.store import PassageStore, key
+from rag.answering.local.store import PassageStore, key
 from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
 from rag.settings import BOTH_JUDGES, Secret, Settings

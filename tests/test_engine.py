@@ -8,7 +8,7 @@ import pytest
 
 from rag import stopping
 from rag.answering.citations import verifies
-from rag.answering.store import key
+from rag.answering.local.store import key
 from rag.answering.warming import Warmed
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, QuestionError, SeedError, WeightsError

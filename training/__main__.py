@@ -9,7 +9,7 @@ import torch
 from rag.cli.terminal import Progress
 from rag.embedding import folder
 from rag.engine import Engine
-from rag.judging import weights
+from rag.judging import judge_file
 from rag.judging.pairs import PairEncoder
 from rag.settings import Settings
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, SHIPPED
@@ -48,7 +48,7 @@ def main() -> None:
     run = parsed.work / f"seed-{parsed.seed}"
     network = Network(source)
     if parsed.start:
-        network.take(*weights.read_tensors(parsed.start, model))
+        network.take(*judge_file.read_tensors(parsed.start, model))
     train(network, Data(rows, model.padding), plan, look, run)
     print(export(run / "best.pt", model, parsed.development, run / SHIPPED.file, parsed.start), flush=True)
 

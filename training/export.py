@@ -12,10 +12,10 @@ from sklearn.linear_model import LogisticRegression
 
 from rag.embedding.folder import Model
 from rag.embedding.graph import FLOAT32
-from rag.judging import spans, weights, wording
+from rag.judging import judge_file, spans, wording
+from rag.judging.judge_file import Calibration, SupportCalibration
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.small import SmallJudge
-from rag.judging.weights import Calibration, SupportCalibration
 from training import development
 from training.development import Judged
 
@@ -30,17 +30,17 @@ def export(checkpoint: Path, base: Model, judged: Path, path: Path, start: Path 
     (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
     best = torch.load(checkpoint, weights_only=True)
-    known = {*base.tensors, *weights.HEADS}
+    known = {*base.tensors, *judge_file.HEADS}
     trained = {name: value.numpy() for name, value in _named(best["network"]).items() if name in known}
     if start:
-        encoder, heads = weights.read_tensors(start, base)
+        encoder, heads = judge_file.read_tensors(start, base)
         before = {**encoder.tensors, **heads}
         trained = {name: (value + before[name]) / 2 for name, value in trained.items()}
     about = json.dumps({"tokens": best["spent"], "seen": best["seen"]})
-    weights.write(path, base, trained, _RAW, about)
-    judge = SmallJudge("uncalibrated", "", weights.read(path, base), FLOAT32)
+    judge_file.write(path, base, trained, _RAW, about)
+    judge = SmallJudge("uncalibrated", "", judge_file.read(path, base), FLOAT32)
     calibration = _calibrated(judge, PairEncoder(base), judged)
-    weights.write(path, base, trained, calibration, about)
+    judge_file.write(path, base, trained, calibration, about)
     return calibration
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModel
 
 from rag.embedding.folder import Model
 
-# Rows of the heads' matrix, as `rag.judging.weights` has them.
+# Rows of the heads' matrix, as `rag.judging.judge_file` has them.
 START, END = 0, 1
 ANSWERS, SUPPORTS = 0, 1
 

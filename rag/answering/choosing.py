@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rag import stopping
 from rag.answering import needs
 from rag.answering.tools import Tools
-from rag.judging import ranking
+from rag.judging import scoring
 from rag.judging.odds import log_odds
 from rag.types import Judgement, Passage
 
@@ -65,14 +65,14 @@ def _judge(question: str, passages: Sequence[Passage], tools: Tools, *, to_the_e
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
         stopping.current().check()
-        yield Verdict(ranking.judged(passage, judgement), judgement)
+        yield Verdict(scoring.judged(passage, judgement), judgement)
         if judgement.confidence >= tools.judge.certain and not to_the_end:
             return
 
 
 def _ranked(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Best first, by the judge and by retrieval."""
-    return [verdicts[i] for i in ranking.order([v.confidence for v in verdicts], [v.passage.score for v in verdicts])]
+    return [verdicts[i] for i in scoring.order([v.confidence for v in verdicts], [v.passage.score for v in verdicts])]
 
 
 def _together(question: str, ranked: Sequence[Verdict], surest: float, tools: Tools) -> Choice | None:

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from rag.answering.completions import Json, choice, member, words
+from rag.answering.endpoint.completions import Json, choice, member, words
 
 # The log-odds of a yes and of a no that come without probabilities. They are chosen, not fitted: with the default
 # calibration a yes is .83, so that no further passage is judged, and a no is .01.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from rag.answering.store import PassageStore
+from rag.answering.local.store import PassageStore
 
 
 @runtime_checkable

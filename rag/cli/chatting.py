@@ -8,7 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from rag import settings
-from rag.cli import asking
+from rag.cli import question_commands
 from rag.cli.terminal import complain, print_line, searching_engine_of
 from rag.errors import RagError
 
@@ -76,7 +76,7 @@ def _interruptible(engine: "Engine", question: str, parsed: argparse.Namespace, 
 
 def _answered(engine: "Engine", question: str, parsed: argparse.Namespace, turns: "list[Turn]") -> "Answer":
     if not parsed.json:
-        return asking.show(engine, question, parsed.where, turns)
+        return question_commands.show(engine, question, parsed.where, turns)
     from rag.engine import whole
 
     answer = whole(engine.ask(question, parsed.where, history=turns))

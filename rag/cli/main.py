@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__, settings
-from rag.cli import asking, chatting, checking, indexing, keys, models
+from rag.cli import chatting, evaluation_commands, index_commands, keys, question_commands, upkeep_commands
 from rag.cli.terminal import complain
 from rag.errors import QuestionError, RagError, StorageError
 
@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rag", description="Ask your own documents. Every sentence of an answer is cited.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    index = _command(commands, "index", indexing.index, "bring the index in line with seeds/")
+    index = _command(commands, "index", index_commands.index, "bring the index in line with seeds/")
     index.add_argument(
         "paths", nargs="*", metavar="PATH", help="files or folders to copy into seeds/ first; - for standard input"
     )
@@ -82,32 +82,36 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--warm", action="store_true", help="then read every passage, so that no question waits for it")
     how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and say what is wrong with it")
     index.add_argument("--progress", action="store_true", help="tell each step, and the report, as a line of JSON")
-    search = _command(commands, "search", asking.search, "find the passages nearest to a question")
+    search = _command(commands, "search", question_commands.search, "find the passages nearest to a question")
     search.add_argument("question")
     search.add_argument("--count", type=int, default=5, help="passages to show (5)")
     search.add_argument("--judged", action="store_true", help="let the judge read the passages, and put them in its order")
-    ask = _command(commands, "ask", asking.ask, "answer a question from the documents")
+    ask = _command(commands, "ask", question_commands.ask, "answer a question from the documents")
     ask.add_argument("question")
     about = "ask again what an answer was asked, of the same snapshot, and say whether the answer is the same"
-    again = _command(commands, "replay", asking.replay, about)
+    again = _command(commands, "replay", question_commands.replay, about)
     again.add_argument("answer", type=Path, metavar="ANSWER.json", help="what `rag ask --json` wrote")
     chat = _command(commands, "chat", chatting.chat, "answer one question after another, each understood by those before it")
     for command in (search, ask, chat):
         command.add_argument(
             "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"
         )
-    kept = _command(commands, "snapshots", indexing.snapshots, "list the states of the index, go back to one, remove old ones")
+    kept = _command(
+        commands, "snapshots", index_commands.snapshots, "list the states of the index, go back to one, remove old ones"
+    )
     kept.add_argument("action", nargs="?", choices=("list", "rollback", "prune"), default="list")
     kept.add_argument("id", nargs="?", help="the snapshot to go back to")
     kept.add_argument("--keep", type=int, default=1, metavar="N", help="how many prune leaves (1)")
-    _command(commands, "serve", asking.serve, "answer over HTTP")
-    _command(commands, "mcp", asking.mcp, "answer a client of the Model Context Protocol, over standard input and output")
+    _command(commands, "serve", question_commands.serve, "answer over HTTP")
+    _command(
+        commands, "mcp", question_commands.mcp, "answer a client of the Model Context Protocol, over standard input and output"
+    )
     _keys(commands)
     _evaluations(commands)
-    weights = _command(commands, "models", models.run, "list, fetch or verify the weights")
+    weights = _command(commands, "models", upkeep_commands.run, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     weights.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
-    _command(commands, "doctor", checking.doctor, "check the settings, weights and index")
+    _command(commands, "doctor", evaluation_commands.doctor, "check the settings, weights and index")
     return parser
 
 
@@ -123,9 +127,15 @@ def _keys(commands: Any) -> None:
 def _evaluations(commands: Any) -> None:
     about = "measure search, the judge or answers on questions whose answering passages are known"
     kinds = commands.add_parser("eval", help=about, description=about).add_subparsers(required=True, metavar="WHAT")
-    retrieval = _command(kinds, "retrieval", checking.evaluate_retrieval, "dense, lexical and hybrid search side by side")
-    judge = _command(kinds, "judge", checking.evaluate_judge, "the judge's verdicts, marked words, order and checks of claims")
-    answers = _command(kinds, "answers", checking.evaluate_answers, "whole answers: gold, citations, refusals, seconds")
+    retrieval = _command(
+        kinds, "retrieval", evaluation_commands.evaluate_retrieval, "dense, lexical and hybrid search side by side"
+    )
+    judge = _command(
+        kinds, "judge", evaluation_commands.evaluate_judge, "the judge's verdicts, marked words, order and checks of claims"
+    )
+    answers = _command(
+        kinds, "answers", evaluation_commands.evaluate_answers, "whole answers: gold, citations, refusals, seconds"
+    )
     extras = {retrieval: "", judge: ", answers, paired, pool", answers: ", answers, evidence, answerable"}
     for kind, extra in extras.items():
         kind.add_argument("--corpus", required=True, type=Path, metavar="FILE", help="JSON lines with id, title, text")

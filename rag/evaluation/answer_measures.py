@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation import matching
-from rag.evaluation.metrics import Estimate, by_language, resampled
+from rag.evaluation.measures import Estimate, by_language, resampled
 from rag.evaluation.outcomes import Asked, Place
 from rag.language import UNKNOWN
 

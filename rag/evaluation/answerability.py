@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rag.evaluation import matching
 from rag.evaluation.dataset import CorpusPassage, JudgeData, JudgedQuestion
-from rag.evaluation.metrics import Estimate, by_language, estimate
+from rag.evaluation.measures import Estimate, by_language, estimate
 from rag.evaluation.probabilities import Verdicts, verdicts
 from rag.types import Judgement
 

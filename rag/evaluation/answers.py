@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rag.engine import Engine
-from rag.evaluation import abstention, answer_measures, asking, outcomes
+from rag.evaluation import abstention, answer_measures, answers_eval, outcomes
 from rag.evaluation.abstention import Point
 from rag.evaluation.answer_measures import Beside, Group
-from rag.evaluation.asking import PlainWay, Told
+from rag.evaluation.answers_eval import PlainWay, Told
 from rag.evaluation.corpus import IndexedCorpus
 from rag.evaluation.dataset import AskedData, JudgedQuestion
 from rag.evaluation.ledger import Ledger, Run
@@ -61,9 +61,9 @@ def evaluate(
     chosen = _chosen(data, choice.each)
     plainly = _chosen(data, min(choice.plain, choice.each or choice.plain))
     texts = {passage.id: passage.text for passage in data.passages}
-    asking.ask_all(chosen, corpus, ledger, told)
+    answers_eval.ask_all(chosen, corpus, ledger, told)
     phrases = corpus.engine.models.prompts.phrases
-    asking.ask_all_plainly(plainly, texts, ledger, open_plain=open_plain, phrases=phrases, told=told)
+    answers_eval.ask_all_plainly(plainly, texts, ledger, open_plain=open_plain, phrases=phrases, told=told)
     answerable = {question.id for question in data.answerable}
 
     def asked(questions: Iterable[JudgedQuestion], way: Way) -> Sequence[Asked]:
@@ -85,5 +85,5 @@ def evaluate(
 
 def _chosen(data: AskedData, each: int | None) -> list[JudgedQuestion]:
     """Both kinds mixed, so that a run that is stopped early has asked some of each."""
-    kinds = asking.sample(data.answerable, each), asking.sample(data.unanswerable, each)
-    return asking.sample([question for kind in kinds for question in kind], None)
+    kinds = answers_eval.sample(data.answerable, each), answers_eval.sample(data.unanswerable, each)
+    return answers_eval.sample([question for kind in kinds for question in kind], None)

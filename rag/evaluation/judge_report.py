@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from rag.evaluation.judging import JudgeEvaluation
+from rag.evaluation.judge_eval import JudgeEvaluation
 from rag.evaluation.probabilities import Verdicts
 from rag.evaluation.report import row, shown
 from rag.evaluation.reranking import DEPTH, RERANK_MEASURES, Reranking

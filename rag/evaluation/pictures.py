@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rag.errors import QuestionError
 from rag.evaluation.answers import AnswerEvaluation
-from rag.evaluation.judging import JudgeEvaluation
+from rag.evaluation.judge_eval import JudgeEvaluation
 from rag.evaluation.probabilities import Verdicts
 from rag.files import storage_errors
 

@@ -1,6 +1,6 @@
 """The plain way to answer from documents, to compare with: all passages in one prompt, labels, the library's own chat.
 
-It imports llama_cpp beside `rag/answering/model.py`, and shares nothing with the reader: what it measures is what that is
+It imports llama_cpp beside `rag/answering/local/model.py`, and shares nothing with the reader: what it measures is what that is
 better than, by the same weights. The product's prompts do not hold its texts, so that their digest names the product's.
 """
 

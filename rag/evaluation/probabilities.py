@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation.metrics import Estimate, resampled
+from rag.evaluation.measures import Estimate, resampled
 
 # Bins of equal mass (Nguyen and O'Connor 2015): with bins of equal width a sure judge would leave most of them empty.
 _BINS = 10

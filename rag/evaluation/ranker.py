@@ -8,7 +8,7 @@ from rag.engine import Engine
 from rag.evaluation import corpus
 from rag.evaluation.dataset import Dataset
 from rag.evaluation.reranking import FoundPassage
-from rag.evaluation.retrieval import Mode, best_first
+from rag.evaluation.retrieval_eval import Mode, best_first
 from rag.indexing.build import Observer
 from rag.retrieval.hybrid import DEPTH, Ranking
 

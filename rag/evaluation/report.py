@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from rag.evaluation.metrics import MEASURES, Estimate
-from rag.evaluation.retrieval import MODES, Evaluation, Group
+from rag.evaluation.measures import MEASURES, Estimate
+from rag.evaluation.retrieval_eval import MODES, Evaluation, Group
 
 _FIRST = 16
 _CELL = 24

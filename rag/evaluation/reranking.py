@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation.dataset import JudgedQuestion
-from rag.evaluation.metrics import Estimate, by_language, estimate, per_question
-from rag.judging import ranking
+from rag.evaluation.measures import Estimate, by_language, estimate, per_question
+from rag.judging import scoring
 from rag.types import Judge
 
 # Passages that are judged.
@@ -59,7 +59,7 @@ def rerank(
         told(done, len(questions))
         judgements = judge.judge(question.text, [passage.text for passage in passages])
         confidences = [judgement.confidence for judgement in judgements]
-        orders.append([passages[i].id for i in ranking.order(confidences, [passage.score for passage in passages])])
+        orders.append([passages[i].id for i in scoring.order(confidences, [passage.score for passage in passages])])
     told(len(questions), len(questions))
     return orders
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.evaluation.dataset import Claim
-from rag.evaluation.metrics import Estimate, by_language
+from rag.evaluation.measures import Estimate, by_language
 from rag.evaluation.probabilities import Verdicts, auroc_with_interval, verdicts
 from rag.judging.wording import shared_words
 from rag.types import SupportCheck

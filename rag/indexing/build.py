@@ -11,15 +11,16 @@ from filelock import FileLock, Timeout
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, SeedError
 from rag.files import storage_errors
-from rag.indexing import draft, fresh, history, plan, snapshot, unfinished, unread
+from rag.indexing import carryover, fresh, plan, unread
+from rag.indexing.carryover import Unfinished
+from rag.indexing.embedded import draft, index, snapshot
+from rag.indexing.embedded.segment import Listed
+from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
 from rag.indexing.fresh import Fresh
 from rag.indexing.plan import Plan
-from rag.indexing.segment import Listed
-from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.indexing.stamps import Stamps
-from rag.indexing.unfinished import Unfinished
 from rag.indexing.unread import Unread
-from rag.ingestion import documents
+from rag.ingestion import seeds
 from rag.ingestion.chunking import Chunking
 from rag.types import Embedder
 
@@ -77,7 +78,7 @@ def rebuild(
     """
     start = time.perf_counter()
     with only_builder(root, observer.waiting), storage_errors(root):
-        history.clear_abandoned(root)
+        index.clear_abandoned(root)
         base = None if anew else _reusable(root, maker)
         try:
             before = {listed.path: listed for listed in (base.listed() if base else ())}
@@ -89,12 +90,12 @@ def rebuild(
                 raise _nothing_to_index(seeds, todo.unread)
             if base and not new and len(stays) == len(before):
                 # Also where a document cannot be read, build after build: a snapshot each would push those before it out.
-                unfinished.clear(root)
+                carryover.clear(root)
                 return _report(before, todo, new, base.manifest, embedded=0, start=start)
             kept = Unfinished(root, maker.embedder_digest)
             vectors, made = fresh.vectors(new, base, kept, open_embedder=open_embedder, report=observer.embedded)
             manifest = draft.write(root, base, maker, stays=stays, fresh=new, vectors=vectors)
-            unfinished.clear(root)
+            carryover.clear(root)
             return _report(before, todo, new, manifest, embedded=made, start=start)
         finally:
             if base:
@@ -130,7 +131,7 @@ def _nothing_to_index(folder: Path, left_out: Sequence[Unread]) -> SeedError:
     if left_out:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
         return SeedError(f"no document in {folder} can be read: {left_out[0].detail}{more}", "mend one, then run `rag index`")
-    kinds = ", ".join(sorted(documents.SUFFIXES))
+    kinds = ", ".join(sorted(seeds.SUFFIXES))
     return SeedError(f"there are no documents in {folder} ({kinds})", "put one in, then run `rag index`")
 
 

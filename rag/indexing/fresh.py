@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from rag.errors import SeedError
 from rag.indexing import unread
+from rag.indexing.carryover import DIGEST_BYTES, Unfinished
+from rag.indexing.embedded.segment import Listed, Piece, Segment
+from rag.indexing.embedded.snapshot import Snapshot
 from rag.indexing.plan import Plan
-from rag.indexing.segment import Listed, Piece, Segment
-from rag.indexing.snapshot import Snapshot
-from rag.indexing.unfinished import DIGEST_BYTES, Unfinished
-from rag.ingestion import documents
+from rag.ingestion import seeds
 from rag.ingestion.chunking import Chunking, chunk
 from rag.types import Document, Embedder
 
@@ -48,10 +48,10 @@ def read(
         moved = base.find("sha256", sha256) if base else None
         try:
             # The same bytes under another kind of name say something else: a page's source is no page.
-            if moved and documents.suffix(moved[1].path) == documents.suffix(path):
+            if moved and seeds.suffix(moved[1].path) == seeds.suffix(path):
                 fresh.append(_moved(*moved, path))
                 continue
-            document = documents.parse(documents.read(folder, path))
+            document = seeds.parse(seeds.read(folder, path))
         except SeedError as error:
             plan.unread.append(unread.of(path, error))
             continue
@@ -68,7 +68,7 @@ def _text_digest(text: str) -> bytes:
 
 def _moved(holder: Segment, listed: Listed, path: str) -> Fresh:
     """The same bytes under another path: a renamed or copied file is not parsed or embedded again."""
-    document = replace(holder.with_text(listed), id=documents.document_id(path), path=path)
+    document = replace(holder.with_text(listed), id=seeds.document_id(path), path=path)
     return Fresh(document, holder.pieces(listed))
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rag.errors import SeedError
 from rag.indexing import unread
-from rag.indexing.segment import Listed
+from rag.indexing.embedded.segment import Listed
 from rag.indexing.stamps import Stamps
 from rag.indexing.unread import Unread
-from rag.ingestion import documents
+from rag.ingestion import seeds
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Plan:
 def make(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
     """Compare the seeds in `folder` with the documents `before`, by path. Raises SeedError where the folder cannot be read."""
     plan = Plan()
-    found = documents.find(folder)
+    found = seeds.find(folder)
     for closed in found.closed:
         plan.unread.append(unread.of(closed.path, closed.error, is_folder=True))
         plan.kept |= {path: listed for path, listed in before.items() if path.startswith(closed.path + "/")}
@@ -55,9 +55,9 @@ def make(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
 
 def _digest(folder: Path, path: str, stamps: Stamps) -> str:
     """SHA-256 of the seed's bytes, without reading them where they have not been written since."""
-    stamp = documents.stamp(folder, path)
+    stamp = seeds.stamp(folder, path)
     known = stamps.digest(path, stamp)
     if known is None:
-        known = documents.read(folder, path).sha256
+        known = seeds.read(folder, path).sha256
         stamps.learn(path, stamp, known)
     return known

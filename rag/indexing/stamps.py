@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from rag.ingestion.documents import Stamp
+from rag.ingestion.seeds import Stamp
 
 # A file written within so many nanoseconds before it was read can be written once more without its time showing it: file
 # systems keep times to two seconds at worst.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag.errors import SeedError
 from rag.files import replacing, storage_errors
-from rag.ingestion import documents
+from rag.ingestion import seeds as documents
 
 # Most file systems take 255; the hidden file that is written first has a longer name than the document.
 _MOST_NAME_BYTES = 200

@@ -11,10 +11,10 @@ from rag.embedding import folder
 from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.embedding.running import Runner
-from rag.judging import spans, weights, wording
+from rag.judging import judge_file, spans, wording
+from rag.judging.judge_file import JudgeWeights
 from rag.judging.odds import logistic
 from rag.judging.pairs import Encoded, PairEncoder
-from rag.judging.weights import JudgeWeights
 from rag.types import Embedder, Judgement, Span
 from rag.weights import shipped
 from rag.weights.cache import WeightCache
@@ -111,4 +111,4 @@ def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
         model, arithmetic = embedder.model, embedder.arithmetic
     else:
         model, arithmetic = folder.read(cache.sentence_transformer(base)), FLOAT32
-    return SmallJudge(SHIPPED.name, SHIPPED.sha256, weights.read(path, model), arithmetic)
+    return SmallJudge(SHIPPED.name, SHIPPED.sha256, judge_file.read(path, model), arithmetic)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import text as texts
-from rag.indexing.segment import Listed, Segment
-from rag.indexing.snapshot import Snapshot
+from rag.indexing.embedded.segment import Listed, Segment
+from rag.indexing.embedded.snapshot import Snapshot
 from rag.retrieval import fusion, highlight, reading_order
 from rag.retrieval.reading_order import Candidate
 from rag.types import Condition, Embedder, Passage, Span

@@ -14,38 +14,25 @@ from litestar.plugins.core import MsgspecDIPlugin
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.web import (
-    access,
-    asking,
-    documents,
-    headers,
-    health,
-    jobs,
-    login,
-    metrics,
-    page,
-    problems,
-    schema,
-    slowness,
-    snapshots,
-    unread,
-    uploads,
-)
-from rag.web.access import Access
+from rag.web import headers, health, page, problems, schema, slowness, snapshots, unread
 from rag.web.admission import Admission
+from rag.web.guard import access
+from rag.web.guard.access import Access
 from rag.web.mcp.mounted import Mounted
-from rag.web.metrics import Metrics
-from rag.web.observing import Observed, Questions
 from rag.web.openai import chat, embeddings, models
 from rag.web.rebuilding import Rebuilds
-from rag.web.tracing import Traces, Untraced
+from rag.web.routes import documents, jobs, questions, service, uploads
+from rag.web.telemetry import metrics
+from rag.web.telemetry.metrics import Metrics
+from rag.web.telemetry.observing import Observed, Questions
+from rag.web.telemetry.tracing import Traces, Untraced
 
 # A question and its history are at most some 200,000 characters; the rest is room for JSON's escapes.
 _MOST_BODY_BYTES = 1_000_000
 
 # By what they are for, as the schema groups them.
 GROUPS: dict[str, tuple[Any, ...]] = {
-    "questions": (asking.ask, asking.search),
+    "questions": (questions.ask, questions.search),
     "documents": (
         documents.listed,
         unread.unread,
@@ -58,7 +45,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "index": (jobs.rebuild, jobs.listed, jobs.one, snapshots.listed, snapshots.activate),
     "openai": (chat.complete, embeddings.embed, models.listed, models.one),
     "service": (health.live, health.ready, metrics.metrics),
-    "login": (login.me, login.login, login.logout),
+    "login": (service.me, service.login, service.logout),
 }
 ROUTES = tuple(route for routes in GROUPS.values() for route in routes)
 

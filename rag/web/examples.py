@@ -2,18 +2,18 @@
 
 from rag.indexing.build import BuildReport
 from rag.types import Answer, Citation, Parameters, Passage, Receipt, Sentence, Span
-from rag.web.asking import SearchResponse
-from rag.web.documents import Documents, Item, Page, Removed, Text
 from rag.web.health import Health, Live
-from rag.web.jobs import Job, Jobs
-from rag.web.login import Me
 from rag.web.openai.embeddings import Embedding, Embeddings, Usage
 from rag.web.openai.models import CHAT, Model, Models
 from rag.web.openai.replies import Completion
 from rag.web.problems import Problem
+from rag.web.routes.documents import Documents, Item, Page, Removed, Text
+from rag.web.routes.jobs import Job, Jobs
+from rag.web.routes.questions import SearchResponse
+from rag.web.routes.service import Me
+from rag.web.routes.uploads import Added
 from rag.web.snapshots import SnapshotItem, Snapshots
 from rag.web.unread import UnreadFiles, UnreadItem
-from rag.web.uploads import Added
 
 _QUESTION = "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?"
 _SAID = "Menteri Pertahanan mengatakan Iran tidak memiliki batasan untuk mengekspor peralatan militer, termasuk ke Venezuela."

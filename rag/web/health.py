@@ -7,9 +7,9 @@ from litestar.di import NamedDependency
 
 from rag import __version__
 from rag.engine import Engine
-from rag.indexing import snapshot
+from rag.indexing.embedded import snapshot
 from rag.web import problems
-from rag.web.access import PUBLIC
+from rag.web.guard.access import PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from rag.web.access import PUBLIC
+from rag.web.guard.access import PUBLIC
 
 _FOLDER = Path(__file__).parent / "static"
 _INDEX = "index.html"

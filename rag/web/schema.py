@@ -13,21 +13,22 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from rag import types
 from rag.indexing import build
-from rag.web import asking, documents, health, jobs, login, problems, snapshots, unread, uploads
+from rag.web import health, problems, snapshots, unread
 from rag.web.openai import embeddings, failures, models, requests
+from rag.web.routes import documents, jobs, questions, service, uploads
 
 # Where the values stand that requests and replies are made of.
 _VALUES = (
     types,
     build,
-    asking,
+    questions,
     documents,
     unread,
     uploads,
     jobs,
     snapshots,
     health,
-    login,
+    service,
     problems,
     requests,
     embeddings,

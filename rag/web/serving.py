@@ -16,11 +16,12 @@ from rag.engine import Engine
 from rag.errors import QuestionError
 from rag.keys import Keys
 from rag.settings import Settings
-from rag.web import logs, origins, tracing
 from rag.web.admission import Admission
 from rag.web.app import create
-from rag.web.connections import Impatient, TurnedAway
-from rag.web.metrics import Metrics
+from rag.web.guard import browsers
+from rag.web.guard.connections import Impatient, TurnedAway
+from rag.web.telemetry import log, tracing
+from rag.web.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 # Seconds that questions under way get when the service is stopped, and those that their askers then get to be told.
@@ -41,7 +42,7 @@ def serve(engine: Engine, say: Callable[[str], None] = lambda _: None) -> None:
     app = create(engine, admission=admission, counted=counted, traces=tracing.open_configured(os.environ))
     sockets = address.listen(settings.host, settings.port)
     say(openness(settings))
-    logs.configure(settings, sys.stderr)
+    log.configure(settings, sys.stderr)
     where = f"http://{address.shown(settings.host, sockets[0].getsockname()[1])}"
     _log.info("serving", extra={"fields": {"version": __version__, "url": where, "snapshot": engine.serving()}})
     engine.models.begin_answering()  # not before: importing the service is what a first search waits for
@@ -62,7 +63,7 @@ def configured(app: Any, counted: Metrics) -> uvicorn.Config:
 
 def require_keys(settings: Settings) -> None:
     """That there are keys, where other machines reach the address. Raises QuestionError or KeysDamaged."""
-    if not origins.is_loopback(settings.host) and not Keys(settings.keys).all():
+    if not browsers.is_loopback(settings.host) and not Keys(settings.keys).all():
         mend = "make one first: rag keys create NAME"
         raise QuestionError(f"{settings.host!a} is reached from other machines, and there are no keys", mend)
 

@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import IndexBusy, NotFound
-from rag.indexing.snapshot import Manifest
+from rag.indexing.embedded.snapshot import Manifest
 from rag.web import problems
-from rag.web.access import ADMIN, READ
+from rag.web.guard.access import ADMIN, READ
 
 
 @dataclass(frozen=True, slots=True)

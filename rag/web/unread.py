@@ -9,9 +9,9 @@ from msgspec import Struct
 from rag.engine import Engine
 from rag.errors import SeedError
 from rag.indexing.unread import Unread
-from rag.ingestion.documents import document_id, shown
+from rag.ingestion.seeds import document_id, shown
 from rag.web import problems
-from rag.web.access import READ
+from rag.web.guard.access import READ
 from rag.web.problems import Problem
 
 # Files in the reply.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.answering.llama import LlamaReader
+from rag.answering.local.llama import LlamaReader
 from rag.engine import Engine
 
 PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa dan dihuni sekitar sepuluh juta orang."

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering import completions, verdicts
+from rag.answering import verdicts
+from rag.answering.endpoint import completions
 from rag.answering.prompt import Piece
 from rag.errors import EndpointError
 from tests.fakes import drained

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from rag import stopping
-from rag.answering import connection
-from rag.answering.connection import Connection
+from rag.answering.endpoint import transport
+from rag.answering.endpoint.transport import Connection
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
 from rag.stopping import Stop, Stopped
 from rag.weights.endpoint import parse
@@ -165,7 +165,7 @@ def test_what_speaks_no_http_is_told() -> None:
 
 
 def test_silence_ends_at_some_time(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_SILENCE", 0.2)
+    monkeypatch.setattr(transport, "_SILENCE", 0.2)
     endpoint.may_go_on.clear()
     opened = connect(endpoint.url)
     pieces = opened.write(STREAM, 9)

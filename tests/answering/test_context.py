@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rag import stopping
-from rag.answering import context
-from rag.answering.llama import LlamaReader
+from rag.answering.local import context
+from rag.answering.local.llama import LlamaReader
 from rag.stopping import Stop, Stopped
 from tests.answering.conftest import PASSAGE, QUESTION, logits_of
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.answering.llama import LlamaReader
-from rag.answering.store import PassageStore
+from rag.answering.local.llama import LlamaReader
+from rag.answering.local.store import PassageStore
 from rag.engine import Engine
 from tests.answering.conftest import OTHER, PASSAGE, QUESTION, ROUNDING, logits_of, state_of
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rag.answering.llama import LlamaReader
+from rag.answering.local.llama import LlamaReader
+from rag.answering.local.store import PassageStore
 from rag.answering.prompt import Piece
-from rag.answering.store import PassageStore
 from rag.engine import Engine
 from rag.errors import QuestionError, WeightsError
 from rag.weights.sources import Source

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rag.answering.llama import LlamaReader
-from rag.answering.model import repacking_pays
+from rag.answering.local.llama import LlamaReader
+from rag.answering.local.model import repacking_pays
 from rag.answering.prompt import Piece
 
 pytestmark = pytest.mark.real

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rag.answering.control_tokens import neutralise
-from rag.answering.llama import LlamaReader
+from rag.answering.local.llama import LlamaReader
 from rag.engine import Engine
 from rag.text import normalise
 from tests.conftest import ROOT

@@ -8,9 +8,9 @@ import pytest
 from llama_cpp import Llama
 
 from rag.answering import prompt
-from rag.answering.llama import LlamaReader
-from rag.answering.remote import RemoteReader, open_endpoint
-from rag.answering.store import PassageStore
+from rag.answering.endpoint.remote import RemoteReader, open_endpoint
+from rag.answering.local.llama import LlamaReader
+from rag.answering.local.store import PassageStore
 from rag.errors import EndpointError, EndpointUnavailable
 from rag.settings import Settings
 from rag.weights import sources

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag import files
-from rag.answering import store as stores
-from rag.answering.store import PassageStore, key, usage
+from rag.answering.local import store as stores
+from rag.answering.local.store import PassageStore, key, usage
 from rag.errors import StorageError
 
 MANY = 10**9
@@ -332,7 +332,7 @@ def test_processes_that_write_read_and_evict_at_once_see_no_wrong_entry_and_keep
 _WRITE_FOR_EVER = """
 import sys
 from pathlib import Path
-from rag.answering.store import PassageStore, key
+from rag.answering.local.store import PassageStore, key
 opened = PassageStore(Path(sys.argv[1]), 10**9)
 state = bytes(range(256)) * 40_000
 for n in range(10**6):
@@ -365,7 +365,7 @@ def test_a_write_killed_before_its_end_leaves_no_entry(folder: Path) -> None:
     """Killed at the last moment before the entry gets its name."""
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from rag import files; from rag.answering.store import PassageStore\n"
+        "from rag import files; from rag.answering.local.store import PassageStore\n"
         "files.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)\n"
         "PassageStore(Path(sys.argv[1]), 10**9).write('ab' * 32, b'state')"
     )

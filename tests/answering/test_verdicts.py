@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answering.completions import Json
+from rag.answering.endpoint.completions import Json
 from rag.answering.verdicts import by_probabilities, by_words
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.store import PassageStore, key
+from rag.answering.local.store import PassageStore, key
 from rag.answering.warming import Warmed, warm
 
 

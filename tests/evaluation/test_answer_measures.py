@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.evaluation import metrics
+from rag.evaluation import measures
 from rag.evaluation.answer_measures import MEASURES, Group, compare, measure
 from rag.evaluation.outcomes import Asked, Place, Seconds
 from tests.evaluation.outcomes import asked, cited, unanswerable
@@ -12,7 +12,7 @@ from tests.evaluation.outcomes import asked, cited, unanswerable
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_RESAMPLES", 30)
+    monkeypatch.setattr(measures, "_RESAMPLES", 30)
 
 
 def value(name: str, *outcomes: Asked) -> float | None:

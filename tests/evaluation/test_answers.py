@@ -8,7 +8,7 @@ import pytest
 
 from rag.cli.main import main
 from rag.engine import Engine
-from rag.evaluation import answers, answers_report, corpus, metrics
+from rag.evaluation import answers, answers_report, corpus, measures
 from rag.evaluation.answers import Choice
 from rag.evaluation.dataset import AskedData, CorpusPassage, JudgedQuestion
 from rag.evaluation.ledger import Ledger, Run
@@ -38,7 +38,7 @@ DATA = AskedData(
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_RESAMPLES", 50)
+    monkeypatch.setattr(measures, "_RESAMPLES", 50)
 
 
 def evaluated(engine: Engine, home: Path, choice: Choice) -> answers.AnswerEvaluation:

@@ -8,7 +8,7 @@ import pytest
 from rag.answering.citations import cite
 from rag.engine import Engine
 from rag.errors import QuestionError
-from rag.evaluation import asking, corpus
+from rag.evaluation import answers_eval, corpus
 from rag.evaluation.corpus import IndexedCorpus
 from rag.evaluation.dataset import CorpusPassage, JudgedQuestion
 from rag.evaluation.ledger import Ledger, Run
@@ -33,7 +33,7 @@ def indexed(engine: Engine, tmp_path: Path) -> IndexedCorpus:
 
 
 def test_an_answer_is_noted_with_its_places_and_when_they_came(indexed: IndexedCorpus) -> None:
-    outcome = asking.ask(ANSWERED, indexed)
+    outcome = answers_eval.ask(ANSWERED, indexed)
     assert (outcome.question, outcome.answered, outcome.language) == ("1", True, "id")
     assert outcome.text == "Harga beras naik tajam pada 2020."
     assert outcome.found[0] == Place("rice", 0, len(TEXTS["rice"]))
@@ -50,7 +50,7 @@ def test_an_answer_is_noted_with_its_places_and_when_they_came(indexed: IndexedC
 
 
 def test_a_refusal_says_and_cites_nothing(indexed: IndexedCorpus) -> None:
-    outcome = asking.ask(REFUSED, indexed)
+    outcome = answers_eval.ask(REFUSED, indexed)
     assert (outcome.answered, outcome.text, outcome.citations, outcome.written) == (False, "", (), 0)
     assert (outcome.seconds.marked, outcome.seconds.token) == (None, None)
     assert outcome.found
@@ -60,17 +60,18 @@ def test_a_refusal_says_and_cites_nothing(indexed: IndexedCorpus) -> None:
 
 def test_sentences_that_nothing_supports_are_counted(indexed: IndexedCorpus) -> None:
     indexed.engine.models.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras naik 77 kali."])
-    outcome = asking.ask(ANSWERED, indexed)
+    outcome = answers_eval.ask(ANSWERED, indexed)
     assert (outcome.written, outcome.dropped, outcome.text) == (2, 1, "Harga beras naik tajam pada 2020.")
 
 
 def test_an_answer_that_was_cut_is_noted_in_either_way(indexed: IndexedCorpus) -> None:
     indexed.engine.models.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras"], cut=True)
-    outcome = asking.ask(ANSWERED, indexed)
+    outcome = answers_eval.ask(ANSWERED, indexed)
     assert (outcome.cut, outcome.text) == (True, "Harga beras naik tajam pada 2020.")
     phrases = indexed.engine.models.prompts.phrases("id")
     plain = [
-        asking.ask_plainly(ANSWERED, outcome.found, TEXTS, ScriptedChat("2020", cut=cut), phrases) for cut in (True, False)
+        answers_eval.ask_plainly(ANSWERED, outcome.found, TEXTS, ScriptedChat("2020", cut=cut), phrases)
+        for cut in (True, False)
     ]
     assert [one.cut for one in plain] == [True, False]
 
@@ -81,7 +82,7 @@ def test_a_citation_of_other_words_than_the_stored_ones_does_not_verify(
     """Whatever the product thinks of its own citations."""
     monkeypatch.setattr("rag.answering.citations.verifies", lambda *_: True)
     monkeypatch.setattr("rag.answering.citing.cite", _off_by_one)
-    outcome = asking.ask(ANSWERED, indexed)
+    outcome = answers_eval.ask(ANSWERED, indexed)
     assert outcome.citations
     assert not any(citation.verified for citation in outcome.citations)
 
@@ -96,32 +97,32 @@ def _off_by_one(places, tools):
 
 def test_the_plain_way_is_asked_of_the_same_chunks(indexed: IndexedCorpus) -> None:
     chat = ScriptedChat("Pada ", "2020.|1|7")
-    found = asking.ask(ANSWERED, indexed).found
+    found = answers_eval.ask(ANSWERED, indexed).found
     phrases = indexed.engine.models.prompts.phrases("id")
-    outcome = asking.ask_plainly(ANSWERED, found, TEXTS, chat, phrases)
+    outcome = answers_eval.ask_plainly(ANSWERED, found, TEXTS, chat, phrases)
     assert chat.shown == [tuple(TEXTS[one.passage][one.start : one.end] for one in found)]
     assert (outcome.answered, outcome.text, outcome.found) == (True, "Pada 2020.", found)
     assert outcome.citations == (Cited(found[0], None), Cited(None, None))
     assert outcome.seconds.token is not None
     assert 0 < outcome.seconds.token <= outcome.seconds.whole
-    refused = asking.ask_plainly(ANSWERED, found, TEXTS, ScriptedChat("|1"), phrases)
+    refused = answers_eval.ask_plainly(ANSWERED, found, TEXTS, ScriptedChat("|1"), phrases)
     assert (refused.answered, refused.text, refused.citations) == (False, "", ())
 
 
 def test_what_the_ledger_has_is_not_asked_again(indexed: IndexedCorpus, tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
-    asking.ask_all([ANSWERED], indexed, Ledger(path, RUN), lambda *_: None)
+    answers_eval.ask_all([ANSWERED], indexed, Ledger(path, RUN), lambda *_: None)
     told: list[tuple[int, int]] = []
     again = Ledger(path, RUN)
     first = again.outcomes["rag"]["1"]
-    asking.ask_all([ANSWERED, REFUSED], indexed, again, lambda *done: told.append(done))
+    answers_eval.ask_all([ANSWERED, REFUSED], indexed, again, lambda *done: told.append(done))
     assert (again.outcomes["rag"]["1"], set(again.outcomes["rag"])) == (first, {"1", "2"})
     assert told == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) -> None:
     ledger = Ledger(None, RUN)
-    asking.ask_all([ANSWERED], indexed, ledger, lambda *_: None)
+    answers_eval.ask_all([ANSWERED], indexed, ledger, lambda *_: None)
     opened: list[ScriptedChat] = []
 
     def open_plain() -> ScriptedChat:
@@ -129,7 +130,7 @@ def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) 
         return opened[-1]
 
     for questions in ([], [ANSWERED], [ANSWERED]):
-        asking.ask_all_plainly(
+        answers_eval.ask_all_plainly(
             questions,
             TEXTS,
             ledger,
@@ -143,11 +144,11 @@ def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) 
 
 def test_a_sample_is_always_the_same_and_holds_the_smaller_ones() -> None:
     questions = [JudgedQuestion(str(i), "?", "id", ()) for i in range(50)]
-    ten = asking.sample(questions, 10)
-    assert ten == asking.sample(questions[::-1], 10)
-    assert ten[:4] == asking.sample(questions, 4)
+    ten = answers_eval.sample(questions, 10)
+    assert ten == answers_eval.sample(questions[::-1], 10)
+    assert ten[:4] == answers_eval.sample(questions, 4)
     assert ten != questions[:10]
-    assert sorted(one.id for one in asking.sample(questions, None)) == sorted(one.id for one in questions)
+    assert sorted(one.id for one in answers_eval.sample(questions, None)) == sorted(one.id for one in questions)
 
 
 def test_a_corpus_does_not_go_among_other_documents(engine: Engine, indexed: IndexedCorpus, tmp_path: Path) -> None:

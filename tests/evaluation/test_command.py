@@ -9,7 +9,7 @@ import pytest
 import rag.engine
 from rag.cli.main import main
 from rag.engine import Engine
-from rag.evaluation import metrics, pictures, plain
+from rag.evaluation import measures, pictures, plain
 from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.ranker import IndexRanker
 from rag.weights.catalogue import JUDGE
@@ -37,7 +37,7 @@ Rag = Callable[..., int]
 def rag_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rag:
     """`rag eval` with the files of this test and the arguments given; the exit code."""
     monkeypatch.setattr(rag.engine, "Engine", JudgingEngine)
-    monkeypatch.setattr(metrics, "_RESAMPLES", 20)
+    monkeypatch.setattr(measures, "_RESAMPLES", 20)
     monkeypatch.setenv("RAG_JUDGE", JUDGE)
     files = {}
     for name, rows in (("corpus", CORPUS), ("questions", QUESTIONS), ("claims", CLAIMS)):

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import QuestionError
-from rag.evaluation import judge_report, metrics, pictures
+from rag.evaluation import judge_report, measures, pictures
 from rag.evaluation.dataset import Claim, CorpusPassage, Dataset, JudgeData, JudgedQuestion
-from rag.evaluation.judging import evaluate
+from rag.evaluation.judge_eval import evaluate
 from rag.evaluation.reranking import FoundPassage
 from rag.types import Judgement
 from tests.evaluation.fakes import OverlapJudge
@@ -63,7 +63,7 @@ class SilentJudge:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_RESAMPLES", 50)
+    monkeypatch.setattr(measures, "_RESAMPLES", 50)
 
 
 def measured(data: JudgeData = DATA, judge=None, check=None):

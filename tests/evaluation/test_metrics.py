@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.evaluation.metrics import MEASURES, estimate, per_question
+from rag.evaluation.measures import MEASURES, estimate, per_question
 
 
 def test_measures_are_those_of_the_books() -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rag.evaluation import metrics
-from rag.evaluation.metrics import by_language, resampled
+from rag.evaluation import measures
+from rag.evaluation.measures import by_language, resampled
 from rag.evaluation.probabilities import Bin, auroc, average_precision, calibration_error, curve, verdicts
 
 LABELS, CONFIDENCES = np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.1])
@@ -75,7 +75,7 @@ def test_verdicts_have_intervals_around_what_they_measure() -> None:
 
 
 def test_labels_that_are_all_alike_have_no_areas(monkeypatch) -> None:
-    monkeypatch.setattr(metrics, "_RESAMPLES", 20)
+    monkeypatch.setattr(measures, "_RESAMPLES", 20)
     found = verdicts("all", np.array([False, False]), np.array([0.2, 0.4]), ["a", "b"])
     assert (found.auroc, found.average_precision, found.positives) == (None, None, 0)
     assert found.calibration_error.value == pytest.approx(0.3)
@@ -100,7 +100,7 @@ def test_rows_of_a_question_are_drawn_together() -> None:
 def test_resampling_of_a_mean_agrees_with_its_estimate() -> None:
     values = np.random.default_rng(3).random(200)
     (found,) = resampled(lambda rows: np.array([values[rows].mean()]), [str(i) for i in range(200)])
-    plain = metrics.estimate(values)
+    plain = measures.estimate(values)
     assert found
     assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high), abs=0.004)
 

@@ -8,8 +8,8 @@ import pytest
 
 from rag.evaluation import report
 from rag.evaluation.dataset import CorpusPassage, Dataset, JudgedQuestion
-from rag.evaluation.metrics import MEASURES
-from rag.evaluation.retrieval import DEPTH, Mode, best_first, evaluate
+from rag.evaluation.measures import MEASURES
+from rag.evaluation.retrieval_eval import DEPTH, Mode, best_first, evaluate
 
 DATASET = Dataset(
     tuple(CorpusPassage(id_, id_) for id_ in "abc"),

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from rag.files import sha256_file
-from rag.indexing import build, draft, fresh, snapshot
+from rag.indexing import build, fresh
 from rag.indexing.build import BuildReport
+from rag.indexing.embedded import draft, snapshot
+from rag.indexing.embedded.segment import Entry, Piece
+from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
 from rag.indexing.fresh import Fresh
-from rag.indexing.segment import Entry, Piece
-from rag.indexing.snapshot import Maker, Manifest, Snapshot
 from rag.ingestion.chunking import Chunking
 from rag.types import Document
 from tests.fakes import BagEmbedder, SilentObserver

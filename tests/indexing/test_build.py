@@ -7,9 +7,10 @@ import pytest
 from filelock import FileLock
 
 from rag.errors import SeedError
-from rag.indexing import build, snapshot
+from rag.indexing import build
 from rag.indexing.build import BuildReport
-from rag.indexing.snapshot import Maker, Snapshot
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.snapshot import Maker, Snapshot
 from rag.ingestion.chunking import Chunking
 from tests.fakes import BagEmbedder, SilentObserver
 

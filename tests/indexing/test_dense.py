@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.indexing import dense
-from rag.indexing.dense import DenseIndex
+from rag.indexing.embedded import dense
+from rag.indexing.embedded.dense import DenseIndex
 
 
 def unit(rows: int, dimension: int, seed: int = 7) -> np.ndarray:

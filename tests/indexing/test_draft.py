@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from rag.errors import StorageError
-from rag.indexing import history, snapshot
-from rag.indexing.snapshot import Snapshot
+from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded.snapshot import Snapshot
 from tests.indexing.making import chunks, digests, document, grow, texts, write
 
 A, B, C = document("a.txt", "satu dua tiga empat"), document("b.txt", "lima enam"), document("c.txt", "tujuh delapan")
@@ -52,7 +52,7 @@ def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
     def refused(*_: object) -> None:
         raise StorageError("writing is not permitted", "give yourself the right")
 
-    monkeypatch.setattr(history, "prune", refused)
+    monkeypatch.setattr(index, "prune", refused)
     written = write(tmp_path, [A])
     assert snapshot.current_id(tmp_path) == written.id
 
@@ -76,10 +76,10 @@ def test_a_disk_that_is_full_at_any_point_leaves_the_old_snapshot_or_the_new(
             break
         if texts(tmp_path) != OLD:
             assert texts(tmp_path) == NEW
-            history.rollback(tmp_path, old.id)
-        history.prune(tmp_path, 1)
+            index.rollback(tmp_path, old.id)
+        index.prune(tmp_path, 1)
     assert texts(tmp_path) == NEW
-    assert history.abandoned(tmp_path) == []
+    assert index.abandoned(tmp_path) == []
     assert failed_at == {*FailingDisk.CALLS, "write_text"}
 
 
@@ -118,7 +118,7 @@ def test_no_file_of_an_older_snapshot_is_ever_written_into(tmp_path: Path) -> No
         names.append(grow(tmp_path, *added, without=gone).id)
         before[names[-1]] = digests(folder(tmp_path, names[-1]))
         assert {name: digests(folder(tmp_path, name)) for name in before} == before
-    assert len(before) == history.KEPT == 5
+    assert len(before) == index.KEPT == 5
     assert list(snapshot.verify(tmp_path)) == []
 
 
@@ -151,4 +151,4 @@ def test_what_a_killed_build_left_is_cleaned_by_the_next(tmp_path: Path) -> None
     (tmp_path / "snapshots" / ".building" / "segments" / "x" / "corpus.sqlite").write_bytes(b"half")
     assert texts(tmp_path) == {"a.txt": A.text}
     grow(tmp_path, B)
-    assert history.abandoned(tmp_path) == []
+    assert index.abandoned(tmp_path) == []

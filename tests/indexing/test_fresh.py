@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.indexing import fresh, unfinished
+from rag.indexing import carryover, fresh
+from rag.indexing.carryover import Unfinished
+from rag.indexing.embedded.snapshot import Snapshot
 from rag.indexing.plan import Plan
-from rag.indexing.snapshot import Snapshot
-from rag.indexing.unfinished import Unfinished
 from tests.fakes import BagEmbedder
 from tests.indexing.making import CHUNKING, Home, texts
 
@@ -64,13 +64,13 @@ def test_vectors_of_a_build_that_was_killed_are_not_made_again(home: Home, monke
     home.embedder = Dying()
     with pytest.raises(KeyboardInterrupt):
         home.build()
-    assert len(unfinished.left(home.root)) == 1
+    assert len(carryover.left(home.root)) == 1
     first, home.embedder = home.embedder.embedded, BagEmbedder()
     report = home.build()
     assert len(first) == 8
     assert report.embedded == 12 - 8
     assert not set(first) & set(home.embedder.embedded)
-    assert unfinished.left(home.root) == []
+    assert carryover.left(home.root) == []
     assert home.is_whole()
 
 
@@ -81,11 +81,11 @@ def test_vectors_left_behind_go_when_the_index_is_in_line(home: Home) -> None:
     for maker in (BagEmbedder.digest, "another embedder"):
         Unfinished(home.root, maker).append([bytes(16)], vectors)
     assert home.build().did_nothing
-    assert unfinished.left(home.root) == []
+    assert carryover.left(home.root) == []
     Unfinished(home.root, "another embedder").append([bytes(16)], vectors)
     home.put("b.txt", "Harga beras naik.")
     home.build()
-    assert unfinished.left(home.root) == []
+    assert carryover.left(home.root) == []
 
 
 def test_a_document_that_cannot_be_read_makes_no_snapshot_build_after_build(home: Home) -> None:

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rag.indexing import draft, history, merging, snapshot
-from rag.indexing.snapshot import Snapshot
+from rag.indexing import merging
+from rag.indexing.embedded import draft, index, snapshot
+from rag.indexing.embedded.snapshot import Snapshot
 from tests.indexing.making import Chunks, Home, chunks, texts
 
 # Words that no stemmer changes.
@@ -97,17 +98,17 @@ class Growing(RuleBasedStateMachine):
 
     @rule(name=snapshots)
     def go_back(self, name: str) -> None:
-        if name in {manifest.id for manifest in history.stored(self.home.root)}:
-            history.rollback(self.home.root, name)
+        if name in {manifest.id for manifest in index.stored(self.home.root)}:
+            index.rollback(self.home.root, name)
             assert state(self.home.root) == self.states[name]
 
     @rule(keep=st.integers(1, 3))
     def prune(self, keep: int) -> None:
-        history.prune(self.home.root, keep)
+        index.prune(self.home.root, keep)
 
     @invariant()
     def nothing_is_left_behind(self) -> None:
-        assert history.abandoned(self.home.root) == []
+        assert index.abandoned(self.home.root) == []
 
     @invariant()
     def what_serves_can_be_opened(self) -> None:

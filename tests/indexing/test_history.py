@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import IndexDamaged, IndexMissing
-from rag.indexing import history, snapshot
+from rag.indexing.embedded import index, snapshot
 from tests.indexing.making import Home, document, grow, texts, write
 
 A, B, C = document("a.txt", "satu dua tiga"), document("b.txt", "lima enam"), document("c.txt", "tujuh delapan")
@@ -17,18 +17,18 @@ def names(tmp_path: Path) -> list[str]:
 
 
 def kept(root: Path) -> list[str]:
-    return [manifest.id for manifest in history.stored(root)]
+    return [manifest.id for manifest in index.stored(root)]
 
 
 def test_snapshots_are_listed_newest_first(tmp_path: Path, names: list[str]) -> None:
     assert kept(tmp_path) == names[::-1]
-    assert [manifest.documents for manifest in history.stored(tmp_path)] == [3, 2, 1]
+    assert [manifest.documents for manifest in index.stored(tmp_path)] == [3, 2, 1]
 
 
 def test_no_snapshots_are_an_empty_list(tmp_path: Path) -> None:
-    assert history.stored(tmp_path / "nowhere") == []
-    assert history.abandoned(tmp_path / "nowhere") == []
-    assert history.prune(tmp_path / "nowhere", 1) == []
+    assert index.stored(tmp_path / "nowhere") == []
+    assert index.abandoned(tmp_path / "nowhere") == []
+    assert index.prune(tmp_path / "nowhere", 1) == []
 
 
 def test_what_cannot_be_read_is_not_listed(tmp_path: Path, names: list[str]) -> None:
@@ -39,11 +39,11 @@ def test_what_cannot_be_read_is_not_listed(tmp_path: Path, names: list[str]) -> 
 
 
 def test_going_back_serves_the_older_state(tmp_path: Path, names: list[str]) -> None:
-    assert history.rollback(tmp_path, names[0]).id == names[0]
+    assert index.rollback(tmp_path, names[0]).id == names[0]
     assert snapshot.current_id(tmp_path) == names[0]
     assert texts(tmp_path) == {"a.txt": A.text}
     assert kept(tmp_path) == names[::-1]
-    history.rollback(tmp_path, names[2])
+    index.rollback(tmp_path, names[2])
     assert set(texts(tmp_path)) == {"a.txt", "b.txt", "c.txt"}
 
 
@@ -51,7 +51,7 @@ def test_going_back_serves_the_older_state(tmp_path: Path, names: list[str]) -> 
 def test_going_back_to_what_is_not_there_is_refused(tmp_path: Path, names: list[str], name: str) -> None:
     (tmp_path / "snapshots" / ".building").mkdir()
     with pytest.raises(IndexMissing, match="rag snapshots list"):
-        history.rollback(tmp_path, name)
+        index.rollback(tmp_path, name)
     assert snapshot.current_id(tmp_path) == names[2]
 
 
@@ -59,28 +59,28 @@ def test_going_back_to_a_damaged_one_is_refused(tmp_path: Path, names: list[str]
     for vectors in (tmp_path / "snapshots" / names[0]).rglob("vectors.npy"):
         vectors.unlink()
     with pytest.raises(IndexDamaged):
-        history.rollback(tmp_path, names[0])
+        index.rollback(tmp_path, names[0])
     assert snapshot.current_id(tmp_path) == names[2]
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path, names: list[str]) -> None:
-    assert history.prune(tmp_path, 2) == [names[0]]
+    assert index.prune(tmp_path, 2) == [names[0]]
     assert kept(tmp_path) == [names[2], names[1]]
-    assert history.prune(tmp_path, 2) == []
+    assert index.prune(tmp_path, 2) == []
     assert texts(tmp_path, names[1]) == {"a.txt": A.text, "b.txt": B.text}
     assert list(snapshot.verify(tmp_path)) == []
 
 
 def test_pruning_keeps_the_one_that_serves_however_old(tmp_path: Path, names: list[str]) -> None:
-    history.rollback(tmp_path, names[0])
-    assert sorted(history.prune(tmp_path, 1)) == names[1:]
+    index.rollback(tmp_path, names[0])
+    assert sorted(index.prune(tmp_path, 1)) == names[1:]
     assert kept(tmp_path) == [names[0]]
     assert list(snapshot.verify(tmp_path)) == []
 
 
 def test_builds_keep_a_few_snapshots(tmp_path: Path) -> None:
     names = [write(tmp_path, [A]).id] + [grow(tmp_path, document(f"{n}.txt", f"nomor {n}")).id for n in range(6)]
-    assert kept(tmp_path) == names[::-1][: history.KEPT]
+    assert kept(tmp_path) == names[::-1][: index.KEPT]
 
 
 def test_a_removal_that_was_killed_leaves_no_half_snapshot(
@@ -93,27 +93,27 @@ def test_a_removal_that_was_killed_leaves_no_half_snapshot(
     with monkeypatch.context() as patched:
         patched.setattr(shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
-            history.prune(tmp_path, 1)
+            index.prune(tmp_path, 1)
     left = kept(tmp_path)
     assert left[0] == names[2]
     for name in left:
         assert list(snapshot.verify(tmp_path, name)) == []
-    assert history.abandoned(tmp_path) != []
-    history.clear_abandoned(tmp_path)
-    assert history.abandoned(tmp_path) == []
+    assert index.abandoned(tmp_path) != []
+    index.clear_abandoned(tmp_path)
+    assert index.abandoned(tmp_path) == []
 
 
 def test_stray_files_with_a_dot_are_cleaned_too(tmp_path: Path, names: list[str]) -> None:
     (tmp_path / "snapshots" / ".DS_Store").write_bytes(b"x")
-    history.clear_abandoned(tmp_path)
-    assert history.abandoned(tmp_path) == []
+    index.clear_abandoned(tmp_path)
+    assert index.abandoned(tmp_path) == []
     assert kept(tmp_path) == names[::-1]
 
 
 def test_pruning_takes_along_what_killed_builds_left(tmp_path: Path, names: list[str]) -> None:
     (tmp_path / "snapshots" / ".building").mkdir()
-    history.prune(tmp_path, 5)
-    assert history.abandoned(tmp_path) == []
+    index.prune(tmp_path, 5)
+    assert index.abandoned(tmp_path) == []
 
 
 def test_a_build_after_going_back_brings_the_index_in_line_again(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_build_after_going_back_brings_the_index_in_line_again(tmp_path: Path)
     home.put_all({"a.txt": "Kucing minum susu.", "c.txt": "Harga beras naik."})
     second = home.build().snapshot
     wanted = texts(home.root)
-    history.rollback(home.root, first)
+    index.rollback(home.root, first)
     assert set(texts(home.root)) == {"a.txt", "b.txt"}
     report = home.build()
     assert (report.added, report.changed, report.removed) == (("c.txt",), ("a.txt",), ("b.txt",))

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from rag.doctor import examine
-from rag.indexing import history, snapshot, unfinished
+from rag.indexing import carryover
+from rag.indexing.embedded import index, snapshot
 from rag.settings import Settings
 from tests.indexing.making import Home, texts
 
@@ -62,8 +63,8 @@ def test_a_build_killed_at_any_moment(tmp_path: Path) -> None:
         home.build()
         assert texts(home.root) == seeds_of(round_)
         assert home.is_whole()
-        assert history.abandoned(home.root) == []
-        assert unfinished.left(home.root) == []
+        assert index.abandoned(home.root) == []
+        assert carryover.left(home.root) == []
     assert killed
     findings = [f for f in examine(Settings(home=home.folder, cache=tmp_path)) if f.subject == "index"]
     assert [finding.well for finding in findings] == [True], findings

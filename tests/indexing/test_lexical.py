@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.indexing import lexical
-from rag.indexing.lexical import LexicalEntry, LexicalIndex, update
+from rag.indexing.embedded import lexical
+from rag.indexing.embedded.lexical import LexicalEntry, LexicalIndex, update
 
 TEXTS = {
     1: "Menteri Pertahanan membeli kapal selam dari Prancis.",
@@ -219,7 +219,7 @@ def test_no_folder_is_told(tmp_path: Path) -> None:
 _FILLS = """
 import resource, sys
 from pathlib import Path
-from rag.indexing.lexical import LexicalEntry, update
+from rag.indexing.embedded.lexical import LexicalEntry, update
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 entries = [LexicalEntry(i, i, "id", " ".join(f"kata{i * 31 + j}" for j in range(50))) for i in range(400)]
 try:

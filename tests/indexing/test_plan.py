@@ -7,7 +7,7 @@ from rag.errors import SeedError
 from rag.indexing import plan
 from rag.indexing.plan import Plan
 from rag.indexing.stamps import Stamps
-from rag.ingestion import documents
+from rag.ingestion import seeds
 from tests.indexing.making import Home, texts
 
 
@@ -42,14 +42,14 @@ def test_new_changed_and_lost(home: Home) -> None:
 
 def refusing(monkeypatch: pytest.MonkeyPatch, *paths: str) -> None:
     """Tests may run as root, who may read everything: so the refusal is made."""
-    stamp = documents.stamp
+    stamp = seeds.stamp
 
-    def refuse(folder: Path, path: str) -> documents.Stamp:
+    def refuse(folder: Path, path: str) -> seeds.Stamp:
         if path in paths:
             raise SeedError(f"{path} cannot be read", "mend it")
         return stamp(folder, path)
 
-    monkeypatch.setattr(documents, "stamp", refuse)
+    monkeypatch.setattr(seeds, "stamp", refuse)
 
 
 def test_a_document_that_cannot_be_read_now_is_kept_as_it_was(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

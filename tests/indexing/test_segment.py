@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.indexing import segment
-from rag.indexing.segment import Entry, Segment
+from rag.indexing.embedded import segment
+from rag.indexing.embedded.segment import Entry, Segment
 from rag.types import Condition
 from tests.indexing.making import document, entries, entry
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
-from rag.indexing import dense, snapshot
-from rag.indexing.snapshot import Manifest, Snapshot
+from rag.indexing.embedded import dense, snapshot
+from rag.indexing.embedded.snapshot import Manifest, Snapshot
 from rag.types import Condition
 from tests.fakes import BagEmbedder
 from tests.indexing.making import MAKER, document, grow, texts, write

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.indexing.stamps import Stamps
-from rag.ingestion import documents
-from rag.ingestion.documents import Seed, Stamp
+from rag.ingestion import seeds
+from rag.ingestion.seeds import Seed, Stamp
 from tests.indexing.making import Home, texts
 
 HOUR = 3_600_000_000_000
@@ -27,13 +27,13 @@ def home(tmp_path: Path) -> Home:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the seeds as they are read."""
     seen: list[str] = []
-    read = documents.read
+    read = seeds.read
 
     def counted(folder: Path, path: str) -> Seed:
         seen.append(path)
         return read(folder, path)
 
-    monkeypatch.setattr(documents, "read", counted)
+    monkeypatch.setattr(seeds, "read", counted)
     return seen
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SeedError, StorageError
-from rag.ingestion import adding, documents
+from rag.ingestion import adding
+from rag.ingestion import seeds as documents
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import SeedError
-from rag.ingestion.documents import Seed, document_id, find, parse, read, stamp
+from rag.ingestion.seeds import Seed, document_id, find, parse, read, stamp
 from tests.conftest import ROOT, SEED
 
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from rag.errors import SeedError
-from rag.ingestion.documents import Seed, parse
+from rag.ingestion.seeds import Seed, parse
 from rag.types import Document
 from tests.ingestion import makers
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.embedding.folder import Model
-from rag.judging.weights import Calibration, JudgeWeights, SupportCalibration
+from rag.judging.judge_file import Calibration, JudgeWeights, SupportCalibration
 from tests.embedding import tiny
 
 CALIBRATION = Calibration(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.judging.odds import log_odds
-from rag.judging.ranking import judged, order, rerank
+from rag.judging.scoring import judged, order, rerank
 from rag.types import Judgement, Passage, Span
 from tests.fakes import ScriptedJudge
 

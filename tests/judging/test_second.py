@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from rag.judging.second import SecondOpinion
+from rag.judging.alternatives import SecondOpinion
 from rag.types import Judgement, Span
 from tests.fakes import ScriptedJudge
 

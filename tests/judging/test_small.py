@@ -16,7 +16,7 @@ from rag.embedding.graph import ARITHMETICS, FLOAT32
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.errors import WeightsDamaged, WeightsMissing
 from rag.files import sha256_file
-from rag.judging import small, spans, weights
+from rag.judging import judge_file, small, spans
 from rag.judging.odds import logistic
 from rag.judging.pairs import Encoded, PairEncoder
 from rag.judging.small import SmallJudge
@@ -59,7 +59,7 @@ def judge(base: Model) -> SmallJudge:
     return SmallJudge("tiny", "0" * 64, making.judge_weights(base), FLOAT32)
 
 
-def twin(path: Path, made: weights.JudgeWeights) -> Network:
+def twin(path: Path, made: judge_file.JudgeWeights) -> Network:
     """The network of training with the judge's weights."""
     network = Network(path)
     tensors = {f"encoder.{name}": value for name, value in made.encoder.tensors.items()} | dict(made.heads)
@@ -75,8 +75,8 @@ def test_the_logits_are_those_of_the_network_that_was_trained(tmp_path: Path, pa
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) / 50)
     trained = {name.removeprefix("encoder."): value.numpy() for name, value in network.trained().items()}
-    weights.write(tmp_path / "judge", base, trained, making.CALIBRATION, "")
-    made = weights.read(tmp_path / "judge", base)
+    judge_file.write(tmp_path / "judge", base, trained, making.CALIBRATION, "")
+    made = judge_file.read(tmp_path / "judge", base)
     network = twin(path, made)
     ours = SmallJudge("tiny", "0" * 64, made, FLOAT32)
     pairs = PairEncoder(base).questions(QUESTION, PASSAGES)
@@ -213,7 +213,7 @@ def file(tmp_path: Path, base: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny judge that is shipped."""
     monkeypatch.setattr(shipped, "__file__", str(tmp_path / "shipped.py"))
     place = tmp_path / "tiny.safetensors"
-    weights.write(place, base, making.trained(base), making.CALIBRATION, "")
+    judge_file.write(place, base, making.trained(base), making.CALIBRATION, "")
     monkeypatch.setattr(small, "SHIPPED", replace(SHIPPED, name="tiny", file=place.name, sha256=sha256_file(place)))
     return place
 
@@ -234,7 +234,7 @@ def test_the_shipped_judge_shares_the_embedders_model(file: Path, base: Model, t
     embedder = OpenVinoEmbedder("tiny", CATALOGUE[SHIPPED.base].sha256, base, bfloat16)
     opened = small.open_shipped(embedder, WeightCache(tmp_path / "empty"))
     assert (opened.name, opened.digest, opened.backend) == ("tiny", sha256_file(file), f"openvino {bfloat16.name}")
-    expected = SmallJudge("tiny", "0" * 64, weights.read(file, base), bfloat16)
+    expected = SmallJudge("tiny", "0" * 64, judge_file.read(file, base), bfloat16)
     assert opened.supports([(QUESTION, PASSAGES[0])]) == expected.supports([(QUESTION, PASSAGES[0])])
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.indexing import dense
-from rag.indexing.snapshot import Snapshot
+from rag.indexing.embedded import dense
+from rag.indexing.embedded.snapshot import Snapshot
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever, Mode
 from rag.types import Document, Passage

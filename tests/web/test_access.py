@@ -16,8 +16,8 @@ from litestar.testing import TestClient
 from rag.engine import Engine
 from rag.keys import Keys, Scope
 from rag.settings import Settings
-from rag.web.access import ADMIN, INGEST, READ
 from rag.web.app import create
+from rag.web.guard.access import ADMIN, INGEST, READ
 from tests.web.conftest import PATIENCE, Served, assert_problem, connect
 
 READS, INGESTS, ADMINISTERS = ("GET", "/v1/jobs"), ("DELETE", "/v1/documents/x"), ("POST", "/v1/index")

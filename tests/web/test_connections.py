@@ -10,9 +10,9 @@ import pytest
 import uvicorn
 
 from rag import address
-from rag.web import connections
-from rag.web.metrics import Metrics
+from rag.web.guard import connections
 from rag.web.serving import configured
+from rag.web.telemetry.metrics import Metrics
 from tests.web.conftest import PATIENCE, assert_problem, until
 
 # Far more than the system keeps for a client that does not read.

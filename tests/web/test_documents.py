@@ -5,9 +5,9 @@ import pytest
 from litestar.testing import TestClient
 
 from rag.engine import Engine
-from rag.ingestion.documents import document_id
-from rag.web import documents
+from rag.ingestion.seeds import document_id
 from rag.web.rebuilding import Rebuilds
+from rag.web.routes import documents
 from tests.conftest import SEED
 from tests.fakes import SilentObserver
 from tests.ingestion import makers

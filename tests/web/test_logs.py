@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rag.web import noting
-from rag.web.logs import ConsoleLines, JsonLines
+from rag.web.telemetry.log import ConsoleLines, JsonLines
 from tests.conftest import ROOT
 
 

@@ -7,8 +7,8 @@ import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for
 from litestar.testing import TestClient
 
 from rag.engine import Engine, whole
-from rag.web.metrics import Metrics
 from rag.web.rebuilding import Rebuilds
+from rag.web.telemetry.metrics import Metrics
 from tests.dockerfile import ROOT
 from tests.web.conftest import QUESTION, until
 

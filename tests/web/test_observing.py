@@ -11,11 +11,11 @@ from rag.engine import Engine
 from rag.errors import EndpointUnavailable
 from rag.types import Found
 from rag.web.app import create
-from rag.web.metrics import Metrics
-from rag.web.observing import Questions
 from rag.web.rebuilding import Rebuilds
 from rag.web.stages import Stage
-from rag.web.tracing import Untraced
+from rag.web.telemetry.metrics import Metrics
+from rag.web.telemetry.observing import Questions
+from rag.web.telemetry.tracing import Untraced
 from tests.fakes import SlowReader
 from tests.web.conftest import QUESTION, Served, assert_problem, connect, events, until
 

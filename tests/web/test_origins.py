@@ -1,7 +1,7 @@
 import pytest
 
 from rag.errors import AccessRefused
-from rag.web.origins import is_loopback, require_loopback, require_own_page
+from rag.web.guard.browsers import is_loopback, require_loopback, require_own_page
 
 HOST = "rag.example:8000"
 

@@ -12,10 +12,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from rag.engine import Engine
 from rag.errors import QuestionError
-from rag.web import tracing
 from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
 from rag.web.stages import STAGES
+from rag.web.telemetry import tracing
 from tests.conftest import ROOT
 from tests.web.conftest import QUESTION, connect
 

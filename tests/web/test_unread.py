@@ -6,7 +6,7 @@ from litestar.testing import TestClient
 from rag.engine import Engine
 from rag.indexing import unread as notes
 from rag.indexing.unread import Unread
-from rag.ingestion.documents import document_id
+from rag.ingestion.seeds import document_id
 from tests.fakes import SilentObserver
 from tests.web.conftest import assert_problem, until
 

@@ -7,9 +7,9 @@ import pytest
 from litestar.testing import TestClient
 
 from rag.engine import Engine
-from rag.web import uploads
 from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
+from rag.web.routes import uploads
 from tests.conftest import SEED
 from tests.web.conftest import assert_problem, connect, script, until
 

@@ -14,8 +14,8 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from rag.engine import Engine
-from rag.web.access import READ
 from rag.web.admission import Admission
+from rag.web.guard.access import READ
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager

@@ -1,7 +1,7 @@
 """What becomes of a question, in lines for whoever waits for the answer. Knows nothing of the protocol."""
 
 from rag.types import Event, Found, Marked, Token, Understood, Waiting
-from rag.web import readable
+from rag.web import asking
 
 # Pieces of an answer between two lines: some words, which two slow cores write in about a second.
 _PIECES = 8
@@ -23,7 +23,7 @@ class Progress:
             case Understood(question):
                 return f"understood as: {question}"
             case Marked(citation):
-                return f"{readable.place(citation)}: {readable.quoted(citation)}"
+                return f"{asking.place(citation)}: {asking.quoted(citation)}"
             case Token(text):
                 self._draft, self._pieces = self._draft + text, self._pieces + 1
                 return f"a draft, not verified yet: {self._draft}" if self._pieces % _PIECES == 1 else ""

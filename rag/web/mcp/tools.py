@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from rag.engine import MOST_RESULTS, Engine
 from rag.errors import NotFound, QuestionError
 from rag.types import Answer, Event, Passage, Waiting
-from rag.web import history, noting, readable, searching
+from rag.web import asking, history, noting, searching
 from rag.web.admission import Admission
 from rag.web.history import AskedBefore
 from rag.web.mcp.progress import Progress
@@ -131,7 +131,7 @@ TOOLS = (
         Search,
         Found,
         search,
-        lambda found: readable.passages(found.passages),
+        lambda found: asking.passages(found.passages),
     ),
     Tool(
         "ask",
@@ -142,7 +142,7 @@ TOOLS = (
         Ask,
         Answer,
         ask,
-        readable.answer,
+        asking.answer,
     ),
     Tool(
         "read_document",

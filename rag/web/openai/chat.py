@@ -14,13 +14,13 @@ from litestar.serialization import encode_json
 from rag.engine import Engine
 from rag.types import Answer, Event
 from rag.web import problems
-from rag.web.access import READ
 from rag.web.admission import Admission, Asking
-from rag.web.awaiting import first, last, to_nobody
-from rag.web.described import EventStreamToo
+from rag.web.disconnects import first, last, to_nobody
+from rag.web.guard.access import READ
 from rag.web.openai import failures, models
 from rag.web.openai.replies import Completion, Json
 from rag.web.openai.requests import ChatRequest, conversation, require_plain
+from rag.web.operations import EventStreamToo
 
 _EXAMPLE = {"model": models.CHAT, "messages": [{"role": "user", "content": "Siapa Menteri Pertahanan Iran?"}]}
 _DESCRIPTION = (

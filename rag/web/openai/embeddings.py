@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rag.engine import Engine
 from rag.errors import QuestionError, TooLarge
-from rag.web.access import READ
+from rag.web.guard.access import READ
 from rag.web.openai import failures, models
 
 # Texts of one request, which two slow cores embed in some seconds, and characters of a text: far over what the embedder reads.

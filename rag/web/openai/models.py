@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import NotFound
-from rag.web.access import READ
+from rag.web.guard.access import READ
 from rag.web.openai import failures
 
 # The whole of retrieval, judge and language model, under one name.

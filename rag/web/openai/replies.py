@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from rag.types import Answer, Event, Token
-from rag.web import readable
+from rag.web import asking
 
 Json = dict[str, Any]
 _MARKER = re.compile(r"\[(\d+)\]")
@@ -29,7 +29,7 @@ class Completion:
         """The reply as one value."""
         message = {
             "role": "assistant",
-            "content": readable.answer(answer),
+            "content": asking.answer(answer),
             "refusal": None,
             "annotations": self._annotations(answer),
         }
@@ -43,7 +43,7 @@ class Completion:
                 yield self._chunk({"reasoning_content": text})
             case Answer():
                 yield self._chunk({"content": event.text})
-                if rest := readable.answer(event).removeprefix(event.text):
+                if rest := asking.answer(event).removeprefix(event.text):
                     yield self._chunk({"content": rest})
                 yield self._chunk({"annotations": self._annotations(event)}, _finish(event), event)
 
@@ -68,7 +68,7 @@ class Completion:
         return {**head, "system_fingerprint": f"{answer.receipt.version} {answer.receipt.snapshot}", **told}
 
     def _usage(self, answer: Answer) -> Json:
-        asked, said = self.count(self.prompt), self.count(readable.answer(answer))
+        asked, said = self.count(self.prompt), self.count(asking.answer(answer))
         return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
     def _annotations(self, answer: Answer) -> list[Json]:
@@ -79,7 +79,7 @@ class Completion:
                 "url_citation": {
                     "start_index": marker.start(),
                     "end_index": marker.end(),
-                    "title": readable.place(citation),
+                    "title": asking.place(citation),
                     "url": f"{self.base}/v1/documents/{citation.document_id}/text?start={citation.start}&end={citation.end}",
                 },
                 "citation": asdict(citation),

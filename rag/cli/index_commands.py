@@ -12,7 +12,7 @@ from rag.errors import IndexDamaged, QuestionError, SeedError, StorageError
 
 if TYPE_CHECKING:
     from rag.engine import Engine
-    from rag.indexing.snapshot import Manifest
+    from rag.indexing.embedded.snapshot import Manifest
 
 
 def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:

@@ -12,8 +12,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from rag.types import Answer, Found, Token
 from rag.web import noting, stages
-from rag.web.metrics import FAILED_QUESTION, STOPPED, Metrics
-from rag.web.tracing import Traces
+from rag.web.telemetry.metrics import FAILED_QUESTION, STOPPED, Metrics
+from rag.web.telemetry.tracing import Traces
 
 _log = logging.getLogger(__name__)
 # A request that no route takes, and one whose asker had gone before a reply began.

@@ -11,12 +11,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.context import FLOAT16, Context
-from rag.answering.held import Held, HeldPassages
+from rag.answering.local.context import FLOAT16, Context
+from rag.answering.local.held import Held, HeldPassages
+from rag.answering.local.model import MEND, Model
+from rag.answering.local.store import PassageStore
 from rag.answering.lock import ModelLock
-from rag.answering.model import MEND, Model
 from rag.answering.prompt import Piece, Prompts
-from rag.answering.store import PassageStore
 from rag.answering.writing import Draft, Instructions, Rule
 from rag.errors import QuestionError, WeightsError
 from rag.text import normalise

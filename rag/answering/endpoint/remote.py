@@ -5,9 +5,10 @@ It puts the same templates as two turns. What the endpoint keeps of a passage be
 
 from collections.abc import Generator, Sequence
 
-from rag.answering import completions, verdicts
-from rag.answering.completions import Json
-from rag.answering.connection import Connection
+from rag.answering import verdicts
+from rag.answering.endpoint import completions
+from rag.answering.endpoint.completions import Json
+from rag.answering.endpoint.transport import Connection
 from rag.answering.prompt import Piece, Prompts
 from rag.errors import EndpointError, EndpointRefused
 from rag.text import normalise

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.answering.context import SEQUENCES, Context
-from rag.answering.store import PassageStore, key
+from rag.answering.local.context import SEQUENCES, Context
+from rag.answering.local.store import PassageStore, key
 
 _PREFIX = 0
 

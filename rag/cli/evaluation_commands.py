@@ -17,20 +17,20 @@ _Evaluation = TypeVar("_Evaluation")
 
 def evaluate_retrieval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval retrieval`: a table, or all of it as JSON."""
-    from rag.evaluation import dataset, report, retrieval
+    from rag.evaluation import dataset, report, retrieval_eval
     from rag.evaluation.ranker import IndexRanker
 
     data = dataset.read(parsed.corpus, parsed.questions)
     with _home(parsed) as home:
         observer = Progress()
         ranker = IndexRanker(engine_of(chosen), data, home, observer)
-        evaluation = retrieval.evaluate(data, ranker, observer.asked)
+        evaluation = retrieval_eval.evaluate(data, ranker, observer.asked)
     _tell(parsed, evaluation, report.table)
 
 
 def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval judge`: tables, or all of it as JSON, and pictures where they are asked for."""
-    from rag.evaluation import dataset, judge_report, judging, pictures
+    from rag.evaluation import dataset, judge_eval, judge_report, pictures
     from rag.evaluation.ranker import IndexRanker
 
     if parsed.pictures:
@@ -41,7 +41,7 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
     judge, check = engine.models.judge, engine.models.support_check
     with _home(parsed) as home:
         finder = IndexRanker(engine, data.retrieval, home, observer) if data.retrieval.questions else None
-        evaluation = judging.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
+        evaluation = judge_eval.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
     if parsed.pictures:
         pictures.draw(evaluation, parsed.pictures)
     _tell(parsed, evaluation, judge_report.table)

@@ -10,7 +10,7 @@ from llama_cpp import llama_cpp as C  # noqa: N812 - the name of the C interface
 from numpy.typing import NDArray
 
 from rag import stopping
-from rag.answering.model import Model
+from rag.answering.local.model import Model
 from rag.errors import WeightsError
 from rag.stopping import Stopped
 

@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 
 from rag import stopping
-from rag.answering import completions
-from rag.answering.completions import Json
+from rag.answering.endpoint import completions
+from rag.answering.endpoint.completions import Json
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
 from rag.weights.endpoint import Endpoint
 

@@ -11,7 +11,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from rag.errors import AccessRefused, KeyRefused
 from rag.keys import SCOPES, Key, Keys
 from rag.settings import Settings
-from rag.web import origins
+from rag.web.guard import browsers
 from rag.web.rates import Buckets
 from rag.web.sessions import Session, Sessions
 
@@ -45,7 +45,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self._keys = Keys(settings.keys)
-        self._open = origins.is_loopback(settings.host)
+        self._open = browsers.is_loopback(settings.host)
         self._origins = frozenset(settings.origins)
         self._sessions = Sessions()
         self._buckets = Buckets(settings.requests_per_minute)
@@ -62,8 +62,8 @@ class Access:
         """
         method, required = str(connection.scope.get("method", "GET")), self.keys_required
         if not required:
-            origins.require_loopback(connection.headers.get("host", ""))
-        origins.require_own_page(method, connection.headers, self._origins)
+            browsers.require_loopback(connection.headers.get("host", ""))
+        browsers.require_own_page(method, connection.headers, self._origins)
         # What Litestar itself answers to OPTIONS only names methods.
         needed = handler.opt.get("scope", None if method == "OPTIONS" else ADMIN)
         if needed is None or not required:
@@ -105,7 +105,7 @@ class Access:
         session = self._sessions.find(connection.cookies.get(SESSION_COOKIE, ""))
         if session is None:
             raise KeyRefused("this service wants a key", f"send `Authorization: Bearer rag_...`, or log in at /; {_MAKE}")
-        if method not in origins.SAFE:
+        if method not in browsers.SAFE:
             _require_csrf(connection, session)
         return _valid(self._keys.find_digest(session.key))
 

@@ -16,11 +16,11 @@ from prometheus_client.registry import Collector
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import SnapshotError
-from rag.indexing import snapshot
+from rag.indexing.embedded import snapshot
 from rag.types import Answer
 from rag.web import problems
-from rag.web.access import READ
 from rag.web.admission import Admission
+from rag.web.guard.access import READ
 from rag.web.rebuilding import DONE, FAILED, RUNNING, WAITING, Rebuilds
 from rag.web.stages import STAGES
 

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
 from rag.files import sha256_file, storage_errors
-from rag.indexing.lexical import LexicalIndex
-from rag.indexing.segment import REBUILD, Listed, Segment
+from rag.indexing.embedded.lexical import LexicalIndex
+from rag.indexing.embedded.segment import REBUILD, Listed, Segment
 from rag.types import Condition, Document
 
 FORMAT = 3

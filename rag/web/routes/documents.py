@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import NotFound, QuestionError
-from rag.indexing.segment import Listed
-from rag.indexing.snapshot import Snapshot
-from rag.ingestion.documents import shown
-from rag.web import jobs, problems, unread
-from rag.web.access import INGEST, READ
-from rag.web.described import Original
+from rag.indexing.embedded.segment import Listed
+from rag.indexing.embedded.snapshot import Snapshot
+from rag.ingestion.seeds import shown
+from rag.web import problems, unread
+from rag.web.guard.access import INGEST, READ
+from rag.web.operations import Original
 from rag.web.rebuilding import Rebuilds
+from rag.web.routes import jobs
 
 # Documents in one reply, and characters of a document's text in one.
 MOST_LISTED = 200

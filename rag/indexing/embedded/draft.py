@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from rag.errors import StorageError
 from rag.files import link_or_copy, sha256_file, sync
-from rag.indexing import history, lexical, segment, snapshot
-from rag.indexing.dense import EXACT_MOST
+from rag.indexing.embedded import index, lexical, segment, snapshot
+from rag.indexing.embedded.dense import EXACT_MOST
+from rag.indexing.embedded.lexical import LexicalEntry
+from rag.indexing.embedded.segment import Entry, Segment
+from rag.indexing.embedded.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Maker, Manifest, Snapshot
 from rag.indexing.fresh import Fresh
-from rag.indexing.lexical import LexicalEntry
 from rag.indexing.merging import Size, to_merge
-from rag.indexing.segment import Entry, Segment
-from rag.indexing.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Maker, Manifest, Snapshot
 
 _BUILDING = ".building"
 
@@ -92,7 +92,7 @@ class Draft:
     """A snapshot being written after `base`, or from nothing. The caller holds the build's lock."""
 
     def __init__(self, root: Path, base: Snapshot | None) -> None:
-        history.clear_abandoned(root)
+        index.clear_abandoned(root)
         self._root, self._base = root, base
         self._from = snapshot.folder_of(root, base.manifest.id) if base else None
         self._folder = root / "snapshots" / _BUILDING
@@ -149,10 +149,10 @@ class Draft:
         sync(self._folder)
         self._folder.rename(snapshot.folder_of(self._root, manifest.id))
         sync(self._root / "snapshots")
-        history.switch(self._root, manifest.id)
+        index.switch(self._root, manifest.id)
         # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
         with suppress(StorageError):
-            history.prune(self._root, history.KEPT)
+            index.prune(self._root, index.KEPT)
         return manifest
 
     def _files(self) -> dict[str, FileEntry]:

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged
-from rag.indexing import dense
-from rag.indexing.dense import DenseIndex
+from rag.indexing.embedded import dense
+from rag.indexing.embedded.dense import DenseIndex
 from rag.types import Condition, Document
 
 CORPUS, REMOVED = "corpus.sqlite", "removed.json"

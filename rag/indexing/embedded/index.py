@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
 from rag.files import storage_errors, write_atomically
-from rag.indexing import snapshot
-from rag.indexing.snapshot import Manifest, Snapshot
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.snapshot import Manifest, Snapshot
 
 # The one that serves and those before it: they share their files, so they cost what changed since.
 KEPT = 5

@@ -12,10 +12,11 @@ from rag.engine import Engine
 from rag.errors import QuestionError, SeedError
 from rag.files import storage_errors, temporary_folder
 from rag.ingestion import adding
-from rag.web import forms, jobs, problems
-from rag.web.access import INGEST
-from rag.web.described import Upload
+from rag.web import forms, problems
+from rag.web.guard.access import INGEST
+from rag.web.operations import Upload
 from rag.web.rebuilding import Rebuilds
+from rag.web.routes import jobs
 
 # Bytes of one file, files at once, and bytes of them together with what stands around them.
 MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000

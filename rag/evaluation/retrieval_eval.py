@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation.dataset import Dataset
-from rag.evaluation.metrics import Estimate, by_language, estimate, per_question
+from rag.evaluation.measures import Estimate, by_language, estimate, per_question
 
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")

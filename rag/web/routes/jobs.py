@@ -16,8 +16,8 @@ from msgspec import Struct
 from rag.errors import NotFound
 from rag.indexing.build import BuildReport
 from rag.web import problems, rebuilding
-from rag.web.access import ADMIN, READ
-from rag.web.described import EventStreamToo
+from rag.web.guard.access import ADMIN, READ
+from rag.web.operations import EventStreamToo
 from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
 

@@ -11,8 +11,8 @@ from litestar.params import BodyKwarg
 from msgspec import Struct
 
 from rag.web import problems, sessions
-from rag.web.access import CSRF_COOKIE, PUBLIC, SESSION_COOKIE, Access
-from rag.web.described import NoContent
+from rag.web.guard.access import CSRF_COOKIE, PUBLIC, SESSION_COOKIE, Access
+from rag.web.operations import NoContent
 
 
 @dataclass(frozen=True, slots=True)
