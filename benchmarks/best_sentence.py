@@ -17,7 +17,7 @@ import numpy as np
 
 from rag import text as texts
 from rag.engine import Engine
-from rag.retrieval.highlight import best_sentence, stems
+from rag.retrieval.reading_order import best_sentence, stems
 from rag.settings import Settings
 from rag.types import Span
 

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from rag import settings
 from rag.answering.answer import answer
-from rag.answering.citations import verifies
+from rag.answering.choosing import Tools
+from rag.answering.citing import verifies
 from rag.answering.local.llama import LlamaReader
 from rag.answering.local.store import PassageStore
 from rag.answering.prompt import Piece
-from rag.answering.tools import Tools
 from rag.answering.writing import Draft
 from rag.engine import Engine, whole
 from rag.types import Answer, Document, Event, Passage, Token

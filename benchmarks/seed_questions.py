@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from rag import settings
-from rag.answering.citations import verifies
+from rag.answering.citing import verifies
 from rag.engine import Engine, whole
 from rag.types import Answer
 from rag.weights.catalogue import LLM

@@ -17,9 +17,9 @@ from rag.embedding import backend
 from rag.errors import RagError
 from rag.indexing import carryover
 from rag.indexing.embedded import index, snapshot
-from rag.ingestion import seeds
+from rag.ingestion import seeds_folder
 from rag.settings import BOTH_JUDGES, Settings
-from rag.weights import shipped
+from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, LLM, REFUSING, SHIPPED
 
@@ -50,7 +50,7 @@ class Finding:
     subject: str
     well: bool
     state: str
-    mend: str = ""
+    hint: str = ""
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -62,7 +62,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += [_arithmetic(settings)]
     findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
-    findings += [_tried("seeds", lambda: f"{len(seeds.find(settings.seeds).paths)} documents in {settings.seeds}")]
+    findings += [_tried("seeds", lambda: f"{len(seeds_folder.find(settings.seeds).paths)} documents in {settings.seeds}")]
     findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
     return findings
 
@@ -71,7 +71,7 @@ def _tried(subject: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(subject, well=True, state=look())
     except RagError as error:
-        return Finding(subject, well=False, state=error.problem, mend=error.mend)
+        return Finding(subject, well=False, state=error.problem, hint=error.hint)
 
 
 def _disk(folder: Path) -> Finding:
@@ -83,10 +83,10 @@ def _disk(folder: Path) -> Finding:
             "disk",
             well=False,
             state=f"{existing} cannot be written",
-            mend="give yourself the right, or set RAG_HOME and RAG_CACHE",
+            hint="give yourself the right, or set RAG_HOME and RAG_CACHE",
         )
     return Finding(
-        "disk", well=free >= _LEAST_DISK, state=state, mend="free some space, or set RAG_HOME and RAG_CACHE elsewhere"
+        "disk", well=free >= _LEAST_DISK, state=state, hint="free some space, or set RAG_HOME and RAG_CACHE elsewhere"
     )
 
 
@@ -94,8 +94,8 @@ def _memory(settings: Settings) -> Finding:
     total = _memory_bytes(_LIMITS)
     state = f"{total / 1e9:.1f} GB"
     if settings.endpoint:
-        return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, mend="use a machine that has 1.5 GB")
-    return Finding("memory", well=total >= _LEAST_MEMORY, state=state, mend="set RAG_LLM to the small model (`rag models`)")
+        return Finding("memory", well=total >= _LEAST_MEMORY_WITHOUT, state=state, hint="use a machine that has 1.5 GB")
+    return Finding("memory", well=total >= _LEAST_MEMORY, state=state, hint="set RAG_LLM to the small model (`rag models`)")
 
 
 def _memory_bytes(limits: Iterable[Path]) -> int:
@@ -117,7 +117,7 @@ def _processor(described: Path) -> Iterator[Finding]:
     has = [name for name in _INSTRUCTIONS if name in words]
     state = f"{platform.machine()}, {os.cpu_count()} threads: {' '.join(has) or 'no vector instructions that are known'}"
     well = bool(_LEAST_INSTRUCTIONS & set(has))
-    yield Finding("processor", well=well, state=state, mend="use one with AVX2; answers take minutes on this one")
+    yield Finding("processor", well=well, state=state, hint="use one with AVX2; answers take minutes on this one")
 
 
 def _port(settings: Settings) -> Finding:
@@ -126,7 +126,7 @@ def _port(settings: Settings) -> Finding:
         return Finding("port", well=True, state=f"{name} is free")
     if version := _serving(settings):
         return Finding("port", well=True, state=f"rag {version} serves at {name}")
-    return Finding("port", well=False, state=f"{name} is taken", mend="end what has it, or set RAG_PORT to another")
+    return Finding("port", well=False, state=f"{name} is taken", hint="end what has it, or set RAG_PORT to another")
 
 
 def _serving(settings: Settings) -> str:
@@ -156,7 +156,7 @@ def _weights(name: str, cache: WeightCache) -> Finding:
 def _judge(settings: Settings) -> Finding:
     if not settings.uses_ours:
         return Finding("judge", well=True, state=f"{settings.judge} instead of our own")
-    return _tried("judge", lambda: f"{shipped.require(SHIPPED).name} is whole; {_refusing(settings)}")
+    return _tried("judge", lambda: f"{sources.require(SHIPPED).name} is whole; {_refusing(settings)}")
 
 
 def _refusing(settings: Settings) -> str:
@@ -220,6 +220,6 @@ def _leftovers(settings: Settings) -> Iterator[Finding]:
     """What killed runs left: harmless, and cleaned by the next run of the same command."""
     if index.abandoned(settings.index) or carryover.left(settings.index):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
-        yield Finding("index", well=False, state=state, mend="run `rag index`")
+        yield Finding("index", well=False, state=state, hint="run `rag index`")
     for path in sorted(settings.cache.glob("models/*/.download-*")):
-        yield Finding("weights", well=False, state=f"a fetch was killed and left {path}", mend="run `rag models fetch`")
+        yield Finding("weights", well=False, state=f"a fetch was killed and left {path}", hint="run `rag models fetch`")

@@ -9,17 +9,18 @@ from threading import Lock
 
 from rag import __version__, language, stopping
 from rag.answering import answer as answering
-from rag.answering import follow_up, warming
-from rag.answering.tools import Tools
-from rag.answering.warming import Warmed
+from rag.answering import follow_up
+from rag.answering.choosing import Tools
+from rag.answering.local import store
+from rag.answering.local.store import Warmed
 from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError
-from rag.indexing import build, unread
+from rag.indexing import build, carryover
 from rag.indexing.build import BuildReport, Observer
+from rag.indexing.carryover import Unread
 from rag.indexing.embedded import index, snapshot
 from rag.indexing.embedded.segment import Listed
 from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
-from rag.indexing.unread import Unread
-from rag.ingestion import adding, removing, seeds, watching
+from rag.ingestion import seeds_folder, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import scoring
 from rag.models import Models
@@ -76,12 +77,12 @@ class Engine:
     def add(self, sources: Sequence[Path]) -> list[str]:
         """Copy documents and folders of documents into the seeds. Raises SeedError or StorageError."""
         self._require_seeds()
-        return adding.add(self.settings.seeds, sources)
+        return seeds_folder.add(self.settings.seeds, sources)
 
     def add_bytes(self, raw: bytes, name: str | None) -> str:
         """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
         self._require_seeds()
-        return adding.add_bytes(self.settings.seeds, raw, name)
+        return seeds_folder.add_bytes(self.settings.seeds, raw, name)
 
     def _require_seeds(self) -> None:
         """That a folder whose documents were indexed is still there, for a disk may not be mounted.
@@ -89,26 +90,26 @@ class Engine:
         In a new one the next build would find this document alone, and take all others out. Raises SeedError.
         """
         if not self.settings.seeds.is_dir() and self.snapshots():
-            mend = "bring it back or mount its disk; to begin anew, make an empty one"
-            raise SeedError(f"there is no folder {self.settings.seeds}, and the index has its documents", mend)
+            hint = "bring it back or mount its disk; to begin anew, make an empty one"
+            raise SeedError(f"there is no folder {self.settings.seeds}, and the index has its documents", hint)
 
     def remove(self, path: str) -> None:
         """Remove one document from the seeds; the next build drops it from the index. Raises SeedError or StorageError."""
-        removing.remove(self.settings.seeds, path)
+        seeds_folder.remove(self.settings.seeds, path)
 
     def unread(self) -> list[Unread]:
         """The files of the seeds that the last build could not read, and why."""
-        return unread.read(self.settings.index)
+        return carryover.read(self.settings.index)
 
     def original(self, document: Listed) -> bytes:
         """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""
-        mend = "run `rag index` or POST /v1/index, then open the document anew"
+        hint = "run `rag index` or POST /v1/index, then open the document anew"
         try:
-            seed = seeds.read(self.settings.seeds, document.path)
+            seed = seeds_folder.read(self.settings.seeds, document.path)
         except SeedError as error:
-            raise DocumentChanged(error.problem, mend) from error
+            raise DocumentChanged(error.problem, hint) from error
         if seed.sha256 != document.sha256:
-            raise DocumentChanged(f"{document.path} was changed since it was indexed", mend)
+            raise DocumentChanged(f"{document.path} was changed since it was indexed", hint)
         return seed.raw
 
     def verify(self) -> list[str]:
@@ -232,9 +233,9 @@ class Engine:
         what `ask` raises.
         """
         opened, reader = self.snapshot(), self.models.reader
-        if not isinstance(reader, warming.AheadReader):
+        if not isinstance(reader, store.AheadReader):
             raise QuestionError(f"what the model at {self.settings.llm} reads is not kept here", "leave out --warm")
-        return warming.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, told)
+        return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, told)
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
@@ -271,8 +272,8 @@ class Engine:
     def _require_same_maker(self, opened: Snapshot) -> None:
         made, wanted = opened.manifest.maker, self.maker()
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
-            mend = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
-            raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", mend)
+            hint = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
+            raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", hint)
 
     def maker(self) -> Maker:
         """What an index made now would be made with. Raises WeightsError."""

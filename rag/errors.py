@@ -44,10 +44,10 @@ class RagError(Exception):
     exit_code = 1
     status = 500
 
-    def __init__(self, problem: str, mend: str) -> None:
-        super().__init__(f"{problem}; {mend}")
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(f"{problem}; {hint}")
         self.problem = problem
-        self.mend = mend
+        self.hint = hint
 
 
 class QuestionError(RagError):
@@ -104,8 +104,8 @@ class TooManyRequests(QuestionError):
 
     status = 429
 
-    def __init__(self, problem: str, mend: str, retry_after: int) -> None:
-        super().__init__(problem, mend)
+    def __init__(self, problem: str, hint: str, retry_after: int) -> None:
+        super().__init__(problem, hint)
         self.retry_after = retry_after
 
 

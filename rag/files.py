@@ -42,9 +42,9 @@ def storage_errors(where: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _STORAGE:
             raise
-        problem, mend = _STORAGE[error.errno]
+        problem, hint = _STORAGE[error.errno]
         # Of a renaming, what stands in the way is the second.
-        raise StorageError(f"{problem} ({error.filename2 or error.filename or where})", mend) from error
+        raise StorageError(f"{problem} ({error.filename2 or error.filename or where})", hint) from error
 
 
 def temporary_folder() -> Path:

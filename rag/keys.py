@@ -141,8 +141,8 @@ class Keys:
             for key in stored.keys:
                 key.has_expired(datetime.now(UTC))
         except (OSError, msgspec.MsgspecError, ValueError, TypeError) as error:
-            mend = "restore it, or remove it and make new ones: rag keys create NAME"
-            raise KeysDamaged(f"the keys in {self._path} cannot be read ({error})", mend) from error
+            hint = "restore it, or remove it and make new ones: rag keys create NAME"
+            raise KeysDamaged(f"the keys in {self._path} cannot be read ({error})", hint) from error
         return stored.keys
 
     def _stamp(self) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 import numpy as np
 from py3langid import langid
 
-from rag.once import once
+from rag.stopping import once
 
 # Documents are judged by their beginning: more text changes nothing and costs time.
 _SAMPLE = 4000

@@ -10,8 +10,8 @@ from rag.answering import prompt
 from rag.answering.local.store import PassageStore
 from rag.errors import RagError, WeightsMissing
 from rag.judging.alternatives import SecondOpinion
-from rag.once import once
 from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
+from rag.stopping import once
 from rag.types import Calibration, Judge, Reader, SupportCheck
 from rag.weights import sources
 from rag.weights.cache import WeightCache, fetch_command
@@ -90,12 +90,12 @@ class Models:
             return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
         if name == LLM_JUDGE:
             return self._llm_judge()
-        from rag.judging import hub
+        from rag.judging import alternatives
 
-        return hub.open_named(name)
+        return alternatives.open_named(name)
 
     def _llm_judge(self) -> Judge:
-        from rag.judging.llm import LlmJudge
+        from rag.judging.alternatives import LlmJudge
 
         return LlmJudge(self.reader, self._calibration())
 

@@ -94,8 +94,8 @@ def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
     """What made the answer and is not there to make it again, each with what mends it. Raises WeightsError or PromptError."""
     was, now = past.receipt, engine.receipt(past.receipt.snapshot, past.receipt.parameters.where)
     if was.snapshot not in {manifest.id for manifest in engine.snapshots()}:
-        mend = "it does not come back: ask the question again, of what is indexed now"
-        yield IndexMissing(f"the snapshot {was.snapshot} that answered is not kept any more", mend)
+        hint = "it does not come back: ask the question again, of what is indexed now"
+        yield IndexMissing(f"the snapshot {was.snapshot} that answered is not kept any more", hint)
     kinds: dict[str, type[RagError]] = {"embedder": IndexMismatch, "judge": WeightsError, "llm": WeightsError}
     for kind, error in kinds.items():
         made, here = _name(getattr(was, kind)), _name(getattr(now, kind))
@@ -120,10 +120,10 @@ def replay(past: Record, engine: Engine) -> Replay:
 def changed(past: Record, found: Replay) -> AnswerChanged:
     """The error that says what is not the same."""
     made = past.receipt.version
-    mend = "replay it on the machine that answered: processors round differently"
+    hint = "replay it on the machine that answered: processors round differently"
     if made != __version__:
-        mend = f"replay it with rag {made}, which made it: this is rag {__version__}"
-    return AnswerChanged(f"the answer is another one, in {' and '.join(found.differing)}", mend)
+        hint = f"replay it with rag {made}, which made it: this is rag {__version__}"
+    return AnswerChanged(f"the answer is another one, in {' and '.join(found.differing)}", hint)
 
 
 def _alike(one: Verdict, other: Verdict) -> bool:

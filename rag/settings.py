@@ -1,16 +1,68 @@
-"""The settings: one frozen table. Each is a flag, a `RAG_*` variable and a key of `rag.toml` in the home; the first wins."""
+"""`rag.toml`, and names that are nearly right. Knows the names and types of the settings from those who ask, and no more.
+
+The settings: one frozen table. Each is a flag, a `RAG_*` variable and a key of `rag.toml` in the home; the first wins.
+"""
 
 import os
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from rag import configuration
+from rag import address
 from rag.errors import QuestionError
-from rag.weights import endpoint
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
+
+FILE = "rag.toml"
+# What a value of the file may be, for a setting of each type. TOML has no paths: they are texts.
+_TAKEN: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
+_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes", Path: "a path in quotes"}
+
+
+def read(file: Path, kinds: Mapping[str, type], *, elsewhere: Mapping[str, str]) -> dict[str, object]:
+    """The settings that the file gives; none where there is no file. Paths in it are relative to its folder.
+
+    `elsewhere` are settings that no file gives, each with what sets it. Raises QuestionError for a file that cannot be read or
+    is no TOML, a key that is no setting, or a value of another type.
+    """
+    hint = f"mend it, or remove {file}"
+    try:
+        with file.open("rb") as opened:
+            values = tomllib.load(opened)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise QuestionError(f"{file} cannot be read ({error.strerror})", "give yourself the right, or remove it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise QuestionError(f"{file} is no TOML ({error})", hint) from error
+    for name, value in values.items():
+        if name in elsewhere:
+            raise QuestionError(f"{name} cannot be set in {file}", f"remove it there, and {elsewhere[name]}")
+        if name not in kinds:
+            raise QuestionError(f"there is no setting {name} in {file}", nearest(name, kinds))
+        if not _is_of(value, kinds[name]):
+            raise QuestionError(f"{name} in {file} is {value!r}, and must be {_CALLED[kinds[name]]}", hint)
+    return {name: _placed(value, kinds[name], file.parent) for name, value in values.items()}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What mends a name that is not known: the nearest that is, else all."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+
+
+def _is_of(value: object, kind: type) -> bool:
+    # In Python true is a number; here it is none.
+    return isinstance(value, _TAKEN[kind]) and (kind is bool or not isinstance(value, bool))
+
+
+def _placed(value: object, kind: type, folder: Path) -> object:
+    """A path as seen from the file's folder, where one begins with neither `/` nor `~`."""
+    return folder / Path(str(value)).expanduser() if kind is Path else value
+
 
 PREFIX = "RAG_"
 # The judge that is the language model itself, and the one that is ours with the language model's second opinion.
@@ -117,8 +169,8 @@ class Settings:
         _require_in("requests_per_minute", self.requests_per_minute, 0, 1_000_000)
         for origin in self.origins:
             if not re.fullmatch(r"https?://[^\s/?#@*]+", origin):
-                mend = f"set {PREFIX}CORS_ORIGINS to some such as https://a.example http://localhost:3000"
-                raise QuestionError(f"cors_origins has {origin!a}, which is no origin", mend)
+                hint = f"set {PREFIX}CORS_ORIGINS to some such as https://a.example http://localhost:3000"
+                raise QuestionError(f"cors_origins has {origin!a}, which is no origin", hint)
 
     @property
     def uses_ours(self) -> bool:
@@ -133,9 +185,9 @@ class Settings:
         return tuple(dict.fromkeys((self.embedder, *base, *llm)))
 
     @property
-    def endpoint(self) -> endpoint.Endpoint | None:
+    def endpoint(self) -> address.Endpoint | None:
         """Where the language model is served, if elsewhere than in this process."""
-        return endpoint.parse(self.llm)
+        return address.parse(self.llm)
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -169,7 +221,7 @@ def _require_in(name: str, value: float, least: float, most: float) -> None:
 
 
 def _set(name: str) -> str:
-    return f"set {PREFIX}{name.upper()} or {_flag(name)}, or {name} in {configuration.FILE},"
+    return f"set {PREFIX}{name.upper()} or {_flag(name)}, or {name} in {FILE},"
 
 
 def _flag(name: str) -> str:
@@ -211,7 +263,7 @@ def _given(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[
     kinds = {f.name: cast("type", f.type) for f in fields(Settings)}
     nearer = {**_variables(environment, kinds), **_flags(flags, kinds)}
     home = cast("Path", nearer["home"].value if "home" in nearer else _working_directory())
-    file = home / configuration.FILE
+    file = home / FILE
     in_file = {name: kind for name, kind in kinds.items() if name not in _NOT_IN_FILE}
     return {**{name: Given(value, str(file)) for name, value in _read(file, in_file).items()}, **nearer}
 
@@ -223,7 +275,7 @@ def _variables(environment: Mapping[str, str], kinds: Mapping[str, type]) -> dic
             name = variable.removeprefix(PREFIX).lower()
             if name not in kinds:
                 known = [PREFIX + known.upper() for known in kinds]
-                raise QuestionError(f"there is no setting {variable}", configuration.nearest(variable, known))
+                raise QuestionError(f"there is no setting {variable}", nearest(variable, known))
             found[name] = Given(_typed(name, text, kinds[name]), variable)
     return found
 
@@ -234,7 +286,7 @@ def _flags(flags: Mapping[str, object], kinds: Mapping[str, type]) -> dict[str, 
 
 
 def _read(file: Path, kinds: Mapping[str, type]) -> dict[str, object]:
-    values = configuration.read(file, kinds, elsewhere=_NOT_IN_FILE)
+    values = read(file, kinds, elsewhere=_NOT_IN_FILE)
     return {name: _typed(name, value, kinds[name]) for name, value in values.items()}
 
 

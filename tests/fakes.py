@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rag import stopping
 from rag import text as texts
-from rag.judging.odds import logistic
+from rag.judging.scoring import logistic
 from rag.stopping import Stopped
 from rag.types import Judgement, Span
 

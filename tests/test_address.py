@@ -1,9 +1,13 @@
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag import address
-from rag.errors import StorageError
+from rag.address import Endpoint, parse
+from rag.errors import QuestionError, StorageError
+from rag.weights.catalogue import LLM
 
 
 def test_what_listens_is_reached() -> None:
@@ -36,3 +40,80 @@ def test_an_address_of_no_machine_or_another_is_told(host: str) -> None:
 
 def test_an_address_of_ipv6_stands_in_brackets() -> None:
     assert (address.shown("::1", 80), address.shown("localhost", 80)) == ("[::1]:80", "localhost:80")
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "model"),
+    [
+        ("http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1", ""),
+        ("http://127.0.0.1:8080/v1/", "http://127.0.0.1:8080/v1", ""),
+        ("HTTP://Localhost:11434/v1#qwen2.5:3b", "http://localhost:11434/v1", "qwen2.5:3b"),
+        ("https://api.openai.com/v1#gpt-4o-mini", "https://api.openai.com/v1", "gpt-4o-mini"),
+        ("http://[::1]:8000/v1#meta-llama/Llama-3", "http://[::1]:8000/v1", "meta-llama/Llama-3"),
+    ],
+)
+def test_an_address_and_the_models_name(name: str, url: str, model: str) -> None:
+    endpoint = parse(name)
+    assert endpoint is not None
+    assert (endpoint.url, endpoint.model) == (url, model)
+    assert parse(str(endpoint)) == endpoint
+
+
+@pytest.mark.parametrize("name", [LLM, "", "orang/model:file.gguf", "/home/x/model.gguf", "ftp://x", "http:/x", "httpx://x"])
+def test_what_is_no_address_of_the_web_is_no_endpoint(name: str) -> None:
+    assert parse(name) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "http://",
+        "http:///v1",
+        "http://x:y/v1",
+        "http://x:99999/v1",
+        "http://[::1/v1",
+        "http://a b/v1",
+        "http://x/v1\n",
+        "http://x/v1?k=s3cret",
+    ],
+)
+def test_an_address_that_cannot_be_says_how_one_looks(name: str) -> None:
+    with pytest.raises(QuestionError, match=r"set RAG_LLM to one such as http://127\.0\.0\.1:8080/v1") as caught:
+        parse(name)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["http://me:s3cret@x/v1", "http://s3cret@x/v1", "http://me:s3cret#@x/v1"])
+def test_a_password_is_refused_and_not_repeated(name: str) -> None:
+    with pytest.raises(QuestionError) as caught:
+        parse(name)
+    assert "s3cret" not in str(caught.value)
+
+
+@given(st.text().map(lambda rest: "http://" + rest))
+def test_any_address_is_an_endpoint_or_refused(name: str) -> None:
+    try:
+        endpoint = parse(name)
+    except QuestionError:
+        return
+    assert isinstance(endpoint, Endpoint)
+    assert "@" not in endpoint.url.split("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "local"),
+    [
+        ("http://127.0.0.1/v1", True),
+        ("http://127.9.9.9:1/v1", True),
+        ("http://[::1]/v1", True),
+        ("http://localhost/v1", True),
+        ("http://model.localhost/v1", True),
+        ("http://localhost.example.com/v1", False),
+        ("http://192.168.1.7/v1", False),
+        ("https://api.openai.com/v1", False),
+    ],
+)
+def test_only_a_loopback_address_is_on_this_machine(name: str, *, local: bool) -> None:
+    endpoint = parse(name)
+    assert endpoint is not None
+    assert endpoint.local is local

@@ -13,8 +13,8 @@ from rag.cli.main import _parser
 from rag.settings import PREFIX, Settings
 from rag.web.app import ROUTES
 from rag.weights.catalogue import CATALOGUE
-from tests.dockerfile import ROOT, Step, stages
-from tests.in_chroot import Builder
+from scripts.dockerfile import ROOT, Step, stages
+from scripts.in_chroot import Builder
 
 
 def said(kind: str, steps: list[Step]) -> list[str]:

@@ -10,7 +10,7 @@ from rag.answering.local.store import PassageStore, key
 from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
 from rag.settings import BOTH_JUDGES, Secret, Settings
-from rag.weights import shipped
+from rag.weights import sources
 from rag.weights.catalogue import LLM, REFUSING
 from tests.answering.serving import served
 
@@ -18,7 +18,7 @@ from tests.answering.serving import served
 def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
     chosen = replace(engine.settings, embedder="multilingual-e5-small-q4")
     (finding,) = [f for f in examine(chosen) if f.subject == "weights" and not f.well]
-    assert finding.mend == "run `rag models fetch multilingual-e5-small-q4`"
+    assert finding.hint == "run `rag models fetch multilingual-e5-small-q4`"
 
 
 def test_a_good_home_is_well(engine: Engine) -> None:
@@ -33,7 +33,7 @@ def test_a_damaged_index_and_the_remains_of_a_killed_build_are_found(engine: Eng
     corpus.write_bytes(b"rubbish")
     (snapshots / ".building").mkdir()
     ill = [f for f in examine(engine.settings) if f.subject == "index" and not f.well]
-    assert [f.mend for f in ill] == ["run `rag index --rebuild`", "run `rag index`"]
+    assert [f.hint for f in ill] == ["run `rag index --rebuild`", "run `rag index`"]
 
 
 def test_remains_of_a_killed_fetch_are_found(engine: Engine) -> None:
@@ -43,9 +43,9 @@ def test_remains_of_a_killed_fetch_are_found(engine: Engine) -> None:
 
 
 def test_a_judge_that_is_not_the_shipped_one_is_found(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "shipped.py"))
+    monkeypatch.setattr(sources, "__file__", str(tmp_path / "shipped.py"))
     (ill,) = [f for f in examine(engine.settings) if f.subject == "judge"]
-    assert (ill.well, ill.mend) == (False, "install rag again")
+    assert (ill.well, ill.hint) == (False, "install rag again")
     (well,) = [f for f in examine(replace(engine.settings, judge="llm")) if f.subject == "judge"]
     assert (well.well, well.state) == (True, "llm instead of our own")
 
@@ -68,11 +68,11 @@ def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
         (less,) = [f for f in examine(chosen) if f.subject == "endpoint"]
         assert "by its yes or no, without probabilities" in less.state
         (ill,) = [f for f in examine(replace(chosen, llm_key=Secret("sk-old"))) if f.subject == "endpoint"]
-        assert (ill.well, ill.mend) == (False, "set RAG_LLM_KEY to a key that it takes")
+        assert (ill.well, ill.hint) == (False, "set RAG_LLM_KEY to a key that it takes")
         (unknown,) = [f for f in examine(replace(chosen, llm=f"{endpoint.url}#huge")) if f.subject == "endpoint"]
-        assert unknown.mend == "name one in RAG_LLM after `#`, of tiny, large"
+        assert unknown.hint == "name one in RAG_LLM after `#`, of tiny, large"
     (gone,) = [f for f in examine(chosen) if f.subject == "endpoint"]
-    assert gone.mend == "start it, or name another in RAG_LLM"
+    assert gone.hint == "start it, or name another in RAG_LLM"
     assert [f for f in examine(engine.settings) if f.subject == "endpoint"] == []
 
 
@@ -105,7 +105,7 @@ def test_a_port_that_is_taken_is_found(engine: Engine) -> None:
     with served() as other:  # it answers, and is no rag
         chosen = replace(engine.settings, port=int(other.url.rpartition(":")[2].partition("/")[0]))
         (ill,) = [f for f in examine(chosen) if f.subject == "port"]
-        assert (ill.well, ill.mend) == (False, "end what has it, or set RAG_PORT to another")
+        assert (ill.well, ill.hint) == (False, "end what has it, or set RAG_PORT to another")
     assert address.is_free("127.0.0.1", chosen.port)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.citations import verifies
+from rag.answering.citing import verifies
 from rag.engine import Engine, whole
 from rag.types import Answer
 

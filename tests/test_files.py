@@ -74,13 +74,13 @@ def test_writing_below_a_file_is_a_storage_error(tmp_path):
         (errno.EPERM, "writing is not permitted", "give yourself the right"),
     ],
 )
-def test_the_disks_errors_become_storage_errors_that_end_with_a_mend(code, problem, mend):
+def test_the_disks_errors_become_storage_errors_that_end_with_a_mend(code, problem, hint):
     cause = OSError(code, "x")
     with pytest.raises(StorageError) as caught, storage_errors(Path("/tempat")):
         raise cause
     assert caught.value.problem == f"{problem} (/tempat)"
-    assert caught.value.mend.startswith(mend)
-    assert str(caught.value).endswith(caught.value.mend)
+    assert caught.value.hint.startswith(hint)
+    assert str(caught.value).endswith(caught.value.hint)
     assert caught.value.__cause__ is cause
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rag.answering.citations import verifies
+from rag.answering.citing import verifies
 from rag.engine import Engine, whole
 from rag.errors import EndpointError, QuestionError
 from rag.models import Models
@@ -19,10 +19,10 @@ from rag.settings import LLM_JUDGE, Secret, Settings
 from rag.types import Answer, Event, Found, Token
 from rag.web.app import create
 from tests.answering.serving import PATIENCE, Endpoint, served
-from tests.answering.test_control_tokens import TOKENS
+from tests.answering.test_prompt import TOKENS
+from tests.cli.test_main import assert_one_line
 from tests.conftest import ROOT, FakeEngine
 from tests.fakes import BagEmbedder, OverlapJudge, SilentObserver
-from tests.test_cli import assert_one_line
 from tests.web.conftest import connect
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"

@@ -1,10 +1,11 @@
 import threading
-from concurrent.futures import Future
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from rag import stopping
-from rag.stopping import Stop, Stopped
+from rag.stopping import Stop, Stopped, once
 
 
 def test_nobody_stops_what_nobody_named_a_stop_for() -> None:
@@ -54,3 +55,112 @@ def test_whoever_waits_for_a_result_gets_it_or_is_stopped() -> None:
     assert stopping.result(done) == "made"
     with pytest.raises(TimeoutError, match="its own"):
         stopping.result(failed)
+
+
+class Room:
+    """Its window takes a while to be opened, and its door is locked at first."""
+
+    def __init__(self) -> None:
+        self.opened, self.both = 0, threading.Barrier(2)
+
+    @once
+    def window(self) -> object:
+        self.opened += 1
+        time.sleep(0.1)
+        return object()
+
+    @once
+    def door(self) -> object:
+        self.opened += 1
+        if self.opened == 1:
+            raise OSError("it is locked")
+        return object()
+
+    def look(self) -> object:
+        self.both.wait(20)
+        return self.window
+
+
+def test_two_threads_get_one_value_that_was_computed_once() -> None:
+    room = Room()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: room.look(), range(2))
+    assert first is second
+    assert room.opened == 1
+
+
+def test_an_error_is_not_kept() -> None:
+    room = Room()
+    with pytest.raises(OSError, match="locked"):
+        _ = room.door
+    assert room.door is room.door
+
+
+def test_it_can_be_set_as_a_cached_property_can() -> None:
+    room = Room()
+    room.window = "open"
+    assert room.window == "open"
+    assert room.opened == 0
+
+
+class Gate:
+    """Opens, or fails, when somebody says so."""
+
+    def __init__(self, *outcomes: str | Exception) -> None:
+        self.outcomes, self.opening, self.goes_on = list(outcomes), threading.Event(), threading.Event()
+
+    @once
+    def gate(self) -> str:
+        outcome = self.outcomes.pop(0)
+        self.opening.set()
+        assert self.goes_on.wait(120)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def waiting(self, pool: ThreadPoolExecutor, count: int) -> list[Future[str]]:
+        """So many who ask, of whom the first is at it."""
+        first = pool.submit(lambda: self.gate)
+        assert self.opening.wait(60)
+        others = threading.Barrier(count)
+
+        def look() -> str:
+            others.wait(60)
+            return self.gate
+
+        waiting = [pool.submit(look) for _ in range(count - 1)]
+        others.wait(60)
+        time.sleep(0.1)  # for them to be where they wait; where they are not yet, they try for themselves
+        return [first, *waiting]
+
+
+def test_one_who_waits_for_another_to_open_it_goes_when_it_is_stopped() -> None:
+    slow, stop = Gate("open"), Stop()
+    with ThreadPoolExecutor(1) as pool:
+        (first,) = slow.waiting(pool, 1)
+        stop.set()
+        with stopping.by(stop), pytest.raises(Stopped):
+            _ = slow.gate
+        slow.goes_on.set()
+        assert first.result() == "open"
+    with stopping.by(stop):
+        assert slow.gate == "open"  # nobody waits for it any more
+
+
+def test_those_who_wait_are_told_of_its_error_and_do_not_try_in_turn() -> None:
+    slow = Gate(OSError("it is locked"), "open")
+    with ThreadPoolExecutor(3) as pool:
+        asked = slow.waiting(pool, 3)
+        slow.goes_on.set()
+        assert [str(one.exception()) for one in asked] == ["it is locked"] * 3
+    assert slow.gate == "open"
+
+
+def test_where_the_one_who_opens_it_is_stopped_another_does() -> None:
+    slow = Gate(Stopped(), "open")
+    with ThreadPoolExecutor(3) as pool:
+        first, *others = slow.waiting(pool, 3)
+        slow.goes_on.set()
+        assert isinstance(first.exception(), Stopped)
+        assert [one.result() for one in others] == ["open"] * 2
+    assert slow.outcomes == []

@@ -10,7 +10,7 @@ from rag.cli.terminal import Progress
 from rag.embedding import folder
 from rag.engine import Engine
 from rag.judging import judge_file
-from rag.judging.pairs import PairEncoder
+from rag.judging.small import PairEncoder
 from rag.settings import Settings
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, SHIPPED
 from training import batches, development, preparing

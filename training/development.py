@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rag.evaluation import probabilities
-from rag.judging.pairs import PairEncoder
+from rag.evaluation import measures
+from rag.judging.small import PairEncoder
 from training.batches import Row, grouped, padded
 from training.network import Network
 from training.rows import lines
@@ -70,7 +70,7 @@ def _spread(judged: Sequence[Judged], most: int) -> Sequence[Judged]:
 def auroc(network: Network, rows: Sequence[Row], padding: int) -> float:
     """The share of (positive, negative) pairs of rows that the network puts in the right order."""
     ordered = sorted(rows, key=lambda row: len(row.ids))
-    return probabilities.auroc(np.array([row.label == 1 for row in ordered]), _scores(network, ordered, padding))
+    return measures.auroc(np.array([row.label == 1 for row in ordered]), _scores(network, ordered, padding))
 
 
 @torch.no_grad()

@@ -12,10 +12,9 @@ from sklearn.linear_model import LogisticRegression
 
 from rag.embedding.folder import Model
 from rag.embedding.graph import FLOAT32
-from rag.judging import judge_file, spans, wording
+from rag.judging import judge_file, scoring, small
 from rag.judging.judge_file import Calibration, SupportCalibration
-from rag.judging.pairs import Encoded, PairEncoder
-from rag.judging.small import SmallJudge
+from rag.judging.small import Encoded, PairEncoder, SmallJudge
 from training import development
 from training.development import Judged
 
@@ -64,7 +63,7 @@ def _support(
     """How support is calibrated in one language, and, without the words, across two: claims in English on English evidence."""
     pairs, labels = [(one.first, one.second) for one in claims], [one.label for one in claims]
     said = [whole[1] for whole, _ in judge.logits(encoder.claims(pairs))]
-    words, numbers = [wording.shared_words(*pair, "en") for pair in pairs], [wording.shared_numbers(*pair) for pair in pairs]
+    words, numbers = [scoring.shared_words(*pair, "en") for pair in pairs], [scoring.shared_numbers(*pair) for pair in pairs]
     (log_odds, word, number), offset = _fit(np.array([said, words, numbers]).T, labels)
     (log_odds_across, number_across), offset_across = _fit(np.array([said, numbers]).T, labels)
     return SupportCalibration(log_odds, word, number, offset), SupportCalibration(
@@ -74,7 +73,7 @@ def _support(
 
 def margin(pair: Encoded, places: NDArray[np.float32]) -> float:
     """The margin of the pair's best span; 0 where there is none."""
-    marked = spans.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
+    marked = small.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
     return marked.margin if marked else 0.0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rag.engine import Engine
 from rag.evaluation.dataset import CorpusPassage, Dataset
-from rag.evaluation.ranker import IndexRanker
+from rag.evaluation.retrieval_eval import IndexRanker
 from rag.indexing.build import Observer
 from rag.ingestion import chunking
 from rag.language import detect

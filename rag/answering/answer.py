@@ -5,10 +5,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from rag.answering import choosing, citing, quoting
-from rag.answering.choosing import Choice
+from rag.answering import choosing, citing
+from rag.answering.choosing import Choice, Tools
 from rag.answering.prompt import Phrases
-from rag.answering.tools import Tools
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Receipt, Token
 
 
@@ -41,7 +40,7 @@ def answer(
     clock.lap("write")
     claims = citing.claims(written, language)
     sentences = citing.sentences(citing.finished(claims) if cut else claims, language, chosen, tools)
-    for quote in quoting.quotes(question, language, choice, sentences, tools):
+    for quote in citing.quotes(question, language, choice, sentences, tools):
         sentences.append(quote)
         yield Token(f" {quote.text}")
     clock.lap("cite")

@@ -1,4 +1,12 @@
-"""The texts that are put to the model: files of `prompts/`, each with declared variables. Fills them; knows no model.
+"""Text that holds no control token of any chat template. Pure.
+
+In this process a document is tokenised without control tokens (`llama.py`). A server is sent one text, puts it into its model's
+template and tokenises the whole, so that `<|im_end|>` in a document would end the turn, and what follows would be heard as
+the system's word. The tokens of all models cannot be listed, but each is a run of signs without a space that begins with an
+angle or a square bracket (`<|eot_id|>`, `</s>`, `<start_of_turn>`, `<<SYS>>`, `[/INST]`, `[|user|]`) or joins brackets
+(`]~b]`, `>>ANSWER<<`). A space after such a bracket leaves none of them whole, and text that reads the same.
+
+The texts that are put to the model: files of `prompts/`, each with declared variables. Fills them; knows no model.
 
 A home's own `prompts/` is taken where it exists, else the copy in the installed package, or that of the checkout it runs from.
 """
@@ -14,6 +22,15 @@ from pathlib import Path
 
 from rag.errors import PromptError
 
+# `[12]` is a note's number far more often than a token, and "[ ] done" is none: they stay.
+_OPENING = re.compile(r"<(?!\s)|\[(?![\d\s\]])|\](?=[~!<])")
+
+
+def neutralise(text: str) -> str:
+    """The text with a space after each sign that may begin a control token. Twice is as once."""
+    return _OPENING.sub(lambda sign: sign[0] + " ", text)
+
+
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _DECLARED = {
     "system": frozenset[str](),
@@ -25,7 +42,7 @@ _DECLARED = {
 # The phrases for languages that have no file: they ask for "the language of the question", and refuse in English.
 _FALLBACK = "other"
 _PHRASES = ("name", "instruction", "none", "refusal", "dropped", "flagged", "pointing", "linking", "cut")
-_MEND = "restore it from the release, or remove your `prompts` folder to use the packaged one"
+_HINT = "restore it from the release, or remove your `prompts` folder to use the packaged one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +63,7 @@ class Template:
     def fill(self, **values: str) -> tuple[Piece, ...]:
         """The text in pieces, the values untrusted. Raises PromptError for a missing or an unknown variable."""
         if set(values) != self.variables():
-            raise PromptError(f"prompt {self.name} has {sorted(self.variables())}, not {sorted(values)}", _MEND)
+            raise PromptError(f"prompt {self.name} has {sorted(self.variables())}, not {sorted(values)}", _HINT)
         parts = _VARIABLE.split(self.text)
         pieces = (Piece(values[part], trusted=False) if i % 2 else Piece(part, trusted=True) for i, part in enumerate(parts))
         return tuple(piece for piece in pieces if piece.text)
@@ -111,9 +128,9 @@ def load(home: Path) -> Prompts:
         names = sorted(path.name for path in (folder / "language").iterdir() if path.name.endswith(".toml"))
         languages = {name.removesuffix(".toml"): _phrases(folder / "language" / name, digest) for name in names}
     except OSError as error:
-        raise PromptError(f"the prompts' language files cannot be read ({error})", _MEND) from error
+        raise PromptError(f"the prompts' language files cannot be read ({error})", _HINT) from error
     if _FALLBACK not in languages:
-        raise PromptError(f"prompts/language/{_FALLBACK}.toml is missing", _MEND)
+        raise PromptError(f"prompts/language/{_FALLBACK}.toml is missing", _HINT)
     return Prompts(**templates, languages=languages, digest=digest.hexdigest())
 
 
@@ -130,7 +147,7 @@ def _read(path: Traversable, digest: "hashlib._Hash") -> str:
         raw = path.read_bytes()
         text = raw.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"prompt {path.name} cannot be read ({error})", _MEND) from error
+        raise PromptError(f"prompt {path.name} cannot be read ({error})", _HINT) from error
     digest.update(path.name.encode() + b"\0" + raw + b"\0")
     return text.rstrip("\n")
 
@@ -139,7 +156,7 @@ def _template(folder: Traversable, name: str, digest: "hashlib._Hash") -> Templa
     template = Template(name, _read(folder / f"{name}.txt", digest))
     if template.variables() != _DECLARED[name]:
         expected = ", ".join(f"{{{v}}}" for v in sorted(_DECLARED[name])) or "no variables"
-        raise PromptError(f"prompts/{name}.txt must have {expected}", _MEND)
+        raise PromptError(f"prompts/{name}.txt must have {expected}", _HINT)
     return template
 
 
@@ -147,4 +164,4 @@ def _phrases(path: Traversable, digest: "hashlib._Hash") -> Phrases:
     try:
         return Phrases(**tomllib.loads(_read(path, digest)))
     except (tomllib.TOMLDecodeError, TypeError) as error:
-        raise PromptError(f"prompts/language/{path.name} is not {', '.join(_PHRASES)} ({error})", _MEND) from error
+        raise PromptError(f"prompts/language/{path.name} is not {', '.join(_PHRASES)} ({error})", _HINT) from error

@@ -1,4 +1,6 @@
-"""What an answer may hold, token by token, so that what may not stand there is not even shown while it is written. Pure.
+"""Addresses of the web and of mail in what a model writes: it may copy one that its passage has, and make up none. Pure.
+
+What an answer may hold, token by token, so that what may not stand there is not even shown while it is written. Pure.
 
 The likeliest token that the rule lets through is written. llama.cpp's own means do less: a bias is of a token, not of text, and
 a grammar knows no passage, and goes through all of the vocabulary for each token.
@@ -8,7 +10,23 @@ import codecs
 import re
 from collections.abc import Iterable
 
-from rag.answering import addresses
+# Endings of names that stand in texts without `https://` or `www.`; of others a name cannot be told from `akhir.Awal`.
+_ENDINGS = "com|net|org|info|biz|edu|gov|mil|id|my|sg|io|co|ai|app|dev|me|ly|gl|link|click|site|online|shop|top|xyz|ru|cn|tk"
+_ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+]*://|\bwww\.)\S*"
+    r"|\b[\w.+-]+@\w[\w.-]*"
+    rf"|\b\w[\w-]*(?:\.[\w-]+)*\.(?:{_ENDINGS})\b(?:[/?#:]\S*)?",
+    re.IGNORECASE,
+)
+# What may follow an address in a sentence.
+_AFTER = ".,;:!?)]}>*_'\"»”’"
+
+
+def foreign(text: str, passage: str, since: int = 0) -> bool:
+    """Whether the text has an address, ending after the offset `since`, that does not stand in the passage."""
+    found = (match[0] for match in _ADDRESS.finditer(text) if match.end() > since)
+    return any(address.rstrip(_AFTER).casefold() not in passage.casefold() for address in found)
+
 
 # Characters before a token that are looked at: no address or marker is longer.
 _LOOKED_AT = 240
@@ -54,7 +72,7 @@ class Rule:
         """Whether what was written `before` may go on so."""
         before = before[-_LOOKED_AT:]
         text = before + added
-        if self._instructions.has_marker(text) or addresses.foreign(text, self._passage, len(before)):
+        if self._instructions.has_marker(text) or foreign(text, self._passage, len(before)):
             return False
         return not self._has_brackets_of_its_own(text, len(before))
 

@@ -18,20 +18,20 @@ _Evaluation = TypeVar("_Evaluation")
 def evaluate_retrieval(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval retrieval`: a table, or all of it as JSON."""
     from rag.evaluation import dataset, report, retrieval_eval
-    from rag.evaluation.ranker import IndexRanker
+    from rag.evaluation.retrieval_eval import IndexRanker
 
     data = dataset.read(parsed.corpus, parsed.questions)
     with _home(parsed) as home:
         observer = Progress()
         ranker = IndexRanker(engine_of(chosen), data, home, observer)
         evaluation = retrieval_eval.evaluate(data, ranker, observer.asked)
-    _tell(parsed, evaluation, report.table)
+    _tell(parsed, evaluation, report.retrieval_table)
 
 
 def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval judge`: tables, or all of it as JSON, and pictures where they are asked for."""
-    from rag.evaluation import dataset, judge_eval, judge_report, pictures
-    from rag.evaluation.ranker import IndexRanker
+    from rag.evaluation import dataset, judge_eval, pictures, report
+    from rag.evaluation.retrieval_eval import IndexRanker
 
     if parsed.pictures:
         pictures.require()
@@ -44,13 +44,13 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
         evaluation = judge_eval.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
     if parsed.pictures:
         pictures.draw(evaluation, parsed.pictures)
-    _tell(parsed, evaluation, judge_report.table)
+    _tell(parsed, evaluation, report.judge_table)
 
 
 def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval answers`: tables, or all of it as JSON, and a picture where it is asked for."""
-    from rag.evaluation import answers, answers_report, corpus, dataset, pictures, plain
-    from rag.evaluation.ledger import Ledger
+    from rag.evaluation import answers_eval, dataset, pictures, plain, report
+    from rag.evaluation.outcomes import Ledger
 
     if parsed.pictures:
         pictures.require()
@@ -58,18 +58,18 @@ def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> N
         raise QuestionError("so few questions cannot be asked", "give --sample 1 or more and --plain 0 or more")
     data = dataset.read_to_ask(parsed.corpus, parsed.questions)
     engine, observer = engine_of(chosen), Progress()
-    ledger = Ledger(parsed.outcomes, answers.run_of(engine, parsed.corpus, parsed.questions))
+    ledger = Ledger(parsed.outcomes, answers_eval.run_of(engine, parsed.corpus, parsed.questions))
     # Before the corpus is indexed: weights that are missing are told at once. And no question waits for them.
     _ = (engine.models.judge, engine.models.reader)
     with _home(parsed) as home:
-        indexed = corpus.index(engine, data.passages, home, observer)
-        choice, weights = answers.Choice(parsed.sample, parsed.plain), engine.models.weights
-        evaluation = answers.evaluate(
+        indexed = dataset.index(engine, data.passages, home, observer)
+        choice, weights = answers_eval.Choice(parsed.sample, parsed.plain), engine.models.weights
+        evaluation = answers_eval.evaluate(
             data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, weights), told=observer.asked
         )
     if parsed.pictures:
         pictures.draw_abstention(evaluation, parsed.pictures)
-    _tell(parsed, evaluation, answers_report.table)
+    _tell(parsed, evaluation, report.answers_table)
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def doctor(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         print()
         for finding in findings:
             print(
-                f"{'ok  ' if finding.well else 'MEND'} {finding.subject}: {finding.state}"
-                + ("" if finding.well else f"; {finding.mend}")
+                f"{'ok  ' if finding.well else 'FIX '} {finding.subject}: {finding.state}"
+                + ("" if finding.well else f"; {finding.hint}")
             )
     return 0 if all(finding.well for finding in findings) else 1

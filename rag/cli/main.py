@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__, settings
-from rag.cli import chatting, evaluation_commands, index_commands, keys, question_commands, upkeep_commands
+from rag.cli import evaluation_commands, index_commands, question_commands, upkeep_commands
 from rag.cli.terminal import complain
 from rag.errors import QuestionError, RagError, StorageError
 
@@ -91,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     about = "ask again what an answer was asked, of the same snapshot, and say whether the answer is the same"
     again = _command(commands, "replay", question_commands.replay, about)
     again.add_argument("answer", type=Path, metavar="ANSWER.json", help="what `rag ask --json` wrote")
-    chat = _command(commands, "chat", chatting.chat, "answer one question after another, each understood by those before it")
+    chat = _command(
+        commands, "chat", question_commands.chat, "answer one question after another, each understood by those before it"
+    )
     for command in (search, ask, chat):
         command.add_argument(
             "--where", default="", metavar="FILTER", help="as in: language=id and folder=news and date>=2026-01"
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _keys(commands)
     _evaluations(commands)
-    weights = _command(commands, "models", upkeep_commands.run, "list, fetch or verify the weights")
+    weights = _command(commands, "models", upkeep_commands.run_models, "list, fetch or verify the weights")
     weights.add_argument("action", nargs="?", choices=("list", "fetch", "verify"), default="list")
     weights.add_argument("names", nargs="*", metavar="NAME", help="models; those of the settings where none is named")
     _command(commands, "doctor", evaluation_commands.doctor, "check the settings, weights and index")
@@ -116,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _keys(commands: Any) -> None:
-    command = _command(commands, "keys", keys.run, "list, create or revoke the keys that `rag serve` asks for")
+    command = _command(commands, "keys", upkeep_commands.run_keys, "list, create or revoke the keys that `rag serve` asks for")
     command.add_argument("action", nargs="?", choices=("list", "create", "revoke"), default="list")
     command.add_argument("name", nargs="?", metavar="NAME", help="whose key it is, or what for")
     about = "what a new key allows, each with all before it: to ask, to change documents, to change what serves (read)"

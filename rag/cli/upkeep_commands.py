@@ -1,4 +1,7 @@
-"""`rag models`."""
+"""`rag models`.
+
+`rag keys`.
+"""
 
 import argparse
 import sys
@@ -13,11 +16,16 @@ from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SHIPPED, Model, Ship
 
 if TYPE_CHECKING:
     from rag.weights.cache import FileState
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rag.keys import Key, Keys
 
 
-def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
+def run_models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     """`rag models`: 5 where weights are damaged."""
-    from rag.weights import shipped
+    from rag.weights import sources
     from rag.weights.cache import WeightCache
 
     cache = WeightCache(chosen.cache)
@@ -27,7 +35,7 @@ def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     states = [state for model in models for state in cache.states(model, hashing=parsed.action == "verify")]
     listed: list[Model | Shipped] = list(models)
     if parsed.action != "fetch" and not parsed.names:
-        listed, states = [*listed, SHIPPED], [*states, shipped.state(SHIPPED)]
+        listed, states = [*listed, SHIPPED], [*states, sources.state(SHIPPED)]
     if parsed.json:
         licences = {model.name: model.licence for model in listed}
         print_json([{**asdict(s), "licence": licences[s.model]} for s in states])
@@ -38,8 +46,8 @@ def run(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     bad = {"damaged"} if parsed.action == "list" else {"damaged", "partial"}
     damaged = [state for state in states if state.state in bad]
     for state in damaged:
-        mend = "install rag again" if state.model == SHIPPED.name else f"run `rag models fetch {state.model}`"
-        complain(f"{state.path} is {state.state}; {mend}")
+        hint = "install rag again" if state.model == SHIPPED.name else f"run `rag models fetch {state.model}`"
+        complain(f"{state.path} is {state.state}; {hint}")
     return 5 if damaged else 0
 
 
@@ -101,3 +109,56 @@ def _print_states(models: "Sequence[Model | Shipped]", states: "Sequence[FileSta
             if state.model == model.name:
                 print(f"  {state.state:8} {state.size / 1e6:7.1f} of {state.expected_size / 1e6:7.1f} MB  {state.path}")
                 print(f"           sha256 {state.sha256}")
+
+
+def run_keys(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag keys`: lists the keys, makes one and shows it this once, or ends one."""
+    from rag.keys import Keys
+
+    keys = Keys(chosen.keys)
+    if parsed.action != "list" and not parsed.name:
+        raise QuestionError("a key has a name", f"write it: rag keys {parsed.action} NAME")
+    if parsed.action == "create":
+        _create(parsed, keys)
+    elif parsed.action == "revoke":
+        _revoke(parsed, keys)
+    else:
+        _list(parsed, keys)
+
+
+def _create(parsed: argparse.Namespace, keys: "Keys") -> None:
+    token, key = keys.create(parsed.name, parsed.scope, parsed.days)
+    if parsed.json:
+        print_json({**_shown(key), "key": token})
+    else:
+        print(token)
+        print(f"key {key.name}: {key.scope}, {_end(key)}; keep it, for it is shown only this once", file=sys.stderr)
+
+
+def _revoke(parsed: argparse.Namespace, keys: "Keys") -> None:
+    keys.revoke(parsed.name)
+    left = "" if keys.all() else "; no key is left, and nobody can use the service until you make one (rag keys create NAME)"
+    if parsed.json:
+        print_json({"revoked": parsed.name})
+    else:
+        print(f"revoked {parsed.name}{left}", file=sys.stderr)
+
+
+def _list(parsed: argparse.Namespace, keys: "Keys") -> None:
+    if parsed.json:
+        print_json([_shown(key) for key in keys.all()])
+        return
+    for key in keys.all():
+        print(f"{key.name:24} {key.scope:7} {_end(key)}")
+
+
+def _shown(key: "Key") -> dict[str, object]:
+    """What may be seen of it."""
+    expired = key.has_expired(datetime.now(UTC))
+    return {"name": key.name, "scope": key.scope, "created": key.created, "expires": key.expires, "expired": expired}
+
+
+def _end(key: "Key") -> str:
+    if not key.expires:
+        return "without end"
+    return f"{'expired' if key.has_expired(datetime.now(UTC)) else 'until'} {key.expires[:10]}"

@@ -117,8 +117,8 @@ def _unopened(source: str, kind: str, setting: str, error: Exception, *, local: 
     reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     if local:
         return WeightsError(f"no sentence-transformers {kind} in {source} ({reason})", f"set {setting} to another")
-    mend = f"check the name and the network, or unset {setting} to use the model that needs no hub"
-    return WeightsMissing(f"no {kind} {source} on this disk or on the hub ({reason})", mend)
+    hint = f"check the name and the network, or unset {setting} to use the model that needs no hub"
+    return WeightsMissing(f"no {kind} {source} on this disk or on the hub ({reason})", hint)
 
 
 def _parameter_digest(model: "SentenceTransformer") -> str:

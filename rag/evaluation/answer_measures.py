@@ -1,4 +1,6 @@
-"""What outcomes are worth: each measure a share of what one question could earn, then of all questions together. Pure.
+"""What refusing is worth under every threshold of confidence, from outcomes under one. Pure.
+
+What outcomes are worth: each measure a share of what one question could earn, then of all questions together. Pure.
 
 A measure gives for a question what was earned and what could be; its value is the sum of the one by the sum of the other. So
 a question that says nothing about it could earn nothing, shares of questions and shares of citations are counted alike, and the
@@ -11,10 +13,52 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation import matching
+from rag.evaluation import answerability
 from rag.evaluation.measures import Estimate, by_language, resampled
 from rag.evaluation.outcomes import Asked, Place
 from rag.language import UNKNOWN
+
+_STEPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a threshold does: of the refusals, the share that is right; of each kind of questions, the share refused.
+
+    A share of none is None.
+    """
+
+    threshold: float
+    precision: float | None
+    recall: float | None
+    answerable_refused: float | None
+
+
+def curve(asked: Sequence[Asked], threshold: float) -> tuple[Point, ...]:
+    """Points for the thresholds 0, 0.01, … 1, of outcomes that were made under `threshold`.
+
+    What was refused although its confidence reached the threshold (nothing supported what was written, nor was there a
+    quote) is refused under any. What was refused for its confidence alone counts as answered under a lower one.
+    """
+    return tuple(_point(asked, step / _STEPS, threshold) for step in range(_STEPS + 1))
+
+
+def _point(asked: Sequence[Asked], at: float, threshold: float) -> Point:
+    refused = [_refused(one, at, threshold) for one in asked]
+    wrongly = sum(refused[i] for i, one in enumerate(asked) if one.answerable)
+    rightly = sum(refused) - wrongly
+    answerable = sum(one.answerable for one in asked)
+    return Point(at, _share(rightly, sum(refused)), _share(rightly, len(asked) - answerable), _share(wrongly, answerable))
+
+
+def _refused(one: Asked, at: float, threshold: float) -> bool:
+    confidence = one.outcome.confidence or 0.0
+    return confidence < at or (not one.outcome.answered and confidence >= threshold)
+
+
+def _share(part: int, of: int) -> float | None:
+    return part / of if of else None
+
 
 Earned = tuple[float, float]
 _NOTHING: Earned = (0, 0)
@@ -30,7 +74,7 @@ def contains_gold(one: Asked) -> Earned:
     """Of the answerable: an answer of people stands in the text."""
     if not one.answerable or not one.question.answers:
         return _NOTHING
-    return matching.contains(one.outcome.text, one.question.answers), 1
+    return answerability.contains(one.outcome.text, one.question.answers), 1
 
 
 def token_f1(one: Asked) -> Earned:
@@ -38,7 +82,7 @@ def token_f1(one: Asked) -> Earned:
     if not one.answerable or not one.question.answers:
         return _NOTHING
     said, question = one.outcome.text, one.question
-    return (matching.f1(said, question.answers, question.language) if said else 0), 1
+    return (answerability.f1(said, question.answers, question.language) if said else 0), 1
 
 
 def gold_found(one: Asked) -> Earned:

@@ -1,12 +1,17 @@
-"""Questions and the passages that answer them, as JSON lines: read, checked, and laid out as seeds."""
+"""Questions and the passages that answer them, as JSON lines: read, checked, and laid out as seeds.
+
+A data set's corpus as the product would have it: each passage a seed of a home of its own, indexed by the same build.
+"""
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.engine import Engine
 from rag.errors import QuestionError
 from rag.files import storage_errors
+from rag.indexing.build import Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,8 @@ def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeD
     known = {passage.id for passage in passages}
     judged, unanswerable = _questions(questions, known)
     if not judged and not any(question.paired or question.pool for question in unanswerable):
-        mend = "give questions with `relevant` ids, or unanswerable ones with `paired` or `pool` ids"
-        raise QuestionError(f"{questions} has no pair of a question and a passage", mend)
+        hint = "give questions with `relevant` ids, or unanswerable ones with `paired` or `pool` ids"
+        raise QuestionError(f"{questions} has no pair of a question and a passage", hint)
     languages = {question.id: question.language for question in (*judged, *unanswerable)}
     cited, uncited = _claims(claims, languages, known) if claims else (None, 0)
     return JudgeData(Dataset(tuple(passages), tuple(judged), len(unanswerable)), tuple(unanswerable), cited, uncited)
@@ -247,3 +252,22 @@ def _ids(row: Mapping[str, object], key: str, place: str, known: Collection[str]
 
 def _wrong(place: str, problem: str) -> QuestionError:
     return QuestionError(f"{place}: {problem}", "mend the line and run the same command again")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedCorpus:
+    """An engine over the corpus; `ids` are the passages' ids by the paths of their documents."""
+
+    engine: Engine
+    ids: Mapping[str, str]
+
+
+def index(engine: Engine, passages: Sequence[CorpusPassage], home: Path, observer: Observer) -> IndexedCorpus:
+    """Index the passages in `home`, with the engine's models; what was built there before is brought up to date.
+
+    Raises QuestionError where the home has documents of something else, and what a build raises.
+    """
+    over = engine.at(home)
+    ids = write_seeds(passages, over.settings.seeds)
+    over.rebuild(observer)
+    return IndexedCorpus(over, ids)

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.errors import QuestionError
-from rag.evaluation.answers import AnswerEvaluation
+from rag.evaluation.answers_eval import AnswerEvaluation
 from rag.evaluation.judge_eval import JudgeEvaluation
-from rag.evaluation.probabilities import Verdicts
+from rag.evaluation.measures import Verdicts
 from rag.files import storage_errors
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rag.answering.prompt import Phrases
 from rag.errors import WeightsError
-from rag.evaluation import matching
+from rag.evaluation import answerability
 from rag.settings import Settings
 from rag.text import normalise
 from rag.weights import sources
@@ -82,6 +82,6 @@ def _refuses(said: str, none: str) -> bool:
 
     Where no spaces are written they are a sign or two, which stand in other words too.
     """
-    if matching.folded(said) == matching.folded(none):
+    if answerability.folded(said) == answerability.folded(none):
         return True
-    return not matching.has_unspaced(none) and matching.contains(said[:_BEGINNING], [none])
+    return not answerability.has_unspaced(none) and answerability.contains(said[:_BEGINNING], [none])

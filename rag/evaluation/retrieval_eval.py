@@ -1,19 +1,29 @@
 """How well passages are found: dense, lexical and both together, side by side over one set of questions.
 
 Knows nothing of engines or indexes: it is handed a `Ranker`.
+
+Ranks a corpus as the product would: indexed by the same build, found by the same retriever.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag import language
+from rag.engine import Engine
+from rag.evaluation import dataset
 from rag.evaluation.dataset import Dataset
+from rag.evaluation.judge_eval import FoundPassage
 from rag.evaluation.measures import Estimate, by_language, estimate, per_question
+from rag.indexing.build import Observer
+from rag.retrieval.hybrid import DEPTH as PROPOSED
+from rag.retrieval.hybrid import Ranking
 
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
@@ -88,3 +98,37 @@ def _group(language: str, rows: NDArray[np.intp], values: _Values) -> Group:
     dense, hybrid = values["dense"], values["hybrid"]
     gain = {name: estimate(hybrid[name][rows] - dense[name][rows]) for name in dense}
     return Group(language, len(rows), modes, gain)
+
+
+class IndexRanker:
+    """A `Ranker` and `Finder` over an index of its own, in `home`; one that was built there before is brought up to date."""
+
+    def __init__(self, engine: Engine, data: Dataset, home: Path, observer: Observer) -> None:
+        indexed = dataset.index(engine, data.passages, home, observer)
+        self._ids = indexed.ids
+        self._retriever = indexed.engine.retriever()
+        self._languages = indexed.engine.snapshot().languages()
+
+    def rank(self, question: str, mode: Mode, count: int) -> Sequence[str]:
+        """The ids of at most `count` passages, best first: a passage ranks by its best chunk."""
+        ranking = self._ranking(question, mode)
+        return best_first(zip(self._passages(ranking), ranking.scores.tolist(), strict=True), count)
+
+    def find(self, question: str, count: int) -> Sequence[FoundPassage]:
+        """At most `count` passages as `rank` orders them in hybrid mode, each with its best chunk."""
+        ranking = self._ranking(question, "hybrid")
+        best: dict[str, int] = {}
+        for place, passage in enumerate(self._passages(ranking)):
+            best.setdefault(passage, place)
+        return [
+            FoundPassage(passage, self._retriever.text_of(int(ranking.chunks[place])), float(ranking.scores[place]))
+            for passage, place in list(best.items())[:count]
+        ]
+
+    def _ranking(self, question: str, mode: Mode) -> Ranking:
+        spoken = language.of_question(question, leaning=self._languages)
+        return self._retriever.rank(question, spoken, PROPOSED, mode=mode)
+
+    def _passages(self, ranking: Ranking) -> list[str]:
+        """The passage of each chunk."""
+        return [self._ids[document.path] for document in self._retriever.documents_of(ranking.chunks)]

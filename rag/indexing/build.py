@@ -11,16 +11,13 @@ from filelock import FileLock, Timeout
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, SeedError
 from rag.files import storage_errors
-from rag.indexing import carryover, fresh, plan, unread
-from rag.indexing.carryover import Unfinished
+from rag.indexing import carryover, changes
+from rag.indexing.carryover import Stamps, Unfinished, Unread
+from rag.indexing.changes import Fresh, Plan
 from rag.indexing.embedded import draft, index, snapshot
 from rag.indexing.embedded.segment import Listed
 from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
-from rag.indexing.fresh import Fresh
-from rag.indexing.plan import Plan
-from rag.indexing.stamps import Stamps
-from rag.indexing.unread import Unread
-from rag.ingestion import seeds
+from rag.ingestion import seeds_folder
 from rag.ingestion.chunking import Chunking
 from rag.types import Embedder
 
@@ -82,10 +79,10 @@ def rebuild(
         base = None if anew else _reusable(root, maker)
         try:
             before = {listed.path: listed for listed in (base.listed() if base else ())}
-            todo = plan.make(seeds, Stamps(root / "stamps.sqlite"), before)
+            todo = changes.plan(seeds, Stamps(root / "stamps.sqlite"), before)
             stays = todo.stays()
-            new = fresh.read(seeds, todo, base, chunking=chunking, open_embedder=open_embedder, report=observer.read)
-            unread.write(root, todo.unread)
+            new = changes.read(seeds, todo, base, chunking=chunking, open_embedder=open_embedder, report=observer.read)
+            carryover.write(root, todo.unread)
             if not stays and not new:
                 raise _nothing_to_index(seeds, todo.unread)
             if base and not new and len(stays) == len(before):
@@ -93,7 +90,7 @@ def rebuild(
                 carryover.clear(root)
                 return _report(before, todo, new, base.manifest, embedded=0, start=start)
             kept = Unfinished(root, maker.embedder_digest)
-            vectors, made = fresh.vectors(new, base, kept, open_embedder=open_embedder, report=observer.embedded)
+            vectors, made = changes.vectors(new, base, kept, open_embedder=open_embedder, report=observer.embedded)
             manifest = draft.write(root, base, maker, stays=stays, fresh=new, vectors=vectors)
             carryover.clear(root)
             return _report(before, todo, new, manifest, embedded=made, start=start)
@@ -131,7 +128,7 @@ def _nothing_to_index(folder: Path, left_out: Sequence[Unread]) -> SeedError:
     if left_out:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
         return SeedError(f"no document in {folder} can be read: {left_out[0].detail}{more}", "mend one, then run `rag index`")
-    kinds = ", ".join(sorted(seeds.SUFFIXES))
+    kinds = ", ".join(sorted(seeds_folder.SUFFIXES))
     return SeedError(f"there are no documents in {folder} ({kinds})", "put one in, then run `rag index`")
 
 

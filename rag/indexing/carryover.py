@@ -1,15 +1,116 @@
-"""Vectors of a build that is under way, kept as they are made: a build that was killed goes on where it stopped.
+"""The files of the seeds that the last build could not read, kept beside the snapshots until the next one looks again.
+
+What is known of the seeds' files without reading them: same stamp, same bytes. A cache, not the index.
+
+Damaged or lost, it costs one reading of every seed.
+
+Vectors of a build that is under way, kept as they are made: a build that was killed goes on where it stopped.
 
 One file beside the snapshots: the vectors' dimension (four bytes), then records of a text's digest, its vector, and their
 checksum. A record that a crash cut short or left in part as zeros is left out. The file is removed when the build has ended.
 """
 
+import json
+import sqlite3
+import time
 import zlib
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rag.errors import SeedError
+from rag.files import write_atomically
+from rag.ingestion.seeds_folder import Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that was left out, or a folder: its path in the seeds, the name of the error, and the line that it is."""
+
+    path: str
+    kind: str
+    detail: str
+    is_folder: bool = False
+
+
+def of(path: str, error: SeedError, *, is_folder: bool = False) -> Unread:
+    """What the error says of the path."""
+    return Unread(path, type(error).__name__, str(error), is_folder)
+
+
+def write(root: Path, found: Sequence[Unread]) -> None:
+    """Note these in place of what was noted before. Raises StorageError."""
+    if list(found) != read(root):
+        # Names that are no UTF-8 hold surrogates, which only escapes can write.
+        write_atomically(_file(root), json.dumps([asdict(each) for each in found]))
+
+
+def read(root: Path) -> list[Unread]:
+    """What the last build noted; nothing where there was none, or what it noted is damaged: the next one mends that."""
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        return [Unread(**each) for each in json.loads(_file(root).read_text("utf-8"))]
+    return []
+
+
+def _file(root: Path) -> Path:
+    return root / "unread.json"
+
+
+# A file written within so many nanoseconds before it was read can be written once more without its time showing it: file
+# systems keep times to two seconds at worst.
+_TOO_FRESH = 2_000_000_000
+_SCHEMA = """
+create table if not exists stamps (
+    path text primary key, size integer, mtime_ns integer, ctime_ns integer, inode integer, sha256 text not null) without rowid;
+"""
+
+
+class Stamps:
+    """Digests of files by path and stamp, kept in one SQLite file beside the snapshots."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known = _read(file)
+        self._learnt: dict[str, tuple[Stamp, str]] = {}
+
+    def digest(self, path: str, stamp: Stamp) -> str | None:
+        """The SHA-256 of the file's bytes where it has not been written since; else None."""
+        known = self._known.get(path)
+        return known[1] if known and known[0] == stamp else None
+
+    def learn(self, path: str, stamp: Stamp, sha256: str) -> None:
+        """Remember the digest of a file that was read, unless it was written a moment ago."""
+        if time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > _TOO_FRESH:
+            self._learnt[path] = (stamp, sha256)
+
+    def save(self) -> None:
+        """Write what was learnt. What cannot be written is read again next time."""
+        if not self._learnt:
+            return
+        rows = [(p, s.size, s.mtime_ns, s.ctime_ns, s.inode, sha256) for p, (s, sha256) in self._learnt.items()]
+        try:
+            with closing(sqlite3.connect(self._file)) as database, database:
+                database.executescript(_SCHEMA)
+                database.executemany("insert or replace into stamps values (?, ?, ?, ?, ?, ?)", rows)
+        except sqlite3.Error:
+            self._file.unlink(missing_ok=True)
+
+
+def _read(file: Path) -> dict[str, tuple[Stamp, str]]:
+    if not file.exists():
+        return {}
+    try:
+        with closing(sqlite3.connect(file)) as database:
+            rows = database.execute("select path, size, mtime_ns, ctime_ns, inode, sha256 from stamps").fetchall()
+        return {path: (Stamp(*numbers), sha256) for path, *numbers, sha256 in rows}
+    except (sqlite3.Error, TypeError):
+        file.unlink(missing_ok=True)
+        return {}
+
 
 DIGEST_BYTES = 16
 _HEADER_BYTES = _CHECK_BYTES = 4

@@ -35,7 +35,7 @@ _WESTERN = frozenset(
     {"af", "ca", "da", "de", "en", "es", "eu", "fi", "fo", "fr", "ga", "gl", "id", "is", "it", "jv", "ms", "nl", "nn", "no"}
     | {"oc", "pt", "sv", "sw", "tl"}
 )
-_MEND_BINARY = "remove it from the seeds, or save it as plain text"
+_HINT_BINARY = "remove it from the seeds, or save it as plain text"
 
 
 def decode(raw: bytes) -> tuple[str, str]:
@@ -47,14 +47,14 @@ def decode(raw: bytes) -> tuple[str, str]:
     if not raw.strip(b" \t\r\n\x00"):
         raise formats.empty()
     if raw.startswith(_BINARY):
-        raise SeedForeign("it is not text", _MEND_BINARY)
+        raise SeedForeign("it is not text", _HINT_BINARY)
     encoding = _encoding(raw)
     try:
         text = raw.decode(encoding)
     except (UnicodeDecodeError, LookupError) as error:
         raise SeedDamaged(f"it is not valid {encoding} ({error})", "save it as UTF-8") from error
     if _is_binary(text):
-        raise SeedForeign("it is not text", _MEND_BINARY)
+        raise SeedForeign("it is not text", _HINT_BINARY)
     if not text.strip():
         raise formats.empty()
     return text, encoding
@@ -88,7 +88,7 @@ def _detected(raw: bytes) -> str:
     matches = from_bytes(raw)
     best = matches.best()
     if best is None:
-        raise SeedForeign("it is not text in any known encoding", _MEND_BINARY)
+        raise SeedForeign("it is not text in any known encoding", _HINT_BINARY)
     western = any("cp1252" in match.could_be_from_charset for match in matches)
     return "cp1252" if western and language.detect(str(best)) in _WESTERN else best.encoding
 

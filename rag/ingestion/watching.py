@@ -44,8 +44,8 @@ def _changes_of_one(folder: Path) -> Iterator[None]:
     except FileNotFoundError:
         return
     except OSError as error:
-        mend = "raise the system's limit of watched files, or run `rag index` from a timer"
-        raise SeedError(f"{folder} cannot be watched ({error})", mend) from error
+        hint = "raise the system's limit of watched files, or run `rag index` from a timer"
+        raise SeedError(f"{folder} cannot be watched ({error})", hint) from error
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

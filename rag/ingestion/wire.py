@@ -50,7 +50,7 @@ def receive(stream: BinaryIO, most: int = _MOST_ANSWER) -> bytes | None:
 def packed(answer: Extracted | SeedError) -> bytes:
     """The frame of an answer."""
     if isinstance(answer, SeedError):
-        fields: dict[str, object] = {"kind": type(answer).__name__, "problem": answer.problem, "mend": answer.mend}
+        fields: dict[str, object] = {"kind": type(answer).__name__, "problem": answer.problem, "hint": answer.hint}
     else:
         fields = {"text": answer.text, "date": answer.date, "pages": answer.pages, "media_type": answer.media_type}
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
@@ -60,8 +60,8 @@ def unpacked(frame: bytes) -> Extracted:
     """The answer of a frame. Raises SeedError where that is what it says, ValueError or RecursionError where it is none."""
     fields = json.loads(frame)
     match fields:
-        case {"kind": str(kind), "problem": str(problem), "mend": str(mend)}:
-            raise _KINDS.get(kind, SeedError)(problem, mend)
+        case {"kind": str(kind), "problem": str(problem), "hint": str(hint)}:
+            raise _KINDS.get(kind, SeedError)(problem, hint)
         case {"text": str(text), "date": str(date), "pages": list(pages), "media_type": str(media_type)}:
             if all(isinstance(page, int) and 0 <= page <= len(text) for page in pages) and pages == sorted(pages):
                 return Extracted(text, date, tuple(pages), media_type)

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from rag.embedding.folder import Model
 from rag.errors import WeightsDamaged
-from rag.judging.odds import logistic
+from rag.judging.scoring import logistic
 
 _FORMAT = "rag-judge-1"
 _BLOCK = 32
@@ -98,10 +98,10 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, "numpy") as file:
             if (file.metadata() or {}).get("format") != _FORMAT:
-                raise WeightsDamaged(f"{path.name} is no file of a judge", _MEND)
+                raise WeightsDamaged(f"{path.name} is no file of a judge", _HINT)
             yield file
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _MEND) from error
+        raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _HINT) from error
 
 
 def _tensors(file: Any, base: Model) -> tuple[Model, Mapping[str, NDArray[np.float32]]]:
@@ -111,7 +111,7 @@ def _tensors(file: Any, base: Model) -> tuple[Model, Mapping[str, NDArray[np.flo
     return replace(base, tensors={**base.tensors, **changed}), heads
 
 
-_MEND = "install rag again"
+_HINT = "install rag again"
 
 
 def _calibration(stored: dict[str, Any]) -> Calibration:

@@ -1,6 +1,12 @@
-"""Our own judge: the embedder's encoder, trained to read a question and a passage together, on OpenVINO."""
+"""Two texts as one row of tokens, with the way back: which characters of the second text each of its tokens is. Pure.
+
+The likeliest answer among all ranges of a passage's tokens. Pure.
+
+Our own judge: the embedder's encoder, trained to read a question and a passage together, on OpenVINO.
+"""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,17 +14,106 @@ from numpy.typing import NDArray
 
 from rag import text as texts
 from rag.embedding import folder
+from rag.embedding.folder import Model
 from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
-from rag.embedding.openvino import OpenVinoEmbedder
-from rag.embedding.running import Runner
-from rag.judging import judge_file, spans, wording
+from rag.embedding.openvino import OpenVinoEmbedder, Runner
+from rag.judging import judge_file, scoring
 from rag.judging.judge_file import JudgeWeights
-from rag.judging.odds import logistic
-from rag.judging.pairs import Encoded, PairEncoder
+from rag.judging.scoring import logistic
 from rag.types import Embedder, Judgement, Span
-from rag.weights import shipped
+from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, SHIPPED
+
+# Before the claim where support is asked for, as `query: ` stands before a question: the judge was trained with it.
+CLAIM = "claim: "
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A pair in token numbers, special ones among them.
+
+    `offsets` are the ranges of the second text that its tokens cover, ascending; its first token stands at `first` in `ids`.
+    """
+
+    ids: list[int]
+    first: int
+    offsets: list[tuple[int, int]]
+
+
+class PairEncoder:
+    """Encodes pairs for a model's tokenizer, and cuts the end of a second text that is too long for it."""
+
+    def __init__(self, model: Model) -> None:
+        self._tokenizer, self._most = model.tokenizer, model.most_tokens
+        self._query, self._passage = model.prompts["query"], model.prompts["document"]
+
+    def questions(self, question: str, passages: Sequence[str]) -> list[Encoded]:
+        """The question with each of the passages."""
+        return self._pairs(self._query, [(question, passage) for passage in passages])
+
+    def claims(self, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
+        """Each claim with its evidence."""
+        return self._pairs(CLAIM, pairs)
+
+    def _pairs(self, prompt: str, pairs: Sequence[tuple[str, str]]) -> list[Encoded]:
+        seconds = [texts.visible(second) for _, second in pairs]
+        raw = [
+            (prompt + texts.normalise(first), self._passage + copy)
+            for (first, _), (copy, _) in zip(pairs, seconds, strict=True)
+        ]
+        encodings = self._tokenizer.encode_batch(raw)
+        return [self._cut(encoding, places) for encoding, (_, places) in zip(encodings, seconds, strict=True)]
+
+    def _cut(self, encoding: object, places: Sequence[int]) -> Encoded:
+        """The pair with as much of the second text as fits, and its tokens' places in the text as it was handed in."""
+        ids: list[int] = encoding.ids  # type: ignore[attr-defined]  # tokenizers has no types
+        sequences: list[int | None] = encoding.sequence_ids  # type: ignore[attr-defined]
+        offsets: list[tuple[int, int]] = encoding.offsets  # type: ignore[attr-defined]
+        second = [i for i, sequence in enumerate(sequences) if sequence == 1]
+        last = max((i for i, sequence in enumerate(sequences) if sequence is not None), default=len(ids) - 1)
+        ending = ids[last + 1 :]
+        kept = second[: max(0, len(second) - max(0, len(ids) - self._most))]
+        # The prompt's tokens are of no text.
+        own = [i for i in kept if offsets[i][1] > len(self._passage)]
+        shift = len(self._passage)
+        ranges = [(max(0, offsets[i][0] - shift), offsets[i][1] - shift) for i in own]
+        original = [(places[start], places[end - 1] + 1) for start, end in ranges]
+        head = ids[: kept[-1] + 1] if kept else ids[: max(0, min(last + 1, self._most - len(ending)))]
+        return Encoded([*head, *ending], own[0] if own else len(head), original)
+
+
+# Tokens of an answer, at most. Of idkmrc's training answers 99.5 % are no longer.
+_MOST = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Tokens `first` to `last`, both in it; `margin`, in log-odds, is how much likelier they are than no answer."""
+
+    first: int
+    last: int
+    margin: float
+
+
+def best(starts: NDArray[np.float32], ends: NDArray[np.float32], first: int, count: int) -> Marked | None:
+    """The range of the `count` tokens from `first` on with the highest sum of logits; None where there are no tokens.
+
+    Token 0 stands for "no answer", as in SQuAD 2.0 (Devlin et al. 2019, section 4.3).
+    """
+    if count <= 0:
+        return None
+    begin, finish = starts[first : first + count], ends[first : first + count]
+    sums = np.where(_allowed(count), begin[:, None] + finish[None], -np.inf)
+    at, to = np.unravel_index(int(sums.argmax()), sums.shape)
+    return Marked(first + int(at), first + int(to), float(sums[at, to] - starts[0] - ends[0]))
+
+
+def _allowed(count: int) -> NDArray[np.bool_]:
+    """Which (first, last) are ranges: not backwards, and not too long."""
+    ones = np.ones((count, count), dtype=bool)
+    return np.triu(ones) & np.tril(ones, _MOST - 1)
+
 
 # Passages that are read together: a reader who stops at the first that is certain has paid for no more than these.
 _AT_ONCE = 4
@@ -66,15 +161,15 @@ class SmallJudge:
     def _support(self, claim: str, evidence: str, log_odds: float) -> float:
         if not evidence.strip():
             return 0.0
-        made, numbers = self._calibration, wording.shared_numbers(claim, evidence)
-        language = wording.language_of_both(claim, evidence)
+        made, numbers = self._calibration, scoring.shared_numbers(claim, evidence)
+        language = scoring.language_of_both(claim, evidence)
         if language is None:
             return made.support_across.probability(log_odds, 0.0, numbers)
-        return made.support.probability(log_odds, wording.shared_words(claim, evidence, language), numbers)
+        return made.support.probability(log_odds, scoring.shared_words(claim, evidence, language), numbers)
 
     def _judgement(self, passage: str, pair: Encoded, log_odds: float, places: NDArray[np.float32]) -> Judgement:
         made = self._calibration
-        marked = spans.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
+        marked = best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
         if marked is None:
             return Judgement(0.0, None)
         confidence = logistic(made.verdict * log_odds + made.span * marked.margin + made.offset)
@@ -106,7 +201,7 @@ def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
 
     Raises WeightsDamaged, or WeightsMissing where the embedder it rests on was not fetched.
     """
-    path, base = shipped.require(SHIPPED), CATALOGUE[SHIPPED.base]
+    path, base = sources.require(SHIPPED), CATALOGUE[SHIPPED.base]
     if isinstance(embedder, OpenVinoEmbedder) and embedder.digest == base.sha256:
         model, arithmetic = embedder.model, embedder.arithmetic
     else:

@@ -15,7 +15,7 @@ _CONDITION = re.compile(rf"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*({_ONE}(?:\s*,\s*{_ONE}
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
 _AND = re.compile(r"and\s", re.IGNORECASE)
 _DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
-_MEND = 'write it like: language=id,en and folder=berita and document="a b.pdf" and date>=2026-01'
+_HINT = 'write it like: language=id,en and folder=berita and document="a b.pdf" and date>=2026-01'
 
 
 def parse(where: str) -> tuple[Condition, ...]:
@@ -31,13 +31,13 @@ def parse(where: str) -> tuple[Condition, ...]:
     while rest:
         match = _CONDITION.match(rest)
         if match is None:
-            raise QuestionError(f"the filter cannot be read from {rest[:40]!r} on", _MEND)
+            raise QuestionError(f"the filter cannot be read from {rest[:40]!r} on", _HINT)
         conditions.append(_condition(*match.groups()))
         rest = rest[match.end() :]
         if rest:
             joint = _AND.match(rest)
             if joint is None or not rest[joint.end() :].strip():
-                raise QuestionError(f"the filter needs `and` before {rest[:40]!r}, and a condition after it", _MEND)
+                raise QuestionError(f"the filter needs `and` before {rest[:40]!r}, and a condition after it", _HINT)
             rest = rest[joint.end() :]
     return tuple(conditions)
 
@@ -45,16 +45,16 @@ def parse(where: str) -> tuple[Condition, ...]:
 def _condition(field: str, operator: str, values: str) -> Condition:
     field = field.lower()
     if field not in FIELDS:
-        raise QuestionError(f"the filter knows no field {field}, only {', '.join(FIELDS)}", _MEND)
+        raise QuestionError(f"the filter knows no field {field}, only {', '.join(FIELDS)}", _HINT)
     if field != "date" and operator not in {"=", "!="}:
-        raise QuestionError(f"the filter compares {field} with = or !=, not {operator}", _MEND)
+        raise QuestionError(f"the filter compares {field} with = or !=, not {operator}", _HINT)
     found = tuple(quoted or plain for quoted, plain in _VALUE.findall(values))
     if len(found) > _MOST_VALUES:
         raise QuestionError(
             f"the filter names {len(found)} values, more than {_MOST_VALUES}", "put the documents into a folder"
         )
     if "" in found:
-        raise QuestionError(f"a value of {field} is empty", _MEND)
+        raise QuestionError(f"a value of {field} is empty", _HINT)
     if field == "language":
         found = tuple(value.lower() for value in found)
     if field == "date":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rag import text as texts
 from rag.indexing.embedded.segment import Listed, Segment
 from rag.indexing.embedded.snapshot import Snapshot
-from rag.retrieval import fusion, highlight, reading_order
+from rag.retrieval import fusion, reading_order
 from rag.retrieval.reading_order import Candidate
 from rag.types import Condition, Embedder, Passage, Span
 
@@ -49,7 +49,7 @@ class HybridRetriever:
         ranking = self.rank(question, language, max(DEPTH, count), where)
         found = {int(number): i for i, number in enumerate(ranking.chunks)}
         groups = reading_order.arrange(self._candidates(ranking.chunks), count, _MOST_JOINED if joining else 1)
-        asked = highlight.stems(question, language)
+        asked = reading_order.stems(question, language)
         return [_highlighted(self._passage(group, ranking, found[group[0].number]), asked) for group in groups]
 
     def rank(self, question: str, language: str, depth: int, where: Sequence[Condition] = (), mode: Mode = "hybrid") -> Ranking:
@@ -149,7 +149,7 @@ class HybridRetriever:
 
 
 def _highlighted(passage: Passage, asked: AbstractSet[str]) -> Passage:
-    span = highlight.best_sentence(asked, passage.text, passage.language)
+    span = reading_order.best_sentence(asked, passage.text, passage.language)
     return replace(passage, highlight=Span(passage.start + span.start, passage.start + span.end)) if span else passage
 
 

@@ -14,15 +14,14 @@ from litestar.plugins.core import MsgspecDIPlugin
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import RagError
-from rag.web import headers, health, page, problems, schema, slowness, snapshots, unread
+from rag.web import page, problems, schema
 from rag.web.admission import Admission
-from rag.web.guard import access
+from rag.web.guard import access, browsers, connections
 from rag.web.guard.access import Access
 from rag.web.mcp.mounted import Mounted
-from rag.web.openai import chat, embeddings, models
+from rag.web.openai import chat, embeddings
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import documents, jobs, questions, service, uploads
-from rag.web.telemetry import metrics
 from rag.web.telemetry.metrics import Metrics
 from rag.web.telemetry.observing import Observed, Questions
 from rag.web.telemetry.tracing import Traces, Untraced
@@ -35,16 +34,16 @@ GROUPS: dict[str, tuple[Any, ...]] = {
     "questions": (questions.ask, questions.search),
     "documents": (
         documents.listed,
-        unread.unread,
+        documents.unread,
         documents.one,
         documents.text,
         documents.original,
         documents.remove,
         uploads.upload,
     ),
-    "index": (jobs.rebuild, jobs.listed, jobs.one, snapshots.listed, snapshots.activate),
-    "openai": (chat.complete, embeddings.embed, models.listed, models.one),
-    "service": (health.live, health.ready, metrics.metrics),
+    "index": (jobs.rebuild, jobs.listed_jobs, jobs.one_job, jobs.listed_snapshots, jobs.activate),
+    "openai": (chat.complete, embeddings.embed, embeddings.listed, embeddings.one),
+    "service": (service.live, service.ready, service.metrics),
     "login": (service.me, service.login, service.logout),
 }
 ROUTES = tuple(route for routes in GROUPS.values() for route in routes)
@@ -69,8 +68,8 @@ def create(
         lifespan=[mcp.lifespan],
         dependencies={name: _always(value) for name, value in given.items()},
         guards=[gate.guard],
-        before_send=[headers.protect],
-        middleware=[slowness.hurried],
+        before_send=[browsers.protect],
+        middleware=[connections.hurried],
         cors_config=_cors(engine.settings.origins),
         exception_handlers=dict.fromkeys((RagError, HTTPException, Exception), problems.reply),
         on_shutdown=[admission.close, rebuilds.close, traces.close],

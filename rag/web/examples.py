@@ -2,18 +2,14 @@
 
 from rag.indexing.build import BuildReport
 from rag.types import Answer, Citation, Parameters, Passage, Receipt, Sentence, Span
-from rag.web.health import Health, Live
-from rag.web.openai.embeddings import Embedding, Embeddings, Usage
-from rag.web.openai.models import CHAT, Model, Models
+from rag.web.openai.embeddings import CHAT, Embedding, Embeddings, Model, Models, Usage
 from rag.web.openai.replies import Completion
 from rag.web.problems import Problem
-from rag.web.routes.documents import Documents, Item, Page, Removed, Text
-from rag.web.routes.jobs import Job, Jobs
+from rag.web.routes.documents import Documents, Item, Page, Removed, Text, UnreadFiles, UnreadItem
+from rag.web.routes.jobs import Job, Jobs, SnapshotItem, Snapshots
 from rag.web.routes.questions import SearchResponse
-from rag.web.routes.service import Me
+from rag.web.routes.service import Health, Live, Me
 from rag.web.routes.uploads import Added
-from rag.web.snapshots import SnapshotItem, Snapshots
-from rag.web.unread import UnreadFiles, UnreadItem
 
 _QUESTION = "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?"
 _SAID = "Menteri Pertahanan mengatakan Iran tidak memiliki batasan untuk mengekspor peralatan militer, termasuk ke Venezuela."

@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 
 from rag.errors import KeyRefused, RagError, TooManyRequests, TooSlow
-from rag.web import noting
+from rag.web.telemetry import log
 
 _log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -20,7 +20,7 @@ _UNFORESEEN = "urn:rag:InternalError"
 _INSTANCE = "urn:rag:request:5f0c1d2e3a4b5c6d"
 _SEE = "see /schema for what is expected"
 # What mends an error of the framework, where the schema does not say it.
-_MENDS = {413: "send less at once", 503: "ask again in a while"}
+_HINTS = {413: "send less at once", 503: "ask again in a while"}
 # Characters of what the framework says, which quotes addresses and names of fields as they came.
 _MOST_SAID, _MOST_REASONS = 300, 10
 
@@ -44,7 +44,7 @@ def of(error: Exception, instance: str | None = None) -> Problem:
     title, status, told = _told(error)
     # One line that a terminal shows as it is, also where names from outside stand in it.
     detail = "".join(sign if sign.isprintable() else " " for sign in told)
-    request = noting.request_id()
+    request = log.request_id()
     where = instance or (f"urn:rag:request:{request}" if request else "")
     return Problem(f"urn:rag:{title}", title, status, detail, where)
 
@@ -56,7 +56,7 @@ def _told(error: Exception) -> tuple[str, int, str]:
         # By the status, not by the framework's class: a type is for programs to know again.
         name = HTTPStatus(error.status_code).phrase.title().replace(" ", "")
         said = "; ".join((error.detail[:_MOST_SAID], *_reasons(error)[:_MOST_REASONS]))
-        return name, error.status_code, f"{said}; {_MENDS.get(error.status_code, _SEE)}"
+        return name, error.status_code, f"{said}; {_HINTS.get(error.status_code, _SEE)}"
     if isinstance(error, UnicodeDecodeError):
         return "BadRequest", 400, f"the request is no JSON in UTF-8; {_SEE}"
     if isinstance(error, RecursionError):
@@ -67,7 +67,7 @@ def _told(error: Exception) -> tuple[str, int, str]:
 def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     """The response to a request that met this error."""
     problem = of(error)
-    noting.note(problem=problem.title)
+    log.note(problem=problem.title)
     log_if_unforeseen(error, f"{request.method} {request.url.path}")
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers(error))
 

@@ -186,8 +186,8 @@ def _error(code: int, said: IO[str]) -> RagError:
     said.seek(0)
     lines = [line for line in said.read()[-_LAST_WORDS:].splitlines() if line.startswith("rag: ")]
     kind = next((kind for kind in RagError.__subclasses__() if kind.exit_code == code), JobFailed)
-    problem, _, mend = lines[-1].removeprefix("rag: ").rpartition("; ") if lines else ("", "", "")
-    return kind(problem or f"the rebuild ended with {code}", mend or _AGAIN)
+    problem, _, hint = lines[-1].removeprefix("rag: ").rpartition("; ") if lines else ("", "", "")
+    return kind(problem or f"the rebuild ended with {code}", hint or _AGAIN)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

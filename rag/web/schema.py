@@ -13,8 +13,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from rag import types
 from rag.indexing import build
-from rag.web import health, problems, snapshots, unread
-from rag.web.openai import embeddings, failures, models, requests
+from rag.web import problems
+from rag.web.openai import embeddings, replies, requests
 from rag.web.routes import documents, jobs, questions, service, uploads
 
 # Where the values stand that requests and replies are made of.
@@ -23,17 +23,17 @@ _VALUES = (
     build,
     questions,
     documents,
-    unread,
+    documents,
     uploads,
     jobs,
-    snapshots,
-    health,
+    jobs,
+    service,
     service,
     problems,
     requests,
     embeddings,
-    models,
-    failures,
+    embeddings,
+    replies,
 )
 
 

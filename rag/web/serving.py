@@ -64,8 +64,8 @@ def configured(app: Any, counted: Metrics) -> uvicorn.Config:
 def require_keys(settings: Settings) -> None:
     """That there are keys, where other machines reach the address. Raises QuestionError or KeysDamaged."""
     if not browsers.is_loopback(settings.host) and not Keys(settings.keys).all():
-        mend = "make one first: rag keys create NAME"
-        raise QuestionError(f"{settings.host!a} is reached from other machines, and there are no keys", mend)
+        hint = "make one first: rag keys create NAME"
+        raise QuestionError(f"{settings.host!a} is reached from other machines, and there are no keys", hint)
 
 
 def openness(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from rag.errors import WeightsDamaged
 
 _BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", (16,))])
 _BLOCK_WEIGHTS = 32
-_MEND = "run `rag models verify`, then `rag models fetch`"
+_HINT = "run `rag models verify`, then `rag models fetch`"
 
 # The file's short names beside those of transformers' BERT.
 _EMBEDDING_NAMES = {
@@ -81,12 +81,12 @@ def dequantise(raw: bytes, count: int) -> NDArray[np.float32]:
 
 def _read_header(reader: _Reader) -> E5Header:
     if not reader.raw.startswith(b"E5S1"):
-        raise WeightsDamaged("the embedder's file does not start with E5S1", _MEND)
+        raise WeightsDamaged("the embedder's file does not start with E5S1", _HINT)
     reader.take("4sI")
     hidden, layers, heads, feed_forward, vocabulary, positions, types = (int(v) for v in reader.take("7i"))
     epsilon = float(reader.take("f")[0])
     if (block := reader.integer("i")) != _BLOCK_WEIGHTS:
-        raise WeightsDamaged(f"the embedder's file has blocks of {block} weights, not {_BLOCK_WEIGHTS}", _MEND)
+        raise WeightsDamaged(f"the embedder's file has blocks of {block} weights, not {_BLOCK_WEIGHTS}", _HINT)
     return E5Header(hidden, layers, heads, feed_forward, vocabulary, positions, types, epsilon)
 
 
@@ -129,9 +129,9 @@ def read(path: Path) -> tuple[E5Header, dict[str, NDArray[np.float32]]]:
         _skip_tokenizer(reader)
         tensors = dict(_read_tensor(reader, header) for _ in range(reader.integer("i")))
     except (struct.error, ValueError, KeyError, OverflowError) as error:
-        raise WeightsDamaged(f"the embedder's file {path} cannot be read ({error})", _MEND) from error
+        raise WeightsDamaged(f"the embedder's file {path} cannot be read ({error})", _HINT) from error
     if len(tensors) != len(_EMBEDDING_NAMES) + 2 * len(_LAYER_NAMES) * header.layers:
-        raise WeightsDamaged(f"the embedder's file {path} has {len(tensors)} tensors for {header.layers} layers", _MEND)
+        raise WeightsDamaged(f"the embedder's file {path} has {len(tensors)} tensors for {header.layers} layers", _HINT)
     return header, tensors
 
 

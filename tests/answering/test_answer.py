@@ -5,9 +5,9 @@ from functools import partial
 import pytest
 
 from rag.answering.answer import answer
-from rag.answering.citations import verifies
+from rag.answering.choosing import Tools
+from rag.answering.citing import verifies
 from rag.answering.prompt import Phrases
-from rag.answering.tools import Tools
 from rag.types import (
     Answer,
     Document,

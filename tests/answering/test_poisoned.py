@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rag.answering.control_tokens import neutralise
 from rag.answering.local.llama import LlamaReader
+from rag.answering.prompt import neutralise
 from rag.engine import Engine
 from rag.text import normalise
 from tests.conftest import ROOT

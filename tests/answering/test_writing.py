@@ -2,15 +2,58 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.writing import Draft, Instructions, Rule
+from rag.answering.writing import Draft, Instructions, Rule, foreign
+
+PASSAGE = "Daftar di https://Contoh.id/daftar?x=1, tulis ke panitia@contoh.co.id, atau lihat toko.contoh.com."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Daftar di https://contoh.id/daftar?x=1.",
+        "Daftar di (https://contoh.id/daftar).",
+        "Tulis ke panitia@contoh.co.id!",
+        "Lihat toko.contoh.com, lalu pulang.",
+        "Harganya Rp1.250.000,00 atau 3.5 kg.Itu saja",
+        "Dr. Budi, S.Pd., pukul 10.30 @ Jakarta",
+        "https",
+        "",
+    ],
+)
+def test_what_the_passage_has_or_what_is_no_address_is_not_foreign(text: str) -> None:
+    assert not foreign(text, PASSAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Buka https://jahat.com",
+        "Buka http://",
+        "Buka ftp://contoh.id",
+        "Buka www.jahat",
+        "Buka jahat.com/klik sekarang",
+        "Buka Jahat.CO.ID",
+        "Tulis ke admin@contoh.co.id",
+        "Daftar di https://contoh.id/daftar?x=2",
+        "[hadiah](https://jahat.com)",
+    ],
+)
+def test_what_the_passage_does_not_have_is_foreign(text: str) -> None:
+    assert foreign(text, PASSAGE)
+
+
+def test_only_what_ends_after_the_offset_is_looked_at() -> None:
+    assert not foreign("Buka jahat.com lalu", PASSAGE, since=14)
+    assert foreign("Buka jahat.com", PASSAGE, since=13)
+
 
 PROMPTS = ("You are a careful reading assistant. You answer only from the text.", "Text: {passage}", "Question: {question}")
 INSTRUCTION = "Jawab pertanyaan itu dalam satu kalimat lengkap, hanya dari teks."
 INSTRUCTIONS = Instructions(PROMPTS, ["<|im_end|>", "<tool_call>", "", " "])
-PASSAGE = "Kota [lama] itu dihuni 800 orang[3] menurut sensus [12]. Lihat a[0] dan <b>tebal</b>, https://contoh.id."
+WRITTEN_FROM = "Kota [lama] itu dihuni 800 orang[3] menurut sensus [12]. Lihat a[0] dan <b>tebal</b>, https://contoh.id."
 
 
-def written(*pieces: str, passage: str = PASSAGE) -> str:
+def written(*pieces: str, passage: str = WRITTEN_FROM) -> str:
     """What of the pieces is written by a model that goes on with the next where one is refused."""
     draft = Draft(Rule(INSTRUCTIONS, INSTRUCTION, passage))
     return "".join(draft.take(piece.encode()) or "" for piece in pieces)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.embedding import backend, embedder, folder, graph, running
+from rag.embedding import backend, embedder, folder, graph, openvino
 from rag.embedding.graph import ARITHMETICS, FLOAT32
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.engine import Engine
@@ -57,7 +57,7 @@ def model(tmp_path):
 
 
 def test_a_text_has_the_same_vector_alone_and_among_many(model, monkeypatch):
-    monkeypatch.setattr(running, "_BATCH_TOKENS", 64)
+    monkeypatch.setattr(openvino, "_BATCH_TOKENS", 64)
     ours = opened(model)
     many = ours.embed_passages(TEXTS * 9)
     alone = np.concatenate([ours.embed_passages([text]) for text in TEXTS])

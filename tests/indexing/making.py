@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from rag.files import sha256_file
-from rag.indexing import build, fresh
+from rag.indexing import build, changes
 from rag.indexing.build import BuildReport
+from rag.indexing.changes import Fresh
 from rag.indexing.embedded import draft, snapshot
 from rag.indexing.embedded.segment import Entry, Piece
 from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
-from rag.indexing.fresh import Fresh
 from rag.ingestion.chunking import Chunking
 from rag.types import Document
 from tests.fakes import BagEmbedder, SilentObserver
@@ -33,7 +33,7 @@ def halves(text: str) -> list[Piece]:
 
 
 def _digest(text: str) -> bytes:
-    return fresh._text_digest(text)
+    return changes._text_digest(text)
 
 
 def entry(number: int, first: int, made: Document) -> Entry:

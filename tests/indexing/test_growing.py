@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rag.indexing import merging
 from rag.indexing.embedded import draft, index, snapshot
 from rag.indexing.embedded.snapshot import Snapshot
 from tests.indexing.making import Chunks, Home, chunks, texts
@@ -51,7 +50,7 @@ class Growing(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.home, self.states, self.seeds = Home(self.folder / "home"), dict[str, State](), dict[str, str]()
         self.patches = pytest.MonkeyPatch()
-        self.patches.setattr(merging, "_FAN_OUT", 3)
+        self.patches.setattr(draft, "_FAN_OUT", 3)
         self.patches.setattr(draft, "EXACT_MOST", 12)
 
     def teardown(self) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.ingestion.chunking import Chunking, chunk
-from rag.ingestion.seeds import parse, read
+from rag.ingestion.seeds_folder import parse, read
 from rag.types import Chunk, Document
 from tests.conftest import ROOT, SEED
 from tests.fakes import BagEmbedder

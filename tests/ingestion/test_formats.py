@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from rag.errors import SeedError
-from rag.ingestion.seeds import Seed, parse
+from rag.ingestion.seeds_folder import Seed, parse
 from rag.types import Document
 from tests.ingestion import makers
 
@@ -184,4 +184,4 @@ def test_what_cannot_be_read_is_named(path, raw, problem):
         said(path, raw)
     assert caught.value.problem.startswith(f"{path}: ")
     assert problem in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.hint

@@ -1,33 +1,219 @@
-"""Our own judge beside its torch twin, on a small random model."""
+"""Two texts as one row of tokens, and the way back to the characters of the second.
+
+The best range of tokens, beside a search of all of them.
+
+Our own judge beside its torch twin, on a small random model.
+"""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from rag.embedding import folder, running
+from rag.embedding import folder, openvino
 from rag.embedding.folder import Model
 from rag.embedding.graph import ARITHMETICS, FLOAT32
 from rag.embedding.openvino import OpenVinoEmbedder
+from rag.engine import Engine
 from rag.errors import WeightsDamaged, WeightsMissing
 from rag.files import sha256_file
-from rag.judging import judge_file, small, spans
-from rag.judging.odds import logistic
-from rag.judging.pairs import Encoded, PairEncoder
-from rag.judging.small import SmallJudge
-from rag.text import visible
-from rag.weights import shipped
+from rag.judging import judge_file, small
+from rag.judging.scoring import logistic
+from rag.judging.small import Encoded, PairEncoder, SmallJudge
+from rag.text import normalise, visible
+from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, SHIPPED
 from tests.embedding import tiny
 from tests.fakes import BagEmbedder
 from tests.judging import making
 from training.network import Network
+
+BEGIN, END, UNKNOWN = 0, 2, 3
+INVISIBLE = ["\u00ad", "\u200b", "\u202e", "\ufeff", "\x00", "\x1c", "\x85", "\ud83d", "👨\u200d👩\u200d👧"]
+SPACES = ["kata ", "\n", "\r\n", "\t", "\u2028", "\u3000"]
+SCRIPTS = ["e\u0301", "😀", "法国的首都是巴黎。", "กรุงเทพมหานคร", "\u0e33", "ﬁnal", "½", "㎏", "ﷺ", "</s>", "▁", "한국"]
+PIECES = st.sampled_from([*INVISIBLE, *SPACES, *SCRIPTS])
+TEXTS = st.lists(PIECES | st.text(max_size=5) | st.characters(), max_size=15).map("".join)
+many = settings(deadline=None, max_examples=150)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
+    return folder.read(tiny.write(tmp_path_factory.mktemp("tiny") / "model", config_sentence_transformers=prompts))
+
+
+def spelling(base: Model, *, like_e5: bool) -> PairEncoder:
+    """For which every character is a token; `like_e5` with its marks of beginnings, and characters that become several."""
+    tokenizer = Tokenizer(models.WordLevel({"<s>": BEGIN, "</s>": END, "<unk>": UNKNOWN}, unk_token="<unk>"))
+    cut = pre_tokenizers.Split(Regex("."), "isolated")
+    marks = [pre_tokenizers.Metaspace()] if like_e5 else []
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), *marks, cut])
+    if like_e5:
+        tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", BEGIN), ("</s>", END)]
+    )
+    return PairEncoder(replace(base, tokenizer=tokenizer, most_tokens=10_000))
+
+
+@many
+@given(TEXTS)
+@example("")
+@example("\u00ad")
+@example("a\u00adb\x00c \u200b\nd")
+def test_every_token_knows_its_characters(model: Model, text: str) -> None:
+    (pair,) = spelling(model, like_e5=False).questions("Apa?", [text])
+    _, kept = visible(text)
+    seen = [i for i in kept if not visible(text[i])[0].isspace()]
+    assert pair.offsets == [(i, i + 1) for i in seen]
+    assert pair.ids[pair.first :] == [UNKNOWN] * len(seen) + [END]
+
+
+@many
+@given(TEXTS)
+@example("ﬁ")
+def test_where_characters_become_several_the_ranges_are_still_whole_characters_in_order(model: Model, text: str) -> None:
+    require_ranges(spelling(model, like_e5=True), text)
+
+
+def require_ranges(encoder: PairEncoder, text: str) -> None:
+    """Ranges ascend within the text, begin and end at visible characters, and leave out none that is more than a space."""
+    (pair,) = encoder.questions("Apa ibu kota?", [text])
+    assert all(0 <= start < end <= len(text) for start, end in pair.offsets)
+    assert all(one[0] <= other[0] and one[1] <= other[1] for one, other in pairwise(pair.offsets))
+    assert all(visible(text[i])[0] for start, end in pair.offsets for i in (start, end - 1))
+    covered = {i for start, end in pair.offsets for i in range(start, end)}
+    missed = "".join(text[i] for i in range(len(text)) if i not in covered)
+    assert not re.search(r"\w", normalise(missed))
+    assert pair.first + len(pair.offsets) < len(pair.ids)
+
+
+def test_a_pair_is_the_question_then_the_passage_each_after_its_prompt(model: Model) -> None:
+    number = tiny.WORDS.index
+    (pair,) = PairEncoder(model).questions(" ibu\u200b  kota\n", ["Jakarta\nibu"])
+    words = ["<s>", "query:", "ibu", "kota", "</s>", "</s>", "passage:", "Jakarta", "ibu", "</s>"]
+    assert pair.ids == [number(word) for word in words]
+    assert (pair.first, pair.offsets) == (7, [(0, 7), (8, 11)])
+
+
+def test_a_claim_stands_after_a_prompt_of_its_own(model: Model) -> None:
+    number = tiny.WORDS.index
+    first, second = PairEncoder(model).claims([("ibu kota", "Jakarta"), ("ikan", "kucing makan ikan")])
+    words = ["<s>", "<unk>", "ibu", "kota", "</s>", "</s>", "passage:", "Jakarta", "</s>"]
+    assert first.ids == [number(word) for word in words]
+    assert second.offsets == [(0, 6), (7, 12), (13, 17)]
+
+
+def test_an_empty_passage_has_no_tokens_of_its_own(model: Model) -> None:
+    for text in ("", " \n", "\u00ad\u200b", "\x00"):
+        (pair,) = PairEncoder(model).questions("ikan", [text])
+        assert pair.offsets == []
+        assert pair.ids[-2:] == [tiny.WORDS.index("passage:"), END]
+
+
+def test_no_passages_are_no_pairs(model: Model) -> None:
+    assert PairEncoder(model).questions("ikan", []) == []
+    assert PairEncoder(model).claims([]) == []
+
+
+@pytest.mark.parametrize("words", range(12, 20))
+def test_a_passage_that_is_too_long_loses_its_end_and_the_row_keeps_its_own(model: Model, words: int) -> None:
+    whole, cut = (PairEncoder(replace(model, most_tokens=n)) for n in (1000, 24))
+    text = "ikan ibu kota makan kucing " * 4
+    text = " ".join(text.split()[:words])
+    (long,), (short,) = (encoder.questions("ibu kota", [text]) for encoder in (whole, cut))
+    assert len(long.ids) == words + 8
+    assert len(short.ids) == min(len(long.ids), 24)
+    assert short.ids == [*long.ids[: len(short.ids) - 1], END]
+    assert (short.first, short.offsets) == (long.first, long.offsets[: min(words, 16)])
+
+
+@pytest.mark.parametrize("words", [17, 18, 19, 20, 400])
+def test_a_question_that_leaves_no_room_gives_a_row_that_fits(model: Model, words: int) -> None:
+    encoder = PairEncoder(model)
+    (pair,) = encoder.questions("ikan " * words, ["kucing makan"])
+    assert len(pair.ids) <= model.most_tokens
+    assert (pair.ids[0], pair.ids[-1]) == (BEGIN, END)
+    assert pair.offsets == ([(0, 6)] if words == 17 else [])
+    assert (words > 17) == (tiny.WORDS.index("kucing") not in pair.ids)
+
+
+def test_without_prompts_an_empty_passage_takes_nothing_from_a_row(model: Model) -> None:
+    encoder = PairEncoder(replace(model, prompts={"query": "", "document": ""}))
+    ikan = tiny.WORDS.index("ikan")
+    (short,), (long,) = (encoder.questions("ikan " * words, [""]) for words in (2, 400))
+    assert (short.ids, short.offsets) == ([BEGIN, ikan, ikan, END, END, END], [])
+    assert (long.ids, long.offsets) == ([BEGIN, *[ikan] * 20, END, END, END], [])
+    (empty,) = encoder.questions("", [""])
+    assert (empty.ids, empty.offsets) == ([BEGIN, END, END, END], [])
+
+
+@pytest.mark.real
+def test_the_real_tokenizers_ranges_are_the_words_of_the_passage(real_engine: Engine) -> None:
+    source = sources.embedder(real_engine.settings.embedder, real_engine.models.weights)
+    assert source is not None
+    encoder = PairEncoder(folder.read(source.path))
+    for text in (
+        "",
+        "\u00adJakarta",
+        "Kucing\u200b suka  makan ikan\r\n😀",
+        "法国的首都是巴黎。",
+        "กรุงเทพ\x00มหานคร ﬁnal ½ </s>",
+    ):
+        require_ranges(encoder, text)
+    text = "Ibu kota\u00ad Indonesia\n adalah Jakarta."
+    (pair,) = encoder.questions("Apa ibu kota Indonesia?", [text])
+    words = [text[start:end].strip() for start, end in pair.offsets]
+    assert words == ["Ibu", "kota", "Indonesia", "adalah", "Jakarta", "."]
+
+
+# Whole numbers, so that sums are exact.
+LOGITS = st.integers(2, 70).flatmap(lambda n: arrays(np.float32, (n, 2), elements=st.integers(-9, 9).map(float)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(LOGITS, st.data())
+def test_it_is_the_best_of_all_ranges(logits: Any, data: st.DataObject) -> None:
+    first = data.draw(st.integers(1, len(logits) - 1))
+    count = data.draw(st.integers(1, len(logits) - first))
+    starts, ends = logits[:, 0], logits[:, 1]
+    found = small.best(starts, ends, first, count)
+    assert found is not None
+    assert first <= found.first <= found.last < first + count
+    assert found.last - found.first < small._MOST
+    inside = range(first, first + count)
+    sums = [starts[a] + ends[b] for a in inside for b in inside if 0 <= b - a < small._MOST]
+    assert starts[found.first] + ends[found.last] == max(sums)
+    assert found.margin == max(sums) - starts[0] - ends[0]
+
+
+def test_an_answer_is_not_longer_than_any_is_and_not_backwards() -> None:
+    starts, ends = np.zeros(200, np.float32), np.zeros(200, np.float32)
+    starts[10] = ends[10 + small._MOST] = ends[5] = 5
+    found = small.best(starts, ends, 1, 199)
+    assert found is not None
+    assert found.margin == 5
+    ends[10 + small._MOST - 1] = 5
+    assert small.best(starts, ends, 1, 199) == small.Marked(10, 10 + small._MOST - 1, 10.0)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_where_there_are_no_tokens_there_is_no_answer(count: int) -> None:
+    assert small.best(np.ones(3, np.float32), np.ones(3, np.float32), 1, count) is None
+
 
 QUESTION = "ibu kota"
 PASSAGES = [
@@ -95,7 +281,7 @@ def test_a_passage_is_judged_the_same_alone_and_among_many(judge: SmallJudge, mo
     alone = [next(judge.judge(QUESTION, [passage])) for passage in PASSAGES]
     assert len({round(j.confidence, 5) for j in alone}) > 5
     many = list(judge.judge(QUESTION, PASSAGES))
-    monkeypatch.setattr(running, "_BATCH_TOKENS", 40)
+    monkeypatch.setattr(openvino, "_BATCH_TOKENS", 40)
     streams = list(judge.judge(QUESTION, PASSAGES))
     for found in (many, streams):
         assert [j.confidence for j in found] == pytest.approx([j.confidence for j in alone], abs=1e-5)
@@ -103,7 +289,7 @@ def test_a_passage_is_judged_the_same_alone_and_among_many(judge: SmallJudge, mo
 
 
 def test_many_pairs_on_several_streams_keep_their_order(judge: SmallJudge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_BATCH_TOKENS", 40)
+    monkeypatch.setattr(openvino, "_BATCH_TOKENS", 40)
     claims = [(passage, PASSAGES[0]) for passage in PASSAGES] * 5
     found = judge.supports(claims)
     assert found == pytest.approx([judge.supports([claim])[0] for claim in claims[: len(PASSAGES)]] * 5, abs=1e-5)
@@ -113,7 +299,7 @@ def test_many_pairs_on_several_streams_keep_their_order(judge: SmallJudge, monke
 def test_the_confidence_is_calibrated_from_the_verdict_and_the_span(judge: SmallJudge, base: Model) -> None:
     (pair,) = PairEncoder(base).questions(QUESTION, [PASSAGES[0]])
     ((whole, places),) = judge.logits([pair])
-    marked = spans.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
+    marked = small.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
     assert marked is not None
     (found,) = judge.judge(QUESTION, [PASSAGES[0]])
     assert found.confidence == pytest.approx(1 / (1 + math.exp(-(0.8 * whole[0] + 0.3 * marked.margin - 0.2))), abs=1e-6)
@@ -211,7 +397,7 @@ def test_the_logistic_function_does_not_overflow(value: float) -> None:
 @pytest.fixture
 def file(tmp_path: Path, base: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny judge that is shipped."""
-    monkeypatch.setattr(shipped, "__file__", str(tmp_path / "shipped.py"))
+    monkeypatch.setattr(sources, "__file__", str(tmp_path / "shipped.py"))
     place = tmp_path / "tiny.safetensors"
     judge_file.write(place, base, making.trained(base), making.CALIBRATION, "")
     monkeypatch.setattr(small, "SHIPPED", replace(SHIPPED, name="tiny", file=place.name, sha256=sha256_file(place)))

@@ -73,7 +73,7 @@ def test_a_filter_that_says_nothing_is_refused_with_what_mends_it(where: str, pr
     with pytest.raises(QuestionError) as caught:
         filters.parse(where)
     assert problem in caught.value.problem
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @given(st.one_of(st.text(), st.text('ab"=<>!, \nand2026-', max_size=60)))

@@ -106,7 +106,7 @@ def test_a_process_that_is_killed_is_a_failed_job_and_the_next_one_runs(making: 
     assert failed.state == "failed"
     assert isinstance(failed.error, JobFailed)
     assert "SIGKILL" in failed.error.problem
-    assert failed.error.mend
+    assert failed.error.hint
     go(tmp_path)
     assert ended(rebuilds, second).state == "done"
 
@@ -116,7 +116,7 @@ def test_an_error_of_the_process_is_the_jobs(making: Making) -> None:
     rebuilds = making(text)
     failed = ended(rebuilds, rebuilds.start())
     assert isinstance(failed.error, SeedError)
-    assert (failed.error.problem, failed.error.mend) == ("no document; in a", "put one in")
+    assert (failed.error.problem, failed.error.hint) == ("no document; in a", "put one in")
 
 
 @pytest.mark.parametrize("text", ["sys.exit(0)", "sys.exit(77)", "print('no JSON', flush=True)\ntime.sleep(600)", "tell(x=3)"])

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from rag.weights import shipped
+from rag.weights import sources
 from rag.weights.catalogue import (
     CATALOGUE,
     E5_TOKENIZER,
@@ -84,6 +84,6 @@ def test_a_model_has_the_size_of_all_its_parts_and_the_digest_of_its_first_file(
 
 
 def test_the_judge_that_comes_with_rag_is_whole_and_small() -> None:
-    assert shipped.state(SHIPPED).state == "present"
-    assert shipped.require(SHIPPED).stat().st_size < 25_000_000
+    assert sources.state(SHIPPED).state == "present"
+    assert sources.require(SHIPPED).stat().st_size < 25_000_000
     assert SHIPPED.base in CATALOGUE

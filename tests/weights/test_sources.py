@@ -1,14 +1,48 @@
+"""Weights that come with rag itself."""
+
 import hashlib
 import socket
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rag.errors import WeightsDamaged, WeightsMissing
+from rag.weights import sources
 from rag.weights.cache import WeightCache
-from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SMALL_LLM
+from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SHIPPED, SMALL_LLM
 from rag.weights.sources import Source, embedder, llm
 from tests.weights.test_cache import EMBEDDER as EMBEDDER_FILES
 from tests.weights.test_cache import TINY, damage, fill, model_of
+
+TINY_SHIPPED = replace(SHIPPED, name="tiny", file="tiny.bin", sha256=hashlib.sha256(b"bobot").hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "__file__", str(tmp_path / "shipped.py"))
+    (tmp_path / "tiny.bin").write_bytes(b"bobot")
+    return tmp_path / "tiny.bin"
+
+
+def test_the_right_file_is_given(file: Path) -> None:
+    assert sources.require(TINY_SHIPPED) == file
+    state = sources.state(TINY_SHIPPED)
+    assert (state.model, state.path, state.state, state.sha256) == ("tiny", str(file), "present", TINY_SHIPPED.sha256)
+
+
+def test_other_bytes_are_damaged(file: Path) -> None:
+    file.write_bytes(b"bobos")
+    with pytest.raises(WeightsDamaged, match=r"tiny.bin is not the tiny that .*; install rag again$"):
+        sources.require(TINY_SHIPPED)
+    assert sources.state(TINY_SHIPPED).state == "damaged"
+
+
+def test_a_file_that_did_not_come_with_rag_is_damaged_too(file: Path) -> None:
+    file.unlink()
+    with pytest.raises(WeightsDamaged, match=r"; install rag again$"):
+        sources.require(TINY_SHIPPED)
+    assert sources.state(TINY_SHIPPED).state == "damaged"
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +113,7 @@ def test_an_unknown_name_is_missing_and_the_error_names_what_is_known(cache, nam
     with pytest.raises(WeightsMissing) as caught:
         llm(name, cache)
     assert caught.value.problem == f"there is no language model {name}"
-    assert caught.value.mend.endswith(f"{LLM}, {SMALL_LLM}")
+    assert caught.value.hint.endswith(f"{LLM}, {SMALL_LLM}")
 
 
 def test_a_folder_is_no_language_model(cache, tmp_path):

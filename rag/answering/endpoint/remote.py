@@ -5,14 +5,13 @@ It puts the same templates as two turns. What the endpoint keeps of a passage be
 
 from collections.abc import Generator, Sequence
 
-from rag.answering import verdicts
+from rag.address import Endpoint
 from rag.answering.endpoint import completions
 from rag.answering.endpoint.completions import Json
 from rag.answering.endpoint.transport import Connection
 from rag.answering.prompt import Piece, Prompts
 from rag.errors import EndpointError, EndpointRefused
 from rag.text import normalise
-from rag.weights.endpoint import Endpoint
 
 # A model that says neither yes nor no: with the default calibration .18, which is a refusal.
 _NEITHER = 0.0
@@ -37,7 +36,7 @@ class RemoteReader:
         """Log-odds that the passage answers: of the first token, else what stands for a yes or no. Raises EndpointError."""
         turns = self._turns(passage, self._prompts.judge.fill(question=normalise(question)))
         reply = self._verdict(turns)
-        for read in (verdicts.by_probabilities, verdicts.by_words):
+        for read in (completions.by_probabilities, completions.by_words):
             if (log_odds := read(reply)) is not None:
                 return log_odds
         return self._in_words(turns)
@@ -61,7 +60,7 @@ class RemoteReader:
     def gives_probabilities(self) -> bool:
         """Whether verdicts come with probabilities: asks one tiny question. Raises EndpointError where none is answered."""
         turns = self._turns("It is day.", self._prompts.judge.fill(question="Is it day?"))
-        return verdicts.by_probabilities(self._verdict(turns)) is not None
+        return completions.by_probabilities(self._verdict(turns)) is not None
 
     def close(self) -> None:
         """Close the connections."""
@@ -76,7 +75,7 @@ class RemoteReader:
         reply = self._connection.complete(completions.verdict_in_words(self._model, turns))
         if not completions.words(reply).strip():
             raise completions.empty()
-        log_odds = verdicts.by_words(reply)
+        log_odds = completions.by_words(reply)
         return _NEITHER if log_odds is None else log_odds
 
     def _verdict(self, turns: list[Json]) -> Json:

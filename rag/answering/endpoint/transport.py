@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 
 from rag import stopping
+from rag.address import Endpoint
 from rag.answering.endpoint import completions
 from rag.answering.endpoint.completions import Json
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
-from rag.weights.endpoint import Endpoint
 
 # Seconds until a connection stands, and between two tokens: a slow processor reads a passage, or a model's file, first.
 _CONNECT, _SILENCE = 5.0, 120.0
@@ -95,7 +95,7 @@ class Connection:
         except EndpointError as error:
             stopping.current().check()
             if self._key and self._key in error.problem:
-                raise type(error)(error.problem.replace(self._key, "…"), error.mend) from None
+                raise type(error)(error.problem.replace(self._key, "…"), error.hint) from None
             raise
 
     def _broken(self, error: Exception, silence: float) -> EndpointError:
@@ -124,8 +124,8 @@ class Connection:
             return self._unknown(path, said)
         if status == _TOO_MANY:
             wait = response.headers.get("retry-after", "")
-            mend = f"ask again in {wait} seconds" if wait.isdecimal() else "ask again later"
-            return EndpointUnavailable(f"{url} has too many questions now{said}", mend)
+            hint = f"ask again in {wait} seconds" if wait.isdecimal() else "ask again later"
+            return EndpointUnavailable(f"{url} has too many questions now{said}", hint)
         if status in _REFUSALS:
             return EndpointRefused(f"{url} refuses the question (HTTP {status}){said}", _ITS_LOG)
         kind = EndpointUnavailable if response.is_server_error else EndpointError

@@ -1,26 +1,56 @@
-"""The reader on llama.cpp, in this process.
+"""Whose turn it is with the model: one question after the other, for two at once would each take twice as long.
+
+The reader on llama.cpp, in this process.
 
 Every passage is read by itself, right after one fixed prefix (`held.py`). Judging and answering append to it and are taken off
 again, so a passage is read once however often it is asked about, also by later questions, until the context needs its room;
 then, and in other processes, the store gives its state back, byte for byte.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock, get_ident
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag import stopping
 from rag.answering.local.context import FLOAT16, Context
 from rag.answering.local.held import Held, HeldPassages
-from rag.answering.local.model import MEND, Model
+from rag.answering.local.model import HINT, Model
 from rag.answering.local.store import PassageStore
-from rag.answering.lock import ModelLock
 from rag.answering.prompt import Piece, Prompts
 from rag.answering.writing import Draft, Instructions, Rule
 from rag.errors import QuestionError, WeightsError
 from rag.text import normalise
 from rag.weights.sources import Source
+
+
+class ModelLock:
+    """One at a time.
+
+    Unlike an RLock it may be given back by another thread than took it: a generator that holds it is closed by whoever drops it
+    last, and that may be the garbage collector.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owner: int | None = None
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for it, and have it. Raises Stopped, and RuntimeError where this thread itself keeps it from coming."""
+        if self._owner == get_ident():
+            raise RuntimeError("an answer is still being written in this thread: end or close it first")
+        stopping.acquire(self._lock)
+        self._owner = get_ident()
+        try:
+            yield
+        finally:
+            self._owner = None
+            self._lock.release()
+
 
 # Tokens of a passage below which reading it makes no sense.
 _LEAST_PASSAGE = 64
@@ -146,7 +176,7 @@ class LlamaReader:
         prompt = self._model.chat(self._prompts.system.text, user)
         parts = prompt.replace(_TASK_MARK, _PASSAGE_MARK).split(_PASSAGE_MARK)
         if len(parts) != 3:
-            raise WeightsError("the model's chat template drops or repeats the question", MEND)
+            raise WeightsError("the model's chat template drops or repeats the question", HINT)
         before, between, after = ((Piece(part, trusted=True),) for part in parts)
         return before, between, after
 

@@ -7,12 +7,11 @@ import llama_cpp
 from llama_cpp import llama_cpp as C  # noqa: N812 - the name of the C interface throughout its own examples
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-from rag.answering.control_tokens import neutralise
-from rag.answering.prompt import Piece
+from rag.answering.prompt import Piece, neutralise
 from rag.errors import WeightsError
 from rag.weights.sources import Source
 
-MEND = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
+HINT = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
 # Tokens that are no text: of roles, turns, tools, fill-in-the-middle, and those that were never trained.
 _NO_TEXT = C.LLAMA_TOKEN_ATTR_UNKNOWN | C.LLAMA_TOKEN_ATTR_UNUSED | C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED
 # Where the GGUF carries no chat template.
@@ -39,7 +38,7 @@ class Model:
         self.repacked = parameters.use_extra_bufts = repacking_pays(C.llama_print_system_info())
         self.handle = C.llama_model_load_from_file(str(source.path).encode(), parameters)
         if not self.handle:
-            raise WeightsError(f"llama.cpp cannot load {source.path}", MEND)
+            raise WeightsError(f"llama.cpp cannot load {source.path}", HINT)
         self._vocabulary = C.llama_model_get_vocab(self.handle)
         self.size: int = C.llama_vocab_n_tokens(self._vocabulary)
         self.control = self._control()
@@ -73,7 +72,7 @@ class Model:
         try:
             prompt: str = formatter(messages=messages).prompt
         except Exception as error:
-            raise WeightsError(f"the model's chat template fails ({error})", MEND) from error
+            raise WeightsError(f"the model's chat template fails ({error})", HINT) from error
         return prompt
 
     def close(self) -> None:

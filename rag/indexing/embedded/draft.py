@@ -1,8 +1,11 @@
-"""Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve."""
+"""Which segments a build merges into the one it writes: few to search in, and no chunk rewritten often. Pure.
+
+Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -12,13 +15,52 @@ from numpy.typing import NDArray
 
 from rag.errors import StorageError
 from rag.files import link_or_copy, sha256_file, sync
+from rag.indexing.changes import Fresh
 from rag.indexing.embedded import index, lexical, segment, snapshot
 from rag.indexing.embedded.dense import EXACT_MOST
 from rag.indexing.embedded.lexical import LexicalEntry
 from rag.indexing.embedded.segment import Entry, Segment
 from rag.indexing.embedded.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Maker, Manifest, Snapshot
-from rag.indexing.fresh import Fresh
-from rag.indexing.merging import Size, to_merge
+
+# Segments of a tier become one of the next when there are so many: a chunk is rewritten once a tier, and a search looks into at
+# most this many segments a tier.
+_FAN_OUT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Chunks of a segment that can be found, and all that it holds; whether its vectors are searched exactly."""
+
+    live: int
+    held: int
+    exact: bool
+
+
+def to_merge(sizes: Sequence[Size], new: int, exact_most: int) -> set[int]:
+    """Indexes of the segments to be merged into one with `new` chunks.
+
+    Those of which more than half was removed; eight of one tier (sizes within a factor of eight); and all that are searched
+    exactly, once they hold more than `exact_most` together, so that one inverted file takes their place.
+    """
+    chosen = {i for i, size in enumerate(sizes) if size.live * 2 < size.held}
+    exact = {i for i, size in enumerate(sizes) if size.exact}
+    if new + sum(sizes[i].live for i in exact) > exact_most:
+        # One that is over the limit by itself is merged only when there are others to join it.
+        chosen |= exact
+    while True:
+        total = new + sum(sizes[i].live for i in chosen)
+        near = {i for i, size in enumerate(sizes) if i not in chosen and _tier(size.live) <= _tier(total)}
+        if len(near) < _FAN_OUT - 1:
+            return chosen
+        chosen |= near
+
+
+def _tier(chunks: int) -> int:
+    tier = 0
+    while chunks >= _FAN_OUT:
+        chunks, tier = chunks // _FAN_OUT, tier + 1
+    return tier
+
 
 _BUILDING = ".building"
 

@@ -1,6 +1,23 @@
-"""Who may do what. Every route names the scope it needs; without keys only this machine is let in, and may do all."""
+"""How often each key may ask: a token bucket for each, in memory. Knows nothing of HTTP.
 
+Litestar's own limiter counts in fixed windows, so that twice the limit fits around the turn of one, says no `Retry-After`, and
+runs before a route's guards, when nobody knows the key yet.
+
+Who has logged in on the page: in memory, so logging out ends a session for good, and so does the end of the service.
+
+Litestar's own sessions go on under the id that a browser came with, which somebody else may have put there.
+
+Who may do what. Every route names the scope it needs; without keys only this machine is let in, and may do all.
+"""
+
+import math
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
@@ -8,12 +25,79 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.spec import Components, SecurityScheme
 
-from rag.errors import AccessRefused, KeyRefused
+from rag.errors import AccessRefused, KeyRefused, TooManyRequests
 from rag.keys import SCOPES, Key, Keys
 from rag.settings import Settings
 from rag.web.guard import browsers
-from rag.web.rates import Buckets
-from rag.web.sessions import Session, Sessions
+
+
+class Buckets:
+    """A bucket for each key that asked; it holds a minute's worth of requests, and fills in a minute."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`per_minute` 0 sets no limit. `clock` gives seconds."""
+        self._most, self._clock = per_minute, clock
+        self._left: dict[str, tuple[float, float]] = {}
+
+    def take(self, name: str) -> None:
+        """One request of `name`. Raises TooManyRequests."""
+        if not self._most:
+            return
+        now = self._clock()
+        left, at = self._left.get(name, (float(self._most), now))
+        left = min(float(self._most), left + (now - at) * self._most / 60)
+        if left < 1:
+            wait = math.ceil((1 - left) * 60 / self._most)
+            hint = f"ask again in {wait} seconds, or set RAG_REQUESTS_PER_MINUTE higher"
+            raise TooManyRequests(f"this key has asked {self._most} times in a minute", hint, wait)
+        self._left[name] = (left - 1, now)
+
+
+# Seconds after which one has to log in again.
+LASTS = 7 * 24 * 3600
+# Those who have logged in longest ago are the first to have to do it again.
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`key` is the digest of the key that began it, `csrf` what the page has to send to prove that it asks itself."""
+
+    key: str
+    csrf: str
+    ends: float
+
+
+class Sessions:
+    """The sessions that were begun and not ended. Whether the key still is one is for others to ask."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, Session] = OrderedDict()
+
+    def begin(self, key: str) -> tuple[str, Session]:
+        """A new session for the key of this digest, and its token, which is nowhere else."""
+        token = secrets.token_urlsafe(32)
+        session = Session(key, secrets.token_urlsafe(32), self._clock() + LASTS)
+        self._kept[_digest(token)] = session
+        while len(self._kept) > _MOST:
+            self._kept.popitem(last=False)
+        return token, session
+
+    def find(self, token: str) -> Session | None:
+        """The session of this token; None where there is none, or where it has ended."""
+        session = self._kept.get(_digest(token))
+        return session if session and session.ends > self._clock() else None
+
+    def end(self, token: str) -> None:
+        """End it, if there is one."""
+        self._kept.pop(_digest(token), None)
+
+
+def _digest(token: str) -> str:
+    # Looked up by its digest, a token cannot be guessed sign by sign from how long the look takes.
+    return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
 
 # What a route needs: to ask and to read documents; to change them; to change what serves. It stands in the route's `opt`.
 READ, INGEST, ADMIN = SCOPES
@@ -70,8 +154,8 @@ class Access:
             return
         key = self._key_of(connection, method)
         if needed not in key.scopes:
-            mend = f"use one with the scope {needed}: rag keys create NAME --scope {needed}"
-            raise AccessRefused(f"the key {key.name} has the scope {key.scope}", mend)
+            hint = f"use one with the scope {needed}: rag keys create NAME --scope {needed}"
+            raise AccessRefused(f"the key {key.name} has the scope {key.scope}", hint)
         self._buckets.take(key.sha256)
 
     def scopes(self, connection: Connection) -> tuple[str, ...]:

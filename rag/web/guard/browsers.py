@@ -2,11 +2,16 @@
 
 Where no key is asked for, whoever reaches the service may use it, and so might any page that its user looks at. Browsers say
 from where a request comes, and no page can change what they say. A request without such a word comes from no browser.
+
+What every reply tells browsers: run nothing, guess nothing, show it in no frame, keep no answer.
 """
 
 from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import Message, Scope
 
 from rag.errors import AccessRefused
 
@@ -36,8 +41,8 @@ def require_loopback(host: str) -> None:
     except ValueError:
         name = ""
     if not is_loopback(name):
-        mend = "ask http://127.0.0.1 or http://localhost, or make a key: rag keys create NAME"
-        raise AccessRefused(f"without keys the service is not to be had under the name {name[:80]!a}", mend)
+        hint = "ask http://127.0.0.1 or http://localhost, or make a key: rag keys create NAME"
+        raise AccessRefused(f"without keys the service is not to be had under the name {name[:80]!a}", hint)
 
 
 def require_own_page(method: str, headers: Mapping[str, str], allowed: Collection[str]) -> None:
@@ -52,10 +57,33 @@ def require_own_page(method: str, headers: Mapping[str, str], allowed: Collectio
     site = headers.get("sec-fetch-site", "")
     own = site in {"same-origin", "none"} if site else not origin or _place(origin) == headers.get("host", "").lower()
     if not own:
-        mend = "use the service's own page, or name the origin in RAG_CORS_ORIGINS"
-        raise AccessRefused(f"a page of {origin[:80]!a} may not ask this" if origin else "another page may not ask this", mend)
+        hint = "use the service's own page, or name the origin in RAG_CORS_ORIGINS"
+        raise AccessRefused(f"a page of {origin[:80]!a} may not ask this" if origin else "another page may not ask this", hint)
 
 
 def _place(origin: str) -> str | None:
     """Host and port of an origin; that of a page without one is `null`, and no place."""
     return origin.partition("://")[2] or None
+
+
+# For what is no page: should a browser take an answer, or a stranger's document in it, for one, it loads and runs nothing.
+NOTHING = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+EVERYWHERE = {
+    "Content-Security-Policy": NOTHING,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+async def protect(message: Message, _scope: Scope) -> None:
+    """Add the headers to a reply that is about to go, also to one of an error; what a route says itself stays."""
+    if message["type"] == "http.response.start":
+        headers = MutableScopeHeaders.from_message(message)
+        for name, value in EVERYWHERE.items():
+            headers.setdefault(name, value)

@@ -1,4 +1,9 @@
-"""Which connections are kept, and for how long: those who hold one and ask nothing, or do not read, give way to others."""
+"""How long a request may take to arrive. Slow clients hold what they were given, a connection and a place, from others.
+
+The replies to what has no route: to bytes that are no HTTP, and to a connection too many. Problems as any other.
+
+Which connections are kept, and for how long: those who hold one and ask nothing, or do not read, give way to others.
+"""
 
 import asyncio
 import fcntl
@@ -10,12 +15,95 @@ import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import h11
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, ServiceUnavailableException
+from litestar.serialization import encode_json
+from litestar.types import ASGIApp, HTTPReceiveMessage, Receive, Scope, Send, WebSocketReceiveMessage
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from rag.web import slowness, unrouted
+from rag.errors import QuestionError, TooSlow
+from rag.web import problems
+from rag.web.guard import browsers
+from rag.web.telemetry import log
+
+# A body has so many seconds, and one more for each so many bytes that came: a slow line may take long, if it goes on.
+GRACE, BYTES_A_SECOND = 20.0, 10_000
+
+
+def hurried(app: ASGIApp) -> ASGIApp:
+    """The application, to which a body that comes too slowly is an error. uvicorn has no limit for it."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, Arriving(receive) if scope["type"] == ScopeType.HTTP else receive, send)
+
+    return run
+
+
+class Arriving:
+    """`receive` of one request, with a time limit until its body is whole; whoever hangs up may be waited for without one."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._until: float | None = None
+        self._whole = False
+
+    async def __call__(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        """The next message. Raises TooSlow, or QuestionError where the sender is gone, which litestar calls our mistake."""
+        if self._whole:
+            return await self._receive()
+        self._until = self._until or asyncio.get_running_loop().time() + GRACE
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError as error:
+            hint = f"send it at {BYTES_A_SECOND // 1000} kB a second or faster"
+            raise TooSlow("the body of the request did not arrive in time", hint) from error
+        if message["type"] == "http.request":
+            self._until += len(message["body"]) / BYTES_A_SECOND
+            self._whole = not message["more_body"]
+        elif message["type"] == "http.disconnect":
+            raise QuestionError("the connection was closed before the body of the request was whole", "send it again")
+        return message
+
+
+_AGAIN_SECONDS = 10
+
+
+def no_http(connection: h11.Connection) -> bytes:
+    """What is told to bytes that are no HTTP."""
+    error = QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS")
+    return _reply(connection, error)
+
+
+def too_many() -> bytes:
+    """What is told to a connection more than are kept."""
+    detail = "the service has as many connections as it takes"
+    error = ServiceUnavailableException(detail=detail, headers={"Retry-After": str(_AGAIN_SECONDS)})
+    return _reply(h11.Connection(h11.SERVER), error)
+
+
+def _reply(connection: h11.Connection, error: QuestionError | HTTPException) -> bytes:
+    """The whole reply, under an id of its own; the connection ends with it."""
+    request = log.begin("", questions=False).id
+    problem = problems.of(error)
+    body = encode_json(problem)
+    told = {
+        **browsers.EVERYWHERE,
+        **problems.headers(error),
+        "Content-Type": problems.MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "X-Request-ID": request,
+    }
+    head = h11.Response(
+        status_code=problem.status, headers=list(told.items()), reason=HTTPStatus(problem.status).phrase.encode()
+    )
+    return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
+
 
 # More at once two cores have no use for.
 _USEFUL = 1000
@@ -68,7 +156,7 @@ class Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A new connection, which has its time for the first head. Where there are too many, an idle one gives way to it."""
         if len(self.connections) >= MOST and not self._make_room():
-            transport.write(unrouted.too_many())
+            transport.write(too_many())
             transport.close()
             self._turned_away()
             return
@@ -121,7 +209,7 @@ class Impatient(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - as uvicorn has it
         """Say what is wrong with what is no HTTP, unless a reply has begun. uvicorn has logged it."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self.transport.write(unrouted.no_http(self.conn))
+            self.transport.write(no_http(self.conn))
         self.transport.close()
 
     def _wait_for_head(self) -> None:
@@ -141,7 +229,7 @@ class Impatient(H11Protocol):
         self._unread = self.loop.call_later(READ_SECONDS, self._look, self._untaken())
 
     def _look(self, before: int) -> None:
-        if before - self._untaken() < READ_SECONDS * slowness.BYTES_A_SECOND:
+        if before - self._untaken() < READ_SECONDS * BYTES_A_SECOND:
             self.transport.abort()
         else:
             self._look_again()

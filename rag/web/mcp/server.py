@@ -1,15 +1,19 @@
 """The tools as a server of the Model Context Protocol. With `mounted.py` and `stdio.py` the only importer of its SDK.
 
 The SDK's low-level server: its other one derives schemas from functions, and sets up the whole process' logging as it pleases.
+
+The protocol over standard input and output: for a client that starts `rag mcp` itself.
 """
 
 import itertools
 import logging
 from typing import Any
 
+import anyio
 import msgspec
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 from mcp.types import CallToolRequestParams, CallToolResult, ListToolsResult, TextContent, Tool, ToolAnnotations
 
 from rag import __version__
@@ -101,3 +105,19 @@ def _schema(kind: type) -> dict[str, Any]:
     definitions = schema.pop("$defs")
     root = definitions.pop(schema.pop("$ref").rpartition("/")[2])
     return {**root, "$defs": definitions}
+
+
+def serve(engine: Engine) -> None:
+    """Serve until the client closes standard input. What anything else prints goes to standard error: the SDK sees to it."""
+    engine.models.begin_answering()
+    anyio.run(_serve, engine)
+
+
+async def _serve(engine: Engine) -> None:
+    admission = Admission()
+    server = build(engine, admission)
+    try:
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+    finally:
+        admission.close()

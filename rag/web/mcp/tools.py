@@ -1,4 +1,7 @@
-"""What clients of the Model Context Protocol may call: what each tool takes, gives, and does. Knows nothing of the protocol."""
+"""What becomes of a question, in lines for whoever waits for the answer. Knows nothing of the protocol.
+
+What clients of the Model Context Protocol may call: what each tool takes, gives, and does. Knows nothing of the protocol.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,11 +12,39 @@ from msgspec import Meta, Struct
 
 from rag.engine import MOST_RESULTS, Engine
 from rag.errors import NotFound, QuestionError
-from rag.types import Answer, Event, Passage, Waiting
-from rag.web import asking, history, noting, searching
+from rag.types import Answer, Event, Marked, Passage, Token, Understood, Waiting
+from rag.types import Found as FoundEvent
+from rag.web import exchange
 from rag.web.admission import Admission
-from rag.web.history import AskedBefore
-from rag.web.mcp.progress import Progress
+from rag.web.exchange import AskedBefore
+from rag.web.telemetry import log
+
+# Pieces of an answer between two lines: some words, which two slow cores write in about a second.
+_PIECES = 8
+
+
+class Progress:
+    """Of one question."""
+
+    def __init__(self) -> None:
+        self._draft, self._pieces = "", 0
+
+    def line(self, event: Event) -> str:
+        """What the event adds; empty where it is not worth a line."""
+        match event:
+            case FoundEvent(passages):
+                return f"{len(passages)} passages found"
+            case Waiting(before):
+                return f"waiting for the model: {before} before this one" if before else ""
+            case Understood(question):
+                return f"understood as: {question}"
+            case Marked(citation):
+                return f"{exchange.place(citation)}: {exchange.quoted(citation)}"
+            case Token(text):
+                self._draft, self._pieces = self._draft + text, self._pieces + 1
+                return f"a draft, not verified yet: {self._draft}" if self._pieces % _PIECES == 1 else ""
+        return ""
+
 
 # Characters of a document in one reply: what a model can take in beside its other work.
 MOST_CHARACTERS = 20_000
@@ -84,14 +115,14 @@ class Tool:
 
 async def search(wanted: Search, engine: Engine, admission: Admission, _report: Report) -> Found:
     """Raises as `searching.found` does."""
-    found = searching.found(engine, admission, wanted.question, wanted.count, wanted.where, judged=wanted.judged)
+    found = exchange.found(engine, admission, wanted.question, wanted.count, wanted.where, judged=wanted.judged)
     return Found(await found)
 
 
 async def ask(wanted: Ask, engine: Engine, admission: Admission, report: Report) -> Answer:
     """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
-    noting.note_question(wanted.question)
-    turns, progress = history.turns(wanted.history), Progress()
+    log.note_question(wanted.question)
+    turns, progress = exchange.turns(wanted.history), Progress()
     asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where, history=turns), Waiting)
     told: Event | None = None
     try:
@@ -131,7 +162,7 @@ TOOLS = (
         Search,
         Found,
         search,
-        lambda found: asking.passages(found.passages),
+        lambda found: exchange.passages(found.passages),
     ),
     Tool(
         "ask",
@@ -142,7 +173,7 @@ TOOLS = (
         Ask,
         Answer,
         ask,
-        asking.answer,
+        exchange.answer,
     ),
     Tool(
         "read_document",

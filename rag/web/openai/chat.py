@@ -17,12 +17,12 @@ from rag.web import problems
 from rag.web.admission import Admission, Asking
 from rag.web.disconnects import first, last, to_nobody
 from rag.web.guard.access import READ
-from rag.web.openai import failures, models
+from rag.web.openai import embeddings, replies
 from rag.web.openai.replies import Completion, Json
 from rag.web.openai.requests import ChatRequest, conversation, require_plain
 from rag.web.operations import EventStreamToo
 
-_EXAMPLE = {"model": models.CHAT, "messages": [{"role": "user", "content": "Siapa Menteri Pertahanan Iran?"}]}
+_EXAMPLE = {"model": embeddings.CHAT, "messages": [{"role": "user", "content": "Siapa Menteri Pertahanan Iran?"}]}
 _DESCRIPTION = (
     "A chat completion: `content` has the answer with markers and the words they stand for, `annotations` the citations. With "
     "`stream`, chunks: `reasoning_content` is a draft that nothing has verified yet, `content` the verified answer"
@@ -36,8 +36,8 @@ _DESCRIPTION = (
     opt={"scope": READ},
     operation_class=EventStreamToo,
     response_description=_DESCRIPTION,
-    exception_handlers=failures.HANDLERS,
-    responses=failures.documented(400, 404, 413, 429, 502, 503, 507),
+    exception_handlers=replies.HANDLERS,
+    responses=replies.documented(400, 404, 413, 429, 502, 503, 507),
 )
 async def complete(
     data: Annotated[ChatRequest, BodyKwarg(examples=[Example(summary="A question", value=_EXAMPLE)])],
@@ -49,7 +49,7 @@ async def complete(
 
     Closing the connection stops the model.
     """
-    models.require(data.model, models.CHAT)
+    embeddings.require(data.model, embeddings.CHAT)
     require_plain(data)
     question, turns = conversation(data.messages)
     prompt = "\n".join((*(text for turn in turns for text in (turn.question, turn.answer)), question))
@@ -87,7 +87,7 @@ async def _lines(asking: Asking[Event], form: Completion, counting: bool) -> Asy
         yield b"data: [DONE]\n\n"
     except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
         problems.log_if_unforeseen(error, "POST /v1/chat/completions")
-        yield _line(failures.of(error))
+        yield _line(replies.of(error))
     finally:
         asking.stop()
 

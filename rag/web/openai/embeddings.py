@@ -1,20 +1,79 @@
-"""Vectors of texts, by the embedder that searches, in the form that clients of OpenAI read."""
+"""The models by the names that clients of OpenAI give: what answers, and what embeds.
+
+Vectors of texts, by the embedder that searches, in the form that clients of OpenAI read.
+"""
 
 import base64
 from typing import Annotated, Literal
 
 import numpy as np
-from litestar import post
+from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg
+from litestar.params import BodyKwarg, PathParameter
 from msgspec import Struct
 from numpy.typing import NDArray
 
 from rag.engine import Engine
-from rag.errors import QuestionError, TooLarge
+from rag.errors import NotFound, QuestionError, TooLarge
 from rag.web.guard.access import READ
-from rag.web.openai import failures, models
+from rag.web.openai import replies
+
+# The whole of retrieval, judge and language model, under one name.
+CHAT = "rag"
+
+
+class Model(Struct, frozen=True):
+    """A model; when it was made is not known."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str = "rag"
+
+
+class Models(Struct, frozen=True):
+    """What may be named as `model`."""
+
+    data: list[Model]
+    object: str = "list"
+
+
+@get(
+    "/v1/models",
+    sync_to_thread=False,
+    summary="The models, as OpenAI lists them",
+    opt={"scope": READ},
+    exception_handlers=replies.HANDLERS,
+    responses=replies.documented(),
+)
+def listed(engine: NamedDependency[Engine]) -> Models:
+    """`rag`, which answers chats from the documents, and the embedder."""
+    return Models([Model(CHAT), Model(engine.settings.embedder)])
+
+
+@get(
+    "/v1/models/{name:path}",
+    sync_to_thread=False,
+    summary="One of the models",
+    opt={"scope": READ},
+    exception_handlers=replies.HANDLERS,
+    responses=replies.documented(400, 404),
+)
+def one(
+    name: Annotated[str, PathParameter(description="as GET /v1/models lists it")], engine: NamedDependency[Engine]
+) -> Model:
+    """The model of this name."""
+    name = name.removeprefix("/")
+    require(name, CHAT, engine.settings.embedder)
+    return Model(name)
+
+
+def require(name: str, *known: str) -> None:
+    """That the model is one of these. Raises NotFound."""
+    if name not in known:
+        raise NotFound(f"the model {name[:80]!r} does not exist here", f"name {' or '.join(known)} (GET /v1/models)")
+
 
 # Texts of one request, which two slow cores embed in some seconds, and characters of a text: far over what the embedder reads.
 MOST_TEXTS, MOST_CHARACTERS = 256, 8000
@@ -69,8 +128,8 @@ class Embeddings(Struct, frozen=True):
     sync_to_thread=True,
     summary="Vectors of texts, as OpenAI gives them",
     opt={"scope": READ},
-    exception_handlers=failures.HANDLERS,
-    responses=failures.documented(400, 404, 413, 503, 507),
+    exception_handlers=replies.HANDLERS,
+    responses=replies.documented(400, 404, 413, 503, 507),
 )
 def embed(
     data: Annotated[EmbeddingRequest, BodyKwarg(examples=[Example(summary="A text", value=_EXAMPLE)])],
@@ -81,7 +140,7 @@ def embed(
     Each text is embedded as a question is, with the default embedder under `query: `, so that texts compare with each other;
     the passages of the index are under `passage: `.
     """
-    models.require(data.model, engine.settings.embedder)
+    require(data.model, engine.settings.embedder)
     texts = data.texts
     _require_meaningful(texts)
     vectors = engine.models.embedder.embed_queries(texts)

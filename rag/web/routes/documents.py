@@ -1,4 +1,7 @@
-"""The documents: which there are, what they say, their files as they are, and changing them, which starts a rebuild."""
+"""The files that the last rebuild could not read: which, why, and under which id they are removed.
+
+The documents: which there are, what they say, their files as they are, and changing them, which starts a rebuild.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,15 +13,61 @@ from litestar.params import PathParameter, QueryParameter
 from msgspec import Struct
 
 from rag.engine import Engine
-from rag.errors import NotFound, QuestionError
+from rag.errors import NotFound, QuestionError, SeedError
+from rag.indexing.carryover import Unread
 from rag.indexing.embedded.segment import Listed
 from rag.indexing.embedded.snapshot import Snapshot
-from rag.ingestion.seeds import shown
-from rag.web import problems, unread
+from rag.ingestion.seeds_folder import document_id, shown
+from rag.web import problems
 from rag.web.guard.access import INGEST, READ
 from rag.web.operations import Original
+from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import jobs
+
+# Files in the reply.
+_MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadItem:
+    """A file that could not be read, and why. DELETE takes the `id`, which is empty where the path is that of a folder."""
+
+    id: str
+    path: str
+    problem: Problem
+
+
+class UnreadFiles(Struct, frozen=True):
+    """The files of the seeds that the last rebuild could not read: the first 200 of `total`."""
+
+    items: list[UnreadItem]
+    total: int
+
+
+@get(
+    "/v1/documents/unread",
+    sync_to_thread=True,
+    summary="The files that could not be read",
+    opt={"scope": READ},
+    responses=problems.documented(),
+)
+def unread(engine: NamedDependency[Engine]) -> UnreadFiles:
+    """What the last rebuild left out, also one of the command line. One whose earlier text is in the index is among them."""
+    found = engine.unread()
+    return UnreadFiles([_unread_item(each) for each in found[:_MOST]], len(found))
+
+
+def path_of(engine: Engine, wanted: str) -> str | None:
+    """The path of the unread file with this id, which is compared and never becomes a path; None where there is none."""
+    paths = (each.path for each in engine.unread() if not each.is_folder)
+    return next((path for path in paths if document_id(path) == wanted), None)
+
+
+def _unread_item(each: Unread) -> UnreadItem:
+    problem = Problem(f"urn:rag:{each.kind}", each.kind, SeedError.status, each.detail)
+    return UnreadItem("" if each.is_folder else document_id(each.path), shown(each.path), problem)
+
 
 # Documents in one reply, and characters of a document's text in one.
 MOST_LISTED = 200
@@ -170,7 +219,7 @@ def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[byte
 )
 def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
     """Removes its file from the seeds, also one that could not be read. It is found until the job is done."""
-    path = unread.path_of(engine, document_id) or _known(engine.snapshot(), document_id).path
+    path = path_of(engine, document_id) or _known(engine.snapshot(), document_id).path
     engine.remove(path)
     return Removed(shown(path), jobs.shown(rebuilds.start()))
 

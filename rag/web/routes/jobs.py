@@ -1,4 +1,7 @@
-"""Rebuilding the index as a job, and how far it is, as JSON or as events."""
+"""Rebuilding the index as a job, and how far it is, as JSON or as events.
+
+The states of the index: which there are, which one serves, and going back to another.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,8 +16,10 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from litestar.serialization import encode_json
 from msgspec import Struct
 
-from rag.errors import NotFound
+from rag.engine import Engine
+from rag.errors import IndexBusy, NotFound
 from rag.indexing.build import BuildReport
+from rag.indexing.embedded.snapshot import Manifest
 from rag.web import problems, rebuilding
 from rag.web.guard.access import ADMIN, READ
 from rag.web.operations import EventStreamToo
@@ -77,7 +82,7 @@ def rebuild(
 
 
 @get("/v1/jobs", sync_to_thread=False, summary="The rebuilds of late", opt={"scope": READ}, responses=problems.documented())
-def listed(rebuilds: NamedDependency[Rebuilds]) -> Jobs:
+def listed_jobs(rebuilds: NamedDependency[Rebuilds]) -> Jobs:
     """Newest first; those of before the service started are forgotten."""
     return Jobs([shown(job) for job in rebuilds.recent()])
 
@@ -90,7 +95,7 @@ def listed(rebuilds: NamedDependency[Rebuilds]) -> Jobs:
     response_description="The job. As events: `job` with the job, each time it changes, until it is done or failed",
     responses=problems.documented(400, 404),
 )
-async def one(
+async def one_job(
     job_id: Annotated[str, PathParameter(description="as the reply that began it has it, or as GET /v1/jobs lists it")],
     request: Request[Any, Any, Any],
     rebuilds: NamedDependency[Rebuilds],
@@ -125,3 +130,58 @@ def _known(rebuilds: Rebuilds, job_id: str) -> rebuilding.Job:
 
 def _message(job: rebuilding.Job) -> ServerSentEventMessage:
     return ServerSentEventMessage(event="job", data=encode_json(shown(job)))
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotItem:
+    """A state of the index, when it was made, what it holds, and whether it serves."""
+
+    id: str
+    made: str
+    documents: int
+    chunks: int
+    serving: bool
+
+
+class Snapshots(Struct, frozen=True):
+    """The states that can be gone back to, newest first."""
+
+    items: list[SnapshotItem]
+
+
+@get(
+    "/v1/snapshots",
+    sync_to_thread=True,
+    summary="The states of the index",
+    opt={"scope": READ},
+    responses=problems.documented(503),
+)
+def listed_snapshots(engine: NamedDependency[Engine]) -> Snapshots:
+    """Those that can be gone back to, newest first; none where nothing was indexed."""
+    serving = engine.serving()
+    return Snapshots([_item(manifest, serving) for manifest in engine.snapshots()])
+
+
+@post(
+    "/v1/snapshots/{snapshot_id:str}/activate",
+    status_code=200,
+    sync_to_thread=True,
+    summary="Go back to a state of the index",
+    opt={"scope": ADMIN},
+    responses=problems.documented(400, 404, 409, 503, 507),
+)
+def activate(
+    snapshot_id: Annotated[str, PathParameter(description="as GET /v1/snapshots lists it")], engine: NamedDependency[Engine]
+) -> SnapshotItem:
+    """The state that serves from now on, until the next rebuild brings the index in line with the seeds again."""
+    if snapshot_id not in {manifest.id for manifest in engine.snapshots()}:
+        raise NotFound(f"there is no snapshot {snapshot_id[:80]}", "choose one of GET /v1/snapshots")
+    return _item(engine.rollback(snapshot_id, waiting=_refuse), engine.serving())
+
+
+def _refuse() -> None:
+    raise IndexBusy("the index is being rebuilt", "wait until the job is done (GET /v1/jobs), then try again")
+
+
+def _item(manifest: Manifest, serving: str | None) -> SnapshotItem:
+    return SnapshotItem(manifest.id, manifest.created, manifest.documents, manifest.chunks, manifest.id == serving)

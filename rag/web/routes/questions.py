@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.types import Answer, Event, Found, Marked, Passage, Token, Understood, Waiting
-from rag.web import history, noting, problems, searching
+from rag.web import exchange, problems
 from rag.web.admission import Admission, Asking
 from rag.web.disconnects import first, last, to_nobody, unless_gone
+from rag.web.exchange import AskedBefore
 from rag.web.guard.access import READ
-from rag.web.history import AskedBefore
 from rag.web.operations import EVENTS, EventStreamToo
+from rag.web.telemetry import log
 
 
 class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,8 +73,8 @@ async def ask(
 
     Closing the connection stops the model.
     """
-    noting.note_question(data.question)
-    turns = history.turns(data.history)
+    log.note_question(data.question)
+    turns = exchange.turns(data.history)
     asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking, request)
@@ -96,7 +97,7 @@ async def search(
     admission: NamedDependency[Admission],
 ) -> Response[SearchResponse]:
     """Passages with their place in the document, and what each side of the search thought of them."""
-    work = searching.found(engine, admission, data.question, data.count, data.where, judged=data.judged)
+    work = exchange.found(engine, admission, data.question, data.count, data.where, judged=data.judged)
     found = await unless_gone(work, request)
     return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
 
@@ -120,7 +121,7 @@ async def _messages(asking: Asking[Event], begun: Event) -> AsyncIterator[Server
     except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
         problems.log_if_unforeseen(error, "POST /v1/ask")
         problem = problems.of(error)
-        noting.note(problem=problem.title)
+        log.note(problem=problem.title)
         yield _message("error", problem)
     finally:
         asking.stop()

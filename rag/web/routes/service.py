@@ -1,4 +1,7 @@
-"""Logging in on the page: a key is exchanged for a cookie that no script can read; and what the asker may do."""
+"""Whether the service lives, and whether it can answer. Nothing is loaded to find out, and no key is needed.
+
+Logging in on the page: a key is exchanged for a cookie that no script can read; and what the asker may do.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,9 +13,57 @@ from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg
 from msgspec import Struct
 
-from rag.web import problems, sessions
-from rag.web.guard.access import CSRF_COOKIE, PUBLIC, SESSION_COOKIE, Access
+from rag import __version__
+from rag.engine import Engine
+from rag.indexing.embedded import snapshot
+from rag.web import problems
+from rag.web.guard.access import CSRF_COOKIE, LASTS, PUBLIC, READ, SESSION_COOKIE, Access
 from rag.web.operations import NoContent
+from rag.web.telemetry.metrics import TEXT, Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """That the service runs, and its version."""
+
+    status: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """That questions can be answered, and from which snapshot."""
+
+    status: str
+    version: str
+    snapshot: str
+    documents: int
+
+
+@get(
+    "/health/live",
+    sync_to_thread=False,
+    summary="Whether the service runs",
+    opt=PUBLIC,
+    responses=problems.documented(keyed=False),
+)
+def live() -> Live:
+    """200 as long as it does."""
+    return Live("ok", __version__)
+
+
+@get(
+    ["/health", "/health/ready"],
+    sync_to_thread=True,
+    summary="Whether questions can be answered",
+    opt=PUBLIC,
+    responses=problems.documented(503, keyed=False),
+)
+def ready(engine: NamedDependency[Engine]) -> Health:
+    """503 with what mends it while there is no index, or weights are missing."""
+    manifest = snapshot.read_manifest(engine.settings.index)
+    engine.models.require_weights()
+    return Health("ok", __version__, manifest.id, manifest.documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +106,7 @@ def login(
     """
     token, session = access.log_in(data.key)
     values = {SESSION_COOKIE: token, CSRF_COOKIE: session.csrf}
-    return _setting(request, values, sessions.LASTS)
+    return _setting(request, values, LASTS)
 
 
 @post(
@@ -81,3 +132,16 @@ def _setting(request: Request[Any, Any, Any], values: dict[str, str], seconds: i
         for name, value in values.items()
     ]
     return Response(None, status_code=204, cookies=cookies)
+
+
+@get(
+    "/metrics",
+    sync_to_thread=True,
+    summary="What the service counts, for Prometheus",
+    opt={"scope": READ},
+    media_type="text/plain",
+    responses=problems.documented(),
+)
+def metrics(counted: NamedDependency[Metrics]) -> Response[str]:
+    """Prometheus' text format. Nothing in it says what was asked or what documents say."""
+    return Response(counted.exposition(), media_type=TEXT)

@@ -1,5 +1,12 @@
-"""Documents that are sent to the service: checked all before any of them is written, then indexed."""
+"""The files of a form, as they arrive. The only importer of multipart, the parser that litestar reads forms with too.
 
+Litestar keeps parts that are no files in memory, however long, and decodes each as it says itself: a megabyte with
+`charset=punycode` would hold up the whole service for a minute, and a charset that is none be a mistake of ours.
+
+Documents that are sent to the service: checked all before any of them is written, then indexed.
+"""
+
+from collections.abc import AsyncIterator
 from typing import Any
 
 from litestar import Request, post
@@ -7,16 +14,77 @@ from litestar.concurrency import sync_to_thread
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency
 from msgspec import Struct
+from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
 from rag.engine import Engine
-from rag.errors import QuestionError, SeedError
+from rag.errors import QuestionError, SeedError, TooLarge
 from rag.files import storage_errors, temporary_folder
-from rag.ingestion import adding
-from rag.web import forms, problems
+from rag.ingestion import seeds_folder
+from rag.web import problems
 from rag.web.guard.access import INGEST
 from rag.web.operations import Upload
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import jobs
+
+
+async def files_of_form(request: Request[Any, Any, Any], *, most: int, most_bytes: int) -> list[UploadFile]:
+    """At most `most` files of `most_bytes` each, for the caller to close. Raises QuestionError or TooLarge."""
+    stream, kept = request.stream(), list[UploadFile]()
+    try:
+        await _keep(stream, _parser(request), kept, most, most_bytes)
+    except (MultipartError, QuestionError) as error:
+        await close(kept)
+        # A browser hears the reply only when it has sent everything.
+        async for _ in stream:
+            pass
+        raise error if isinstance(error, QuestionError) else _no_form() from error
+    except BaseException:
+        await close(kept)
+        raise
+    return kept
+
+
+async def close(kept: list[UploadFile]) -> None:
+    """Let go of the files."""
+    for file in kept:
+        await file.close()
+
+
+def _parser(request: Request[Any, Any, Any]) -> PushMultipartParser:
+    kind, options = request.content_type
+    if kind != "multipart/form-data":
+        raise _no_form()
+    return PushMultipartParser(options.get("boundary", ""))
+
+
+async def _keep(
+    stream: AsyncIterator[bytes], parser: PushMultipartParser, kept: list[UploadFile], most: int, most_bytes: int
+) -> None:
+    size = 0
+    async for chunk in stream:
+        # What stands after the form's end is nobody's, and none of it is looked at; an empty chunk is the body's end.
+        for event in () if parser.closed else parser.parse(chunk):
+            if isinstance(event, MultipartSegment):
+                if len(kept) == most:
+                    raise TooLarge(f"more than {most} files were sent at once", f"send at most {most}")
+                kept.append(_file(event))
+                size = 0
+            elif event:
+                size += len(event)
+                if size > most_bytes:
+                    raise TooLarge(f"{kept[-1].filename[:200]} is larger than {most_bytes / 1e6:.0f} MB", "split it")
+                await kept[-1].write(event)
+
+
+def _file(part: MultipartSegment) -> UploadFile:
+    if not part.filename:
+        raise _no_form()
+    return UploadFile(part.content_type or "", part.filename)
+
+
+def _no_form() -> QuestionError:
+    return QuestionError("the body is no form of files", "send multipart/form-data, one part with a file name for each")
+
 
 # Bytes of one file, files at once, and bytes of them together with what stands around them.
 MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000
@@ -44,11 +112,11 @@ async def upload(
     """One file or several, each at most 50 MB; one that has the name of a document takes its place."""
     # What is larger than a megabyte waits on the disk until it is whole.
     with storage_errors(temporary_folder()):
-        files = await forms.files(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
+        files = await files_of_form(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
     try:
         added = await sync_to_thread(_add, files, engine)
     finally:
-        await forms.close(files)
+        await close(files)
     return Added(added, jobs.shown(rebuilds.start()))
 
 
@@ -63,7 +131,7 @@ def _add(files: list[UploadFile], engine: Engine) -> list[str]:
 
 def _require_document(file: UploadFile) -> None:
     """Raises SeedError."""
-    adding.require_name(file.filename)
+    seeds_folder.require_name(file.filename)
     size = file.file.seek(0, 2)
     file.file.seek(0)
     if not size:

@@ -1,4 +1,6 @@
-"""How the service's log looks: lines for people, or an object of JSON on each line. No line says what was asked, unless it may.
+"""What is noted of the request under way, in whatever thread it is worked on: its id, and what its line in the log says.
+
+How the service's log looks: lines for people, or an object of JSON on each line. No line says what was asked, unless it may.
 
 An error that nobody foresaw may quote a question or a document. Then its kind and the places it went through are told, and
 its text only where questions may be.
@@ -6,13 +8,56 @@ its text only where questions may be.
 
 import json
 import logging
+import re
+import secrets
 import traceback
 from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
 
 from rag.settings import AUTO, CONSOLE, Settings
-from rag.web import noting
+
+# Ids that others give are taken where they can stand in a header, a URN and a log as they are.
+_SANE = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+
+
+@dataclass(slots=True)
+class Noted:
+    """A request's id, and the fields of its line; `questions` is whether what is asked may be among them."""
+
+    id: str
+    questions: bool = False
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+_current: ContextVar[Noted | None] = ContextVar("noted", default=None)
+
+
+def begin(given: str, *, questions: bool) -> Noted:
+    """Notes for a request that begins in this context, under the id it came with where that is sane, else a new one."""
+    noted = Noted(given if _SANE.fullmatch(given) else secrets.token_hex(8), questions)
+    _current.set(noted)
+    return noted
+
+
+def note(**fields: object) -> None:
+    """Add fields to the line of the request under way; outside of one nothing is noted."""
+    if noted := _current.get():
+        noted.fields.update(fields)
+
+
+def note_question(question: str) -> None:
+    """The same with what is asked, where that may be noted."""
+    if (noted := _current.get()) and noted.questions:
+        noted.fields["question"] = question
+
+
+def request_id() -> str:
+    """The id of the request under way; empty outside of one."""
+    noted = _current.get()
+    return noted.id if noted else ""
 
 
 class _Told(logging.Formatter):
@@ -23,7 +68,7 @@ class _Told(logging.Formatter):
     def values(self, record: logging.LogRecord) -> dict[str, object]:
         """What there is to say beside the message."""
         values: dict[str, object] = dict(getattr(record, "fields", {}))
-        if request := noting.request_id():
+        if request := request_id():
             values["request"] = request
         return values
 

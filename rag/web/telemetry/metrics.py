@@ -7,8 +7,6 @@ whole process, sees no request that has no route, and adds a label of the status
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from litestar import Response, get
-from litestar.di import NamedDependency
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -18,14 +16,12 @@ from rag.engine import Engine
 from rag.errors import SnapshotError
 from rag.indexing.embedded import snapshot
 from rag.types import Answer
-from rag.web import problems
 from rag.web.admission import Admission
-from rag.web.guard.access import READ
 from rag.web.rebuilding import DONE, FAILED, RUNNING, WAITING, Rebuilds
-from rag.web.stages import STAGES
+from rag.web.telemetry.tracing import STAGES
 
 # Prometheus' text format; litestar adds the charset to what is text.
-_TEXT = "text/plain; version=0.0.4"
+TEXT = "text/plain; version=0.0.4"
 # Seconds, from a search to an answer of a slow machine behind a full line.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -110,6 +106,10 @@ class Metrics:
         """A connection more than are kept."""
         self._turned_away.inc()
 
+    def exposition(self) -> str:
+        """All of it in Prometheus' text format, `TEXT`."""
+        return generate_latest(self.registry).decode()
+
     def look_at(self, engine: Engine, admission: Admission, rebuilds: Rebuilds) -> None:
         """Report also how these are, each time that somebody asks for the metrics."""
         self.registry.register(_State(engine, admission, rebuilds))
@@ -150,16 +150,3 @@ class _State(Collector):
         yield GaugeMetricFamily("rag_snapshot_age_seconds", "Since the snapshot that serves was made", max(0.0, age))
         yield GaugeMetricFamily("rag_snapshot_documents", "Documents of the snapshot that serves", manifest.documents)
         yield GaugeMetricFamily("rag_snapshot_chunks", "Chunks of the snapshot that serves", manifest.chunks)
-
-
-@get(
-    "/metrics",
-    sync_to_thread=True,
-    summary="What the service counts, for Prometheus",
-    opt={"scope": READ},
-    media_type="text/plain",
-    responses=problems.documented(),
-)
-def metrics(counted: NamedDependency[Metrics]) -> Response[str]:
-    """Prometheus' text format. Nothing in it says what was asked or what documents say."""
-    return Response(generate_latest(counted.registry).decode(), media_type=_TEXT)

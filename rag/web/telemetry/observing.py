@@ -11,7 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from rag.types import Answer, Found, Token
-from rag.web import noting, stages
+from rag.web.telemetry import log, tracing
 from rag.web.telemetry.metrics import FAILED_QUESTION, STOPPED, Metrics
 from rag.web.telemetry.tracing import Traces
 
@@ -40,7 +40,7 @@ class Observed:
 
     async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        noted = noting.begin(headers.get("x-request-id", ""), questions=self._questions)
+        noted = log.begin(headers.get("x-request-id", ""), questions=self._questions)
         seen, begun = _Seen(noted.id, receive, send), time.perf_counter()
         with self._traces.request(scope["method"], headers, noted.id) as ended:
             try:
@@ -124,10 +124,10 @@ class Questions:
                     self._metrics.question(outcome)
 
     def _answered(self, answer: Answer, found: int, waited: float) -> None:
-        seconds = {**answer.receipt.seconds, stages.WAIT: waited}
+        seconds = {**answer.receipt.seconds, tracing.WAIT: waited}
         for name, lasted in seconds.items():
             self._metrics.stage(name, lasted)
         self._metrics.answer(answer)
-        self._traces.stages(stages.spans(seconds, found=found, waited=waited, ended=time.time_ns()))
-        noting.note(answered=answer.answered, stages={name: round(lasted, 3) for name, lasted in seconds.items()})
-        noting.note_question(answer.question)
+        self._traces.stages(tracing.spans(seconds, found=found, waited=waited, ended=time.time_ns()))
+        log.note(answered=answer.answered, stages={name: round(lasted, 3) for name, lasted in seconds.items()})
+        log.note_question(answer.question)

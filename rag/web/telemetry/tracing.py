@@ -1,4 +1,6 @@
-"""Traces: a span for each request, with the stages of its answer below, where OpenTelemetry's own variables ask for them.
+"""The stages of an answer as spans of time, from the seconds of its receipt. Pure.
+
+Traces: a span for each request, with the stages of its answer below, where OpenTelemetry's own variables ask for them.
 
 The only importer of opentelemetry's SDK, and only then. The span of a request is made here, not by the ASGI instrumentation
 behind litestar's plugin: that one notes whole URLs, in which filters may quote documents, and makes a span of each piece sent.
@@ -6,14 +8,51 @@ behind litestar's plugin: that one notes whole URLs, in which filters may quote 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag import __version__
 from rag.errors import QuestionError
-from rag.web.stages import Stage
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+# In their order: what comes before anything is told, the wait for the model, and what comes after.
+BEFORE, WAIT, AFTER = ("load", "search"), "wait", ("judge", "first_token", "write", "cite")
+STAGES = (*BEFORE, WAIT, *AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that began and ended at these nanoseconds since 1970."""
+
+    name: str
+    start: int
+    end: int
+
+
+def spans(seconds: Mapping[str, float], *, found: int, waited: float, ended: int) -> list[Stage]:
+    """The stages that there were, in their order. `found` is when the passages were told, `ended` when the answer was there.
+
+    A receipt has lengths, not times. The stages before `found` end there, one after the other, and the last of the others
+    ends with the answer.
+    """
+    waiting = [Stage(WAIT, found, found + _ns(waited))]
+    return [*_ending_at(found, BEFORE, seconds), *waiting, *_ending_at(ended, AFTER, seconds)]
+
+
+def _ending_at(end: int, names: Sequence[str], seconds: Mapping[str, float]) -> list[Stage]:
+    found: list[Stage] = []
+    for name in reversed([name for name in names if name in seconds]):
+        start = end - _ns(seconds[name])
+        found.append(Stage(name, start, end))
+        end = start
+    return found[::-1]
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)
+
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _EXPORTER, _PROTOCOLS = "OTEL_TRACES_EXPORTER", ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -96,8 +135,8 @@ def open_configured(environment: Mapping[str, str]) -> Traces:
     try:
         return OpenTelemetry(_provider(environment))
     except ImportError as error:
-        mend = f"run `pip install 'rag[telemetry]'`, or set {_EXPORTER}=none"
-        raise QuestionError("traces are asked for, and OpenTelemetry is not installed", mend) from error
+        hint = f"run `pip install 'rag[telemetry]'`, or set {_EXPORTER}=none"
+        raise QuestionError("traces are asked for, and OpenTelemetry is not installed", hint) from error
 
 
 def _wanted(environment: Mapping[str, str]) -> bool:

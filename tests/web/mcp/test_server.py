@@ -17,7 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.types import CallToolResult, TextContent
 
-from rag.answering.citations import verifies
+from rag.answering.citing import verifies
 from rag.engine import Engine
 from rag.settings import environment
 from rag.types import Citation

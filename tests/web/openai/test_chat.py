@@ -8,7 +8,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
-from rag.answering.citations import verifies
+from rag.answering.citing import verifies
 from rag.engine import Engine, whole
 from rag.errors import WeightsError
 from rag.types import Citation

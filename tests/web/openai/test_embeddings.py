@@ -6,6 +6,17 @@ from rag.engine import Engine
 from rag.web.openai.embeddings import MOST_CHARACTERS, MOST_TEXTS
 
 
+def test_what_answers_and_what_embeds_are_listed(client: openai.OpenAI) -> None:
+    assert [model.id for model in client.models.list()] == ["rag", "bag"]
+
+
+def test_a_model_is_found_by_its_name(client: openai.OpenAI) -> None:
+    assert client.models.retrieve("bag").id == "bag"
+    for unknown in ("gpt-4o", "org/model", "../me"):
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve(unknown)
+
+
 @pytest.mark.parametrize("form", ["float", "base64"])
 def test_the_vectors_are_the_embedders_in_either_form(client: openai.OpenAI, engine: Engine, form: str) -> None:
     texts = ["Siapa Menteri Pertahanan?", "Gajah Lampung"]
