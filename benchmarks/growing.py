@@ -24,7 +24,7 @@ from rag import language, settings
 from rag.engine import Engine
 from rag.indexing import build
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import State
 from rag.retrieval.hybrid import HybridRetriever
 
 _PASSAGES_PER_DOCUMENT = 6
@@ -49,16 +49,10 @@ class DrawnVectors:
         return self._engine.models.embedder.embed_queries(texts)
 
 
-class Silent:
-    """Says how far the build is, now and then."""
-
-    def waiting(self) -> None: ...
-
-    def read(self, done: int, total: int) -> None:
-        if done % 5000 == 0:
-            print(f"read {done} of {total} documents", flush=True)
-
-    def embedded(self, done: int, total: int) -> None: ...
+def tell(stage: str, done: int, total: int) -> None:
+    """How far the build is, now and then."""
+    if stage == "reading" and done % 5000 == 0:
+        print(f"read {done} of {total} documents", flush=True)
 
 
 def main() -> None:
@@ -70,10 +64,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
     engine = Engine(settings.load({}, {"home": str(chosen.home)}))
-    if snapshot.current_id(engine.settings.index) is None:
+    if engine.serving() is None:
         _fill(engine, chosen)
     opened = engine.snapshot()
-    print(f"{opened.manifest.chunks} chunks, {opened.manifest.documents} documents, {len(opened.segments)} segments")
+    print(f"{opened.manifest.chunks} chunks, {opened.manifest.documents} documents, {len(opened.manifest.segments)} segments")
     _search(engine, opened, chosen.data)
     for round_ in range(chosen.rounds):
         _add_one(engine, round_)
@@ -94,16 +88,16 @@ def _fill(engine: Engine, chosen: argparse.Namespace) -> None:
     start = time.perf_counter()
     report = build.rebuild(
         seeds=engine.settings.seeds,
-        root=engine.settings.index,
+        index=engine.index,
         maker=engine.maker(),
         chunking=engine.chunking,
         open_embedder=lambda: drawing,
-        observer=Silent(),
+        progress=tell,
     )
     print(f"built {report.chunks} chunks, embedding apart, in {time.perf_counter() - start:.0f} s")
 
 
-def _search(engine: Engine, opened: Snapshot, data: Path) -> None:
+def _search(engine: Engine, opened: State, data: Path) -> None:
     files = sorted(data.glob("*.questions.jsonl"))
     questions = [json.loads(line)["question"] for file in files for line in file.read_text("utf-8").splitlines()]
     order = np.random.default_rng(4).permutation(len(questions))[:_QUESTIONS]

@@ -27,7 +27,7 @@ from rag.types import Marked, Token
 def timed(engine: Engine, question: str) -> tuple[float, float]:
     """Seconds to the marked words and to the first word written; NaN for what did not come."""
     start, marked, written = time.perf_counter(), float("nan"), float("nan")
-    for event in engine.ask(question):
+    for event in engine.stream(question):
         if isinstance(event, Marked):
             marked = time.perf_counter() - start
         elif isinstance(event, Token):

@@ -19,7 +19,8 @@ from pathlib import Path
 from rag import settings
 from rag.doctor import examine
 from rag.indexing import carryover
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
 
 _ROUNDS = 100
@@ -61,7 +62,7 @@ def _round(home: Path, number: int, usual: float) -> list[str]:
     _index(home)
     seen += ["BAD: not in line after the next build"] * (_texts(home) != new)
     seen += [f"BAD: {problem}" for problem in snapshot.verify(root)]
-    seen += ["BAD: something is left behind"] * bool(index.abandoned(root) or carryover.left(root))
+    seen += ["BAD: something is left behind"] * EmbeddedIndex(root).interrupted()
     findings = examine(settings.load(_environment(home), {}))
     return seen + [f"BAD: {f.state}" for f in findings if f.subject == "index" and not f.well]
 

@@ -17,7 +17,7 @@ from statistics import median
 
 from rag import settings
 from rag.answering.citing import verifies
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.types import Answer
 from rag.weights.catalogue import LLM
 
@@ -45,7 +45,7 @@ def main() -> None:
     tally: dict[str, list[bool]] = {"cited": [], "gold": [], "refused": [], "language": [], "verified": []}
     seconds: dict[str, list[float]] = {}
     for row in rows:
-        answer = whole(engine.ask(row["question"]))
+        answer = engine.ask(row["question"])
         tally["language"].append(answer.language == row["lang"])
         tally["verified"] += [verifies(c, engine.document(c.document_id)) for c in answer.citations]
         if row["answerable"]:

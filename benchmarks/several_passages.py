@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag import settings
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.types import Answer
 
 DOCUMENTS = {
@@ -66,10 +66,10 @@ def main() -> None:
         engine.settings.seeds.mkdir()
         for name, text in DOCUMENTS.items():
             engine.add_bytes(text.encode(), f"{name}.txt")
-        engine.rebuild(_Silent())
+        engine.rebuild()
         for several in (True, False):
             asked = [one for one in QUESTIONS if (len(one.documents) > 1) == several]
-            shown = [_show(one, whole(engine.ask(one.question))) for one in asked]
+            shown = [_show(one, engine.ask(one.question)) for one in asked]
             print(f"{'several' if several else 'one or none'}: documents {sum(d for d, _ in shown)}/{len(shown)}, ", end="")
             print(f"words {sum(w for _, w in shown)}/{len(shown)}\n")
 
@@ -81,17 +81,6 @@ def _show(expected: Expected, answer: Answer) -> tuple[bool, bool]:
     signs = "".join("+" if good else "-" for good in (right, said))
     print(f"{signs} {answer.confidence:.2f} {expected.question}\n     {answer.text} {sorted(cited)}")
     return right, said
-
-
-class _Silent:
-    def waiting(self) -> None:
-        pass
-
-    def read(self, done: int, total: int) -> None:
-        pass
-
-    def embedded(self, done: int, total: int) -> None:
-        pass
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from rag.answering import prompt
 from rag.answering.local import store
 from rag.embedding import backend
 from rag.errors import RagError
-from rag.indexing import carryover
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.protocol import Index
 from rag.ingestion import seeds_folder
+from rag.models import open_index
 from rag.settings import BOTH_JUDGES, Settings
 from rag.weights import sources
 from rag.weights.cache import WeightCache
@@ -55,7 +55,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order in which a new user would meet the trouble."""
-    cache = WeightCache(settings.cache)
+    cache, index = WeightCache(settings.cache), open_index(settings)
     findings = [_disk(settings.home), _disk(settings.cache), _memory(settings), *_processor(_PROCESSOR), _port(settings)]
     findings += [_weights(name, cache) for name in settings.models]
     findings += [_judge(settings), *_endpoint(settings)]
@@ -63,7 +63,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
     findings += [_tried("seeds", lambda: f"{len(seeds_folder.find(settings.seeds).paths)} documents in {settings.seeds}")]
-    findings += [_tried("index", lambda: _index_state(settings)), *_leftovers(settings)]
+    findings += [_tried("index", lambda: _index_state(index)), *_leftovers(settings, index)]
     return findings
 
 
@@ -204,21 +204,16 @@ def _store(settings: Settings) -> Finding:
     return Finding("store", well=True, state=state if settings.store_mb else f"off; {state}")
 
 
-def _index_state(settings: Settings) -> str:
-    opened = snapshot.Snapshot.open(settings.index)
-    manifest = opened.manifest
-    kinds = sorted({segment.dense.kind for segment in opened.segments})
-    opened.close()
+def _index_state(index: Index) -> str:
+    manifest = index.manifest()
     made = f"made {manifest.created} with {manifest.maker.embedder}"
-    searched = f"{len(manifest.segments)} segments, vectors searched by {' and '.join(kinds)}"
-    return (
-        f"{manifest.documents} documents, {manifest.chunks} chunks, {searched}, {made}; `rag index --verify` reads every byte"
-    )
+    sizes = f"{manifest.documents} documents, {manifest.chunks} chunks"
+    return f"{sizes}, {index.described()}, {made}; `rag index --verify` reads every byte"
 
 
-def _leftovers(settings: Settings) -> Iterator[Finding]:
+def _leftovers(settings: Settings, index: Index) -> Iterator[Finding]:
     """What killed runs left: harmless, and cleaned by the next run of the same command."""
-    if index.abandoned(settings.index) or carryover.left(settings.index):
+    if index.interrupted():
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, hint="run `rag index`")
     for path in sorted(settings.cache.glob("models/*/.download-*")):

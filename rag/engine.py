@@ -1,11 +1,13 @@
-"""The composition root: the one object behind every door. Opens what a call needs when it needs it, and joins the stages."""
+"""The composition root: one object behind HTTP, MCP, the command line and Python. Opens what a call needs when it needs it."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 from rag import __version__, language, stopping
 from rag.answering import answer as answering
@@ -13,17 +15,14 @@ from rag.answering import follow_up
 from rag.answering.choosing import Tools
 from rag.answering.local import store
 from rag.answering.local.store import Warmed
-from rag.errors import DocumentChanged, IndexDamaged, IndexMismatch, QuestionError, SeedError
-from rag.indexing import build, carryover
-from rag.indexing.build import BuildReport, Observer
-from rag.indexing.carryover import Unread
-from rag.indexing.embedded import index, snapshot
-from rag.indexing.embedded.segment import Listed
-from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
+from rag.errors import DocumentChanged, IndexMismatch, QuestionError, SeedError
+from rag.indexing import build
+from rag.indexing.build import BuildReport
+from rag.indexing.protocol import Index, Listed, Maker, Manifest, Progress, State, Unread
 from rag.ingestion import seeds_folder, watching
 from rag.ingestion.chunking import Chunking
 from rag.judging import scoring
-from rag.models import Models
+from rag.models import Models, open_index
 from rag.retrieval import filters
 from rag.retrieval.hybrid import HybridRetriever
 from rag.settings import FLAG, Settings
@@ -47,26 +46,52 @@ MOST_RESULTS = 100
 LEAST_JUDGED = 10
 
 
-class Engine:
-    """Search, ask and rebuild over one home. Safe to use from several threads."""
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Progress that nobody follows."""
 
-    def __init__(self, settings: Settings, models: Models | None = None) -> None:
+
+class Engine:
+    """Search, ask and rebuild over one home. Safe to use from several threads.
+
+    A context manager: `close` lets go of the models and of the index, and waits until what was read of passages is stored.
+    """
+
+    def __init__(self, settings: Settings, models: Models | None = None, index: Index | None = None) -> None:
         self.settings = settings
         self.models = models or Models(settings)
+        self.index = index or open_index(settings)
         self.chunking = Chunking()
         self._opening = Lock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: State | None = None
         self._retriever: HybridRetriever | None = None
 
-    def rebuild(self, observer: Observer, *, anew: bool = False) -> BuildReport:
-        """Bring the index in line with the seeds. Raises SeedError, WeightsError or StorageError."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait until the passages that were read are stored, then free the models and the index. Closing twice is harmless."""
+        self.models.close()
+        with self._opening:
+            # Questions under way keep what they have of it; its files are closed when the last of them has ended.
+            self._snapshot = self._retriever = None
+
+    def rebuild(self, progress: Progress = _silent, *, anew: bool = False) -> BuildReport:
+        """Bring the index in line with the seeds; with `anew`, reuse nothing of the old one.
+
+        `progress` is called with the stage (`waiting`, `reading` or `embedding`), and how many of how many are done. A document
+        that cannot be read is one of the report's `failures`. Raises SeedError where none can be read, WeightsError or
+        StorageError.
+        """
         return build.rebuild(
             seeds=self.settings.seeds,
-            root=self.settings.index,
+            index=self.index,
             maker=self.maker(),
             chunking=self.chunking,
             open_embedder=lambda: self.models.embedder,
-            observer=observer,
+            progress=progress,
             anew=anew,
         )
 
@@ -99,7 +124,7 @@ class Engine:
 
     def unread(self) -> list[Unread]:
         """The files of the seeds that the last build could not read, and why."""
-        return carryover.read(self.settings.index)
+        return self.index.unread()
 
     def original(self, document: Listed) -> bytes:
         """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""
@@ -114,30 +139,34 @@ class Engine:
 
     def verify(self) -> list[str]:
         """Everything that is wrong with the index that serves, found by reading all of it. Raises SnapshotError."""
-        return list(snapshot.verify(self.settings.index))
+        return list(self.index.verify())
 
     def serving(self) -> str | None:
         """The id of the snapshot that serves; None where there is none."""
-        return snapshot.current_id(self.settings.index)
+        return self.index.serving()
 
-    def snapshots(self) -> list[Manifest]:
+    def manifest(self) -> Manifest:
+        """What the snapshot that serves is; nothing else of it is read. Raises SnapshotError."""
+        return self.index.manifest()
+
+    def snapshots(self) -> Sequence[Manifest]:
         """The snapshots that can be gone back to, newest first."""
-        return index.stored(self.settings.index)
+        return self.index.stored()
 
     def rollback(self, name: str, waiting: Callable[[], None] = lambda: None) -> Manifest:
-        """Make an older snapshot serve again; `waiting` is told of a build that has to end first, and may raise.
+        """Make an older snapshot serve again; `waiting` is called where a build has to end first, and may raise.
 
         Raises SnapshotError or StorageError.
         """
-        with build.only_builder(self.settings.index, waiting):
-            return index.rollback(self.settings.index, name)
+        with self.index.writing(waiting):
+            return self.index.rollback(name)
 
     def prune(self, keep: int) -> list[str]:
         """Remove all but the newest `keep` snapshots. Returns the ids of those removed. Raises StorageError."""
-        with build.only_builder(self.settings.index):
-            return index.prune(self.settings.index, keep)
+        with self.index.writing():
+            return self.index.prune(keep)
 
-    def search(self, question: str, count: int, where: str = "", *, judged: bool = False) -> list[Passage]:
+    def search(self, question: str, count: int = 5, where: str = "", *, judged: bool = False) -> list[Passage]:
         """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
 
         With `judged`, the judge reads the first of them, and puts them in its order. Raises QuestionError, SnapshotError or
@@ -153,7 +182,11 @@ class Engine:
         found = self.retriever(opened).search(question, spoken, max(count, LEAST_JUDGED), conditions)
         return scoring.rerank(question, found, self.models.judge)[:count]
 
-    def ask(
+    def ask(self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()) -> Answer:
+        """The answer with its citations, or a refusal, of which `answered` is false. Parameters and errors are `stream`'s."""
+        return whole(self.stream(question, where, snapshot_id, history))
+
+    def stream(
         self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()
     ) -> Iterator[Event]:
         """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.
@@ -226,50 +259,42 @@ class Engine:
         yield Understood(alone)
         return alone
 
-    def warm(self, told: Callable[[int, int], None]) -> Warmed:
-        """Read the chunks of the index before anybody asks, until the store is full; `told` hears of each, and of how many.
+    def warm(self, progress: Progress = _silent) -> Warmed:
+        """Read the chunks of the index before anybody asks, until the store is full.
 
-        Raises QuestionError where the model is at an endpoint, StorageError where the disk does not take what was read, and
-        what `ask` raises.
+               `progress` is called with the stage `warming`, and how many of how many are read.
+        Raises QuestionError where the model is at an
+               endpoint, StorageError where the disk does not take what was read, and
+               what `ask` raises.
         """
         opened, reader = self.snapshot(), self.models.reader
         if not isinstance(reader, store.AheadReader):
             raise QuestionError(f"what the model at {self.settings.llm} reads is not kept here", "leave out --warm")
-        return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, told)
+        return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, partial(progress, "warming"))
 
     def document(self, document_id: str) -> Document | None:
         """A document of the index with its original text; None where there is none of this id."""
         return self.snapshot().document(document_id)
 
-    def snapshot(self, name: str | None = None) -> Snapshot:
+    def snapshot(self, name: str | None = None) -> State:
         """The snapshot that serves; a new one is opened when a build has switched to it.
 
-        Where `name` is that of another one, it is opened for who asks. Raises SnapshotError.
+        Where `name` is that of another one, it is opened for the caller. Raises SnapshotError.
         """
         with self._opening:
-            serving = snapshot.current_id(self.settings.index)
+            serving = self.index.serving()
             if name is not None and name != serving:
-                older = index.open_stored(self.settings.index, name)
+                older = self.index.open(name)
                 self._require_same_maker(older)
                 return older
             if self._snapshot is None or self._snapshot.manifest.id != serving:
-                opened = self._open()
+                opened = self.index.open()
                 self._require_same_maker(opened)
                 # Questions under way keep the one before; it is closed when the last of them has let go of it.
                 self._snapshot = opened
             return self._snapshot
 
-    def _open(self) -> Snapshot:
-        try:
-            return Snapshot.open(self.settings.index)
-        except IndexDamaged:
-            # A build that switched and pruned while this one was being opened.
-            serving = snapshot.current_id(self.settings.index)
-            if serving is None or not snapshot.folder_of(self.settings.index, serving).exists():
-                raise
-            return Snapshot.open(self.settings.index)
-
-    def _require_same_maker(self, opened: Snapshot) -> None:
+    def _require_same_maker(self, opened: State) -> None:
         made, wanted = opened.manifest.maker, self.maker()
         if (made.embedder, made.embedder_digest) != (wanted.embedder, wanted.embedder_digest):
             hint = "run `rag index --rebuild`, or set RAG_EMBEDDER to the one that made it"
@@ -279,11 +304,11 @@ class Engine:
         """What an index made now would be made with. Raises WeightsError."""
         return Maker(self.settings.embedder, self.models.embedder_digest, self.chunking.as_dict())
 
-    def retriever(self, opened: Snapshot | None = None) -> HybridRetriever:
+    def retriever(self, opened: State | None = None) -> HybridRetriever:
         """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
         opened = opened or self.snapshot()
         known = self._retriever
-        if known is None or known.snapshot is not opened:
+        if known is None or known.state is not opened:
             known = self._retriever = HybridRetriever(self.models.embedder, opened)
         return known
 
@@ -313,7 +338,7 @@ class Engine:
         )
 
 
-def _language(question: str, history: Sequence[Turn], opened: Snapshot) -> str:
+def _language(question: str, history: Sequence[Turn], opened: State) -> str:
     """The language of a question. "When?" is too short to tell it by: it leans to that of the question before."""
     leaning = set(opened.languages())
     if history:

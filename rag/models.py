@@ -1,4 +1,4 @@
-"""The models of the settings: each is opened when it is first needed, or ahead, and then serves every thread."""
+"""What the settings name: the index, and the models, each opened when it is first needed, or ahead, and then shared."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,6 +9,8 @@ from rag import language
 from rag.answering import prompt
 from rag.answering.local.store import PassageStore
 from rag.errors import RagError, WeightsMissing
+from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.protocol import Index
 from rag.judging.alternatives import SecondOpinion
 from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
 from rag.stopping import once
@@ -25,6 +27,11 @@ if TYPE_CHECKING:
 
 # What a receipt names the judges by whose weights come with rag.
 JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
+
+
+def open_index(settings: Settings) -> Index:
+    """The index of the home. Nothing is read yet."""
+    return EmbeddedIndex(settings.index)
 
 
 class Models:
@@ -57,6 +64,15 @@ class Models:
 
     def _open_reader(self) -> None:
         _ = self.reader
+
+    def close(self) -> None:
+        """Wait until the passages that were read are stored, then free the language model; a later question opens it again."""
+        opened = vars(self)
+        if "store" in opened:
+            self.store.settle()
+        for name in ("reader", "_remote"):
+            if reader := opened.pop(name, None):
+                reader.close()
 
     def require_weights(self) -> None:
         """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""

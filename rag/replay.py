@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rag import __version__
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.errors import AnswerChanged, IndexMismatch, IndexMissing, PromptError, QuestionError, RagError, WeightsError
 from rag.models import JUDGES_DIGESTS
 from rag.settings import Settings
@@ -107,7 +107,7 @@ def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
 
 def replay(past: Record, engine: Engine) -> Replay:
     """Ask again, of the same snapshot, and compare. Raises as `Engine.ask` does."""
-    answer = whole(engine.ask(past.question, past.receipt.parameters.where, past.receipt.snapshot))
+    answer = engine.ask(past.question, past.receipt.parameters.where, past.receipt.snapshot)
     verdicts = [
         Verdict(passage.document_id, passage.start, passage.end, passage.confidence)
         for passage in answer.passages

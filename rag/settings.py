@@ -245,6 +245,18 @@ def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Setting
     return Settings(**cast("dict[str, Any]", values))
 
 
+def of(home: str | os.PathLike[str] | None, chosen: Mapping[str, object]) -> Settings:
+    """Settings from what a program chose by name, else as `load` finds them in this process's environment.
+
+    Raises QuestionError for a name that is no setting, and as `load` does.
+    """
+    known = [f.name for f in fields(Settings)]
+    for name in chosen:
+        if name not in known:
+            raise QuestionError(f"there is no setting {name}", nearest(name, known))
+    return load(os.environ, {**chosen, "home": home})
+
+
 def origins(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, str]:
     """Where each setting that `load` makes of the same comes from: `--port`, `RAG_PORT`, the path of the file, or `default`."""
     given = _given(environment, flags)

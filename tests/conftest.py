@@ -13,7 +13,7 @@ from rag.engine import Engine
 from rag.models import Models
 from rag.settings import Settings
 from rag.weights.catalogue import JUDGE, SMALL_LLM
-from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader, SilentObserver
+from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader
 
 ROOT = Path(__file__).parent.parent
 SEED = "000_609b8a5cf1dcb706.txt"
@@ -54,7 +54,7 @@ class FakeEngine(Engine):
 def engine(home: Path, tmp_path: Path) -> Engine:
     """An engine over `home`, which is indexed."""
     built = FakeEngine(Settings(home=home, cache=tmp_path / "cache", embedder="bag", llm="overlap", judge=JUDGE))
-    built.rebuild(SilentObserver())
+    built.rebuild()
     return built
 
 
@@ -74,7 +74,7 @@ def real_engine(real_settings: Settings) -> Engine:
     opened = Engine(real_settings)
     # The user's own store would say what an earlier test read, and would keep what this one reads.
     opened.models.store = PassageStore(real_settings.home / "passages", 10**9)
-    opened.rebuild(SilentObserver())
+    opened.rebuild()
     return opened
 
 

@@ -28,5 +28,5 @@ class TellingReader(SlowReader):
 if __name__ == "__main__":
     if told := os.environ.get("TOLD_WHEN_LEFT"):
         FakeModels.reader = TellingReader(Path(told))
-    rag.engine.Engine = FakeEngine  # type: ignore[misc]
+    rag.engine.Engine = FakeEngine  # type: ignore[misc, assignment]
     sys.exit(main())

@@ -205,18 +205,5 @@ def _marked(question: str, passage: str) -> Span | None:
     return Span(having[0].start(), having[-1].end())
 
 
-class SilentObserver:
-    """An index observer that only counts."""
-
-    def __init__(self) -> None:
-        self.waits = 0
-        self.total = 0
-
-    def waiting(self) -> None:
-        self.waits += 1
-
-    def read(self, done: int, total: int) -> None:
-        pass
-
-    def embedded(self, done: int, total: int) -> None:
-        self.total = total
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Progress that nobody follows."""

@@ -18,14 +18,14 @@ from rag.stopping import Stop, Stopped
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Turn, Understood
 from rag.weights.catalogue import SHIPPED
 from tests.conftest import FakeEngine, FakeModels
-from tests.fakes import OverlapReader, ScriptedJudge, SilentObserver
+from tests.fakes import OverlapReader, ScriptedJudge
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 
 
 def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
     (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     passages = engine.search("Menteri Pertahanan Ashtiani mengekspor peralatan militer Venezuela", 2)
     assert len(passages) == 2
     assert "Venezuela" in passages[0].text
@@ -36,7 +36,7 @@ def test_search_finds_the_chunk_that_says_it(engine: Engine) -> None:
 
 
 def test_every_passage_and_citation_is_a_range_of_the_original(engine: Engine) -> None:
-    answer = whole(engine.ask("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"))
+    answer = engine.ask("Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?")
     places: list[Passage | Citation] = [*answer.passages, *answer.citations]
     for place in places:
         document = engine.document(place.document_id)
@@ -47,7 +47,7 @@ def test_every_passage_and_citation_is_a_range_of_the_original(engine: Engine) -
 
 
 def test_an_answer_names_what_made_it(engine: Engine) -> None:
-    answer = whole(engine.ask("Apa kata Menteri Pertahanan tentang Venezuela?"))
+    answer = engine.ask("Apa kata Menteri Pertahanan tentang Venezuela?")
     assert answer.receipt.snapshot == engine.snapshot().manifest.id
     assert (answer.receipt.llm, answer.receipt.embedder) == ("overlap-1", "bag-1")
     assert answer.receipt.judge == SHIPPED.sha256
@@ -56,14 +56,14 @@ def test_an_answer_names_what_made_it(engine: Engine) -> None:
 
 def test_observers_see_what_was_found_before_the_answer(engine: Engine) -> None:
     seen: list[object] = []
-    whole(engine.ask("Venezuela dan Menteri Pertahanan?"), seen.append)
+    whole(engine.stream("Venezuela dan Menteri Pertahanan?"), seen.append)
     assert isinstance(seen[0], Found)
 
 
 @pytest.mark.parametrize("question", ["", "   \n", "?!…", "x" * (MOST_QUESTION_CHARACTERS + 1)])
 def test_an_empty_or_endless_question_is_refused_before_anything_is_loaded(engine: Engine, question: str) -> None:
     with pytest.raises(QuestionError):
-        whole(engine.ask(question))
+        engine.ask(question)
     with pytest.raises(QuestionError):
         engine.search(question, 3)
 
@@ -89,7 +89,7 @@ def test_an_index_of_another_embedder_is_refused(engine: Engine) -> None:
 def test_a_new_snapshot_is_served_without_a_restart(engine: Engine) -> None:
     assert all("Gajah" not in passage.text for passage in engine.search("Gajah Sumatra", 5))
     (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     assert engine.search("Gajah Sumatra", 5)[0].text == "Gajah Sumatra hidup di Lampung."
 
 
@@ -112,7 +112,7 @@ def test_a_pointer_that_names_nothing_a_disk_can_have_is_damage(engine: Engine) 
 
 def test_a_snapshot_that_is_not_kept_cannot_be_asked(engine: Engine) -> None:
     with pytest.raises(IndexMissing, match="there is no snapshot nobody"):
-        whole(engine.ask(QUESTION, snapshot_id="nobody"))
+        engine.ask(QUESTION, snapshot_id="nobody")
 
 
 def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
@@ -130,7 +130,7 @@ def test_threads_may_search_while_the_index_is_rebuilt(engine: Engine) -> None:
         thread.start()
     for n in range(5):
         (engine.settings.seeds / f"{n}.txt").write_text(f"Dokumen baru nomor {n}.", encoding="utf-8")
-        engine.rebuild(SilentObserver())
+        engine.rebuild()
     for thread in threads:
         thread.join()
     assert failures == []
@@ -146,7 +146,7 @@ def test_a_service_lets_go_of_the_snapshots_it_no_longer_needs(engine: Engine) -
     try:
         for n in range(12):
             (engine.settings.seeds / "new.txt").write_text(f"Gajah nomor {n} hidup di Lampung.", encoding="utf-8")
-            engine.rebuild(SilentObserver())
+            engine.rebuild()
             assert "Gajah" in engine.search("Gajah Lampung", 1)[0].text
             held.append(len(list(files.iterdir())))
     finally:
@@ -158,7 +158,7 @@ def test_a_search_under_way_goes_on_over_a_pruned_snapshot(engine: Engine) -> No
     retriever = engine.retriever()
     for n in range(3):
         (engine.settings.seeds / f"{n}.txt").write_text(f"Gajah nomor {n}.", encoding="utf-8")
-        engine.rebuild(SilentObserver())
+        engine.rebuild()
     engine.prune(1)
     assert len(engine.snapshots()) == 1
     assert "Venezuela" in retriever.search("Menteri Pertahanan Venezuela", "id", 1)[0].text
@@ -190,7 +190,7 @@ def until_marked(events: Iterator[Event]) -> list[Event]:
 
 def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine) -> None:
     waiting = WaitingModels(engine.settings)
-    events = Engine(engine.settings, waiting).ask(QUESTION)
+    events = Engine(engine.settings, waiting).stream(QUESTION)
     found, marked = until_marked(events)
     assert isinstance(found, Found)
     assert isinstance(marked, Marked)
@@ -203,7 +203,7 @@ def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine
 
 def test_one_who_waits_for_the_language_model_to_be_loaded_goes_when_it_is_stopped(engine: Engine) -> None:
     waiting, stop = WaitingModels(engine.settings), Stop()
-    events = Engine(engine.settings, waiting).ask(QUESTION)
+    events = Engine(engine.settings, waiting).stream(QUESTION)
     with stopping.by(stop):
         until_marked(events)
         threading.Timer(0.05, stop.set).start()
@@ -216,16 +216,16 @@ def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engin
     models = WaitingModels(engine.settings)
     models.broken = True
     broken = Engine(engine.settings, models)
-    events = broken.ask(QUESTION)
+    events = broken.stream(QUESTION)
     until_marked(events)
     with pytest.raises(WeightsError, match="set RAG_LLM"):
         next(events)
-    assert not whole(broken.ask("Siapa juara sepak bola Brasil?")).answered
+    assert not broken.ask("Siapa juara sepak bola Brasil?").answered
 
 
 def test_our_own_judge_checks_support_too(engine: Engine) -> None:
     assert engine.models.judge is engine.models.small_judge is engine.models.support_check
-    sentences = whole(engine.ask(QUESTION)).sentences
+    sentences = engine.ask(QUESTION).sentences
     assert sentences
     assert all(sentence.support for sentence in sentences)
 
@@ -234,7 +234,7 @@ def test_the_language_model_may_be_the_judge(engine: Engine) -> None:
     other = FakeEngine(replace(engine.settings, judge="llm"))
     assert isinstance(other.models.judge, LlmJudge)
     assert other.models.support_check is None
-    answer = whole(other.ask(QUESTION))
+    answer = other.ask(QUESTION)
     assert (answer.answered, answer.receipt.judge, answer.marked) == (True, "llm", None)
     assert [sentence.support for sentence in answer.sentences] == [None] * len(answer.sentences)
 
@@ -249,7 +249,7 @@ def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeyp
 
     monkeypatch.setattr(alternatives, "open_named", open_named)
     other = FakeEngine(replace(engine.settings, judge="nobody/nothing"))
-    assert whole(other.ask(QUESTION)).receipt.judge == "nobody/nothing"
+    assert other.ask(QUESTION).receipt.judge == "nobody/nothing"
     assert (other.models.judge, other.models.support_check, asked) == (made, None, ["nobody/nothing"])
 
 
@@ -262,7 +262,7 @@ def test_an_engine_over_another_home_has_the_same_models(engine: Engine, tmp_pat
 def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
     for n in range(12):
         (engine.settings.seeds / f"{n}.txt").write_text(f"Gajah nomor {n} hidup di Lampung.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     before = engine.search("Gajah Lampung", 10)
     assert [passage.confidence for passage in before] == [None] * 10
     judge = ScriptedJudge({passage.text: 1e-6 for passage in before} | {before[7].text: 1 - 1e-6})
@@ -294,14 +294,14 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
 
     engine.models.reader = AskingReader()
     engine.models.store.write(key(b"stored"), b"state")
-    receipts = [whole(engine.ask(QUESTION)).receipt for _ in range(2)]
+    receipts = [engine.ask(QUESTION).receipt for _ in range(2)]
     assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]
 
 
 def test_a_follow_up_is_understood_told_and_answered_and_found_for_twice(engine: Engine) -> None:
     told: list[Event] = []
     history = [Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Brigadir Jenderal Ashtiani.")]
-    answer = whole(engine.ask("Apa katanya tentang Venezuela?", history=history), told.append)
+    answer = whole(engine.stream("Apa katanya tentang Venezuela?", history=history), told.append)
     assert [type(event) for event in told[:4]] == [Found, Understood, Found, Marked]
     understood = told[1]
     assert isinstance(understood, Understood)
@@ -314,6 +314,6 @@ def test_a_follow_up_is_understood_told_and_answered_and_found_for_twice(engine:
 
 def test_a_question_that_stands_alone_is_asked_as_it_is_whatever_was_said_before(engine: Engine) -> None:
     told: list[Event] = []
-    answer = whole(engine.ask(QUESTION, history=[Turn("Siapa presiden pertama Indonesia?", "Soekarno.")]), told.append)
+    answer = whole(engine.stream(QUESTION, history=[Turn("Siapa presiden pertama Indonesia?", "Soekarno.")]), told.append)
     assert (answer.question, answer.understood_as) == (QUESTION, "")
     assert [type(event) for event in told[:2]] == [Found, Marked]

@@ -11,12 +11,12 @@ import pytest
 import rag.engine
 from rag import replay
 from rag.cli.main import main
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.errors import QuestionError
 from rag.types import Answer, Turn
 from rag.weights.catalogue import JUDGE, SHIPPED
 from tests.conftest import SEED, FakeEngine, FakeModels
-from tests.fakes import ScriptedReader, SilentObserver
+from tests.fakes import ScriptedReader
 
 QUESTION = "Apa kata Menteri Pertahanan Ashtiani tentang Venezuela?"
 Rag = Callable[..., int]
@@ -59,7 +59,7 @@ def altered(path: Path, **fields: Any) -> Path:
 
 def change_the_seed(engine: Engine) -> None:
     (engine.settings.seeds / SEED).write_text("Menteri Pertahanan Ashtiani tidak berkata apa-apa tentang Venezuela.", "utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
 
 
 def test_the_receipt_says_what_the_answer_was_asked_with(asked: Path) -> None:
@@ -78,7 +78,7 @@ def test_the_receipt_says_what_the_answer_was_asked_with(asked: Path) -> None:
 
 
 def test_what_is_read_is_what_was_answered(engine: Engine, tmp_path: Path) -> None:
-    answer = whole(engine.ask(QUESTION))
+    answer = engine.ask(QUESTION)
     path = tmp_path / "answer.json"
     path.write_text(json.dumps(asdict(answer)), "utf-8")
     past = replay.read(path)
@@ -99,7 +99,7 @@ def test_an_answer_is_replayed_of_its_snapshot_until_that_is_pruned(
     assert rag_("replay", str(asked)) == 0
     assert capsys.readouterr().out == "text: the same\ncitations: the same\nverdicts: the same\n"
     change_the_seed(engine)
-    assert "apa-apa" in whole(engine.ask(QUESTION)).text
+    assert "apa-apa" in engine.ask(QUESTION).text
     assert rag_("replay", str(asked), "--json") == 0
     assert json.loads(capsys.readouterr().out)["answer"]["text"] == json.loads(asked.read_text("utf-8"))["text"]
     engine.prune(1)
@@ -111,12 +111,12 @@ def test_an_answer_is_replayed_of_its_snapshot_until_that_is_pruned(
 
 
 def test_an_older_snapshot_is_asked_while_another_serves(engine: Engine) -> None:
-    before = whole(engine.ask(QUESTION))
+    before = engine.ask(QUESTION)
     change_the_seed(engine)
-    again = whole(engine.ask(QUESTION, snapshot_id=before.receipt.snapshot))
+    again = engine.ask(QUESTION, snapshot_id=before.receipt.snapshot)
     assert (again.text, again.citations) == (before.text, before.citations)
     assert again.receipt.snapshot == before.receipt.snapshot != engine.serving()
-    assert whole(engine.ask(QUESTION)).receipt.snapshot == engine.serving()
+    assert engine.ask(QUESTION).receipt.snapshot == engine.serving()
 
 
 def test_the_parameters_of_the_answer_win_over_the_settings(rag_: Rag, asked: Path) -> None:
@@ -166,7 +166,7 @@ def test_another_answer_has_an_exit_code_of_its_own(
 
 def test_an_answer_that_was_cut_is_replayed_as_any(engine: Engine, tmp_path: Path) -> None:
     engine.models.reader = ScriptedReader(["Menteri Pertahanan Ashtiani mengatakan Iran. ", "Menteri Perta"], cut=True)
-    answer, path = whole(engine.ask(QUESTION)), tmp_path / "answer.json"
+    answer, path = engine.ask(QUESTION), tmp_path / "answer.json"
     path.write_text(json.dumps(asdict(answer)), "utf-8")
     assert answer.cut
     assert replay.replay(replay.read(path), engine).differing == []
@@ -174,7 +174,7 @@ def test_an_answer_that_was_cut_is_replayed_as_any(engine: Engine, tmp_path: Pat
 
 def test_verdicts_are_the_same_within_what_rounding_does(engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
-    path.write_text(json.dumps(asdict(whole(engine.ask(QUESTION)))), "utf-8")
+    path.write_text(json.dumps(asdict(engine.ask(QUESTION))), "utf-8")
     past = replay.read(path)
     first = past.verdicts[0]
 
@@ -221,7 +221,7 @@ def test_a_file_that_is_not_there_and_parameters_without_meaning_are_told(asked:
 
 @pytest.mark.real
 def test_a_real_answer_is_replayed_word_for_word(real_engine: Engine, tmp_path: Path) -> None:
-    answer: Answer = whole(real_engine.ask("Siapa Kepala Staf Angkatan Bersenjata Iran?"))
+    answer: Answer = real_engine.ask("Siapa Kepala Staf Angkatan Bersenjata Iran?")
     path = tmp_path / "answer.json"
     path.write_text(json.dumps(asdict(answer)), "utf-8")
     past = replay.read(path)
@@ -232,7 +232,7 @@ def test_a_real_answer_is_replayed_word_for_word(real_engine: Engine, tmp_path: 
 
 def test_a_follow_up_is_asked_again_as_it_was_understood_without_its_history(rag_: Rag, engine: Engine, tmp_path: Path) -> None:
     turn = Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Ashtiani.")
-    answer = whole(engine.ask("Apa katanya tentang Venezuela?", history=[turn]))
+    answer = engine.ask("Apa katanya tentang Venezuela?", history=[turn])
     assert answer.understood_as
     path = tmp_path / "answer.json"
     path.write_text(json.dumps(asdict(answer)), "utf-8")

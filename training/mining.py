@@ -8,7 +8,7 @@ from pathlib import Path
 from rag.engine import Engine
 from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.retrieval_eval import IndexRanker
-from rag.indexing.build import Observer
+from rag.indexing.protocol import Progress
 from rag.ingestion import chunking
 from rag.language import detect
 from rag.types import Document, Span
@@ -25,11 +25,11 @@ _LEAST_ANSWER = 3
 class Miner:
     """The chunks of one source's passages, searched as the product searches them. `home` keeps the index for the next run."""
 
-    def __init__(self, engine: Engine, passages: Sequence[str], home: Path, observer: Observer) -> None:
+    def __init__(self, engine: Engine, passages: Sequence[str], home: Path, progress: Progress) -> None:
         self._chunks = {passage: _cut(passage, engine) for passage in dict.fromkeys(passages)}
         self.texts = list(dict.fromkeys(p[s.start : s.end] for p, spans in self._chunks.items() for s in spans))
         corpus = tuple(CorpusPassage(str(i), text) for i, text in enumerate(self.texts))
-        self._ranker = IndexRanker(engine, Dataset(corpus, (), 0), home, observer)
+        self._ranker = IndexRanker(engine, Dataset(corpus, (), 0), home, progress)
 
     def examples(self, asked: Asked, rng: random.Random) -> list[Asked]:
         """The question with its passage as a reader would get it, and with one that ranks high and does not answer."""

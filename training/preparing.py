@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rag.engine import Engine
 from rag.files import write_atomically
-from rag.indexing.build import Observer
+from rag.indexing.protocol import Progress
 from rag.types import Span
 from training.contamination import Measured
 from training.edits import edited
@@ -34,7 +34,7 @@ class Workshop:
     data: Path
     work: Path
     engine: Engine
-    observer: Observer
+    progress: Progress
 
 
 def prepare(shop: Workshop, measured: Measured, seed: int) -> list[Path]:
@@ -65,7 +65,7 @@ def _of_pool(name: str, shop: Workshop, measured: Measured, rng: random.Random) 
             read = source.read(shop.data / source.folder)
             found = [asked for asked in read if not measured.has(asked.question, asked.passage)]
             members += [(source, asked) for asked in _sample(found, source.most, rng)]
-    miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.observer)
+    miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.progress)
     others = [asked.question for _, asked in members]
     for source, asked in members:
         positive, *negative = miner.examples(asked, rng)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,9 +23,9 @@ def evaluate_retrieval(parsed: argparse.Namespace, chosen: settings.Settings) ->
 
     data = dataset.read(parsed.corpus, parsed.questions)
     with _home(parsed) as home:
-        observer = Progress()
-        ranker = IndexRanker(engine_of(chosen), data, home, observer)
-        evaluation = retrieval_eval.evaluate(data, ranker, observer.asked)
+        progress = Progress()
+        ranker = IndexRanker(engine_of(chosen), data, home, progress)
+        evaluation = retrieval_eval.evaluate(data, ranker, partial(progress, "asking"))
     _tell(parsed, evaluation, report.retrieval_table)
 
 
@@ -36,12 +37,12 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
     if parsed.pictures:
         pictures.require()
     data = dataset.read_for_judge(parsed.corpus, parsed.questions, parsed.claims)
-    engine, observer = engine_of(chosen), Progress()
+    engine, progress = engine_of(chosen), Progress()
     # Before the corpus is indexed: weights that are missing are told at once.
     judge, check = engine.models.judge, engine.models.support_check
     with _home(parsed) as home:
-        finder = IndexRanker(engine, data.retrieval, home, observer) if data.retrieval.questions else None
-        evaluation = judge_eval.evaluate(data, judge, check, finder, name=chosen.judge, told=observer.judged)
+        finder = IndexRanker(engine, data.retrieval, home, progress) if data.retrieval.questions else None
+        evaluation = judge_eval.evaluate(data, judge, check, finder, name=chosen.judge, told=partial(progress, "judging"))
     if parsed.pictures:
         pictures.draw(evaluation, parsed.pictures)
     _tell(parsed, evaluation, report.judge_table)
@@ -57,15 +58,15 @@ def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> N
     if parsed.plain < 0 or (parsed.sample is not None and parsed.sample < 1):
         raise QuestionError("so few questions cannot be asked", "give --sample 1 or more and --plain 0 or more")
     data = dataset.read_to_ask(parsed.corpus, parsed.questions)
-    engine, observer = engine_of(chosen), Progress()
+    engine, progress = engine_of(chosen), Progress()
     ledger = Ledger(parsed.outcomes, answers_eval.run_of(engine, parsed.corpus, parsed.questions))
     # Before the corpus is indexed: weights that are missing are told at once. And no question waits for them.
     _ = (engine.models.judge, engine.models.reader)
     with _home(parsed) as home:
-        indexed = dataset.index(engine, data.passages, home, observer)
+        indexed = dataset.index(engine, data.passages, home, progress)
         choice, weights = answers_eval.Choice(parsed.sample, parsed.plain), engine.models.weights
         evaluation = answers_eval.evaluate(
-            data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, weights), told=observer.asked
+            data, indexed, ledger, choice, open_plain=lambda: plain.open_chat(chosen, weights), told=partial(progress, "asking")
         )
     if parsed.pictures:
         pictures.draw_abstention(evaluation, parsed.pictures)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag import settings
-from rag.cli.terminal import Progress, ProgressLines, complain, engine_of, print_json, print_line
+from rag.cli.terminal import Progress, complain, engine_of, print_json, print_line, print_progress
 from rag.errors import IndexDamaged, QuestionError, SeedError, StorageError
 
 if TYPE_CHECKING:
     from rag.engine import Engine
-    from rag.indexing.embedded.snapshot import Manifest
+    from rag.indexing.protocol import Manifest
 
 
 def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
@@ -43,7 +43,7 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 def _warm(engine: "Engine", *, json_wanted: bool) -> int:
     """Build, then read ahead of the questions. Says in JSON only what was read."""
     code = _build(engine, anew=False, json_wanted=False)
-    warmed = engine.warm(Progress().warmed)
+    warmed = engine.warm(Progress())
     if json_wanted:
         print_json(warmed)
     else:
@@ -54,7 +54,7 @@ def _warm(engine: "Engine", *, json_wanted: bool) -> int:
 
 def _build_telling(engine: "Engine", *, anew: bool) -> int:
     """A build whose steps and report are lines of JSON."""
-    report = engine.rebuild(ProgressLines(), anew=anew)
+    report = engine.rebuild(print_progress, anew=anew)
     print_line({"report": report})
     return SeedError.exit_code if report.failures else 0
 

@@ -64,9 +64,7 @@ def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag ask`: the answer with its citations, or a refusal with the nearest passages."""
     engine = searching_engine_of(chosen)
     if parsed.json:
-        from rag.engine import whole
-
-        print_json(whole(engine.ask(parsed.question, parsed.where)))
+        print_json(engine.ask(parsed.question, parsed.where))
     else:
         show(engine, parsed.question, parsed.where)
     sys.stdout.flush()
@@ -78,7 +76,7 @@ def show(engine: "Engine", question: str, where: str, history: "Sequence[Turn]" 
     from rag.engine import whole
 
     live = sys.stdout.isatty()
-    answer = whole(engine.ask(question, where, history=history), _show_live if live else lambda _: None)
+    answer = whole(engine.stream(question, where, history=history), _show_live if live else lambda _: None)
     _print_answer(answer, engine.settings.seeds, live=live)
     return answer
 
@@ -224,8 +222,7 @@ def _interruptible(engine: "Engine", question: str, parsed: argparse.Namespace, 
 def _answered(engine: "Engine", question: str, parsed: argparse.Namespace, turns: "list[Turn]") -> "Answer":
     if not parsed.json:
         return show(engine, question, parsed.where, turns)
-    from rag.engine import whole
 
-    answer = whole(engine.ask(question, parsed.where, history=turns))
+    answer = engine.ask(question, parsed.where, history=turns)
     print_line(answer)
     return answer

@@ -69,61 +69,34 @@ def searching_engine_of(chosen: settings.Settings) -> "Engine":
     return engine
 
 
+# What each stage of a build, of warming and of an evaluation counts.
+_UNITS = {"reading": "document", "embedding": "chunk", "warming": "passage", "asking": "question", "judging": "item"}
+
+
 class Progress:
-    """Shows a build's progress on standard error."""
+    """Shows on standard error how far a build or an evaluation is: a bar on a terminal, nothing elsewhere."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def waiting(self) -> None:
-        """Another process builds."""
-        print("another `rag index` is at work here; waiting for it", file=sys.stderr)
-
-    def read(self, done: int, total: int) -> None:
-        """So many documents."""
-        self._show(done, total, "reading", "document")
-
-    def embedded(self, done: int, total: int) -> None:
-        """So many chunks."""
-        self._show(done, total, "embedding", "chunk")
-
-    def warmed(self, done: int, total: int) -> None:
-        """So many passages."""
-        self._show(done, total, "reading", "passage")
-
-    def asked(self, done: int, total: int) -> None:
-        """So many questions."""
-        self._show(done, total, "asking", "question")
-
-    def judged(self, done: int, total: int) -> None:
-        """So many questions or claims."""
-        self._show(done, total, "judging", "item")
-
-    def _show(self, done: int, total: int, stage: str, unit: str) -> None:
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """`done` of `total` of the stage are done. `waiting` has neither: another process builds."""
+        if stage == "waiting":
+            print("another `rag index` is at work here; waiting for it", file=sys.stderr)
+            return
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, unit=unit, desc=stage, disable=not sys.stderr.isatty())
+            self._bar = tqdm(total=total, unit=_UNITS[stage], desc=stage, disable=not sys.stderr.isatty())
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()
             self._bar = None
 
 
-class ProgressLines:
-    """Tells a program of a build's progress: a line of JSON on standard output for each step."""
-
-    def waiting(self) -> None:
-        """Another process builds."""
-        print_line({"stage": "waiting", "done": 0, "total": 0})
-
-    def read(self, done: int, total: int) -> None:
-        """So many documents."""
-        print_line({"stage": "reading", "done": done, "total": total})
-
-    def embedded(self, done: int, total: int) -> None:
-        """So many chunks."""
-        print_line({"stage": "embedding", "done": done, "total": total})
+def print_progress(stage: str, done: int, total: int) -> None:
+    """How far a build is, as a line of JSON on standard output, for programs."""
+    print_line({"stage": stage, "done": done, "total": total})
 
 
 def place(passage: "Passage") -> str:

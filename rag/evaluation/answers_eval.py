@@ -71,7 +71,7 @@ def ask_all_plainly(
 def ask(question: JudgedQuestion, corpus: IndexedCorpus) -> Outcome:
     """Ask as a user does. Raises what `Engine.ask` raises."""
     watch = _Watch()
-    answer = whole(corpus.engine.ask(question.text), watch)
+    answer = whole(corpus.engine.stream(question.text), watch)
     said = " ".join(sentence.text for sentence in answer.sentences)
     return Outcome(
         question=question.id,

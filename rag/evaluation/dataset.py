@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.engine import Engine
 from rag.errors import QuestionError
 from rag.files import storage_errors
-from rag.indexing.build import Observer
+from rag.indexing.protocol import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +262,12 @@ class IndexedCorpus:
     ids: Mapping[str, str]
 
 
-def index(engine: Engine, passages: Sequence[CorpusPassage], home: Path, observer: Observer) -> IndexedCorpus:
+def index(engine: Engine, passages: Sequence[CorpusPassage], home: Path, progress: Progress) -> IndexedCorpus:
     """Index the passages in `home`, with the engine's models; what was built there before is brought up to date.
 
     Raises QuestionError where the home has documents of something else, and what a build raises.
     """
     over = engine.at(home)
     ids = write_seeds(passages, over.settings.seeds)
-    over.rebuild(observer)
+    over.rebuild(progress)
     return IndexedCorpus(over, ids)

@@ -21,7 +21,7 @@ from rag.evaluation import dataset
 from rag.evaluation.dataset import Dataset
 from rag.evaluation.judge_eval import FoundPassage
 from rag.evaluation.measures import Estimate, by_language, estimate, per_question
-from rag.indexing.build import Observer
+from rag.indexing.protocol import Progress
 from rag.retrieval.hybrid import DEPTH as PROPOSED
 from rag.retrieval.hybrid import Ranking
 
@@ -103,8 +103,8 @@ def _group(language: str, rows: NDArray[np.intp], values: _Values) -> Group:
 class IndexRanker:
     """A `Ranker` and `Finder` over an index of its own, in `home`; one that was built there before is brought up to date."""
 
-    def __init__(self, engine: Engine, data: Dataset, home: Path, observer: Observer) -> None:
-        indexed = dataset.index(engine, data.passages, home, observer)
+    def __init__(self, engine: Engine, data: Dataset, home: Path, progress: Progress) -> None:
+        indexed = dataset.index(engine, data.passages, home, progress)
         self._ids = indexed.ids
         self._retriever = indexed.engine.retriever()
         self._languages = indexed.engine.snapshot().languages()

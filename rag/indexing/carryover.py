@@ -1,64 +1,24 @@
-"""The files of the seeds that the last build could not read, kept beside the snapshots until the next one looks again.
+"""What a build keeps for the next one: digests of files that were not written since, and vectors of a build that was killed.
 
-What is known of the seeds' files without reading them: same stamp, same bytes. A cache, not the index.
+Both are caches in the index's scratch folder: damaged or lost, they cost one reading of every seed, and embedding again.
 
-Damaged or lost, it costs one reading of every seed.
+    stamps.sqlite          digests of files by path, size and times: same stamp, same bytes
+    unfinished-*.vectors   the vectors' dimension (four bytes), then records of a text's digest, its vector, and a checksum
 
-Vectors of a build that is under way, kept as they are made: a build that was killed goes on where it stopped.
-
-One file beside the snapshots: the vectors' dimension (four bytes), then records of a text's digest, its vector, and their
-checksum. A record that a crash cut short or left in part as zeros is left out. The file is removed when the build has ended.
+A record that a crash cut short or left in part as zeros is left out. The file of vectors is removed when the build has ended.
 """
 
-import json
 import sqlite3
 import time
 import zlib
 from collections.abc import Sequence
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import SeedError
-from rag.files import write_atomically
 from rag.ingestion.seeds_folder import Stamp
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A file that was left out, or a folder: its path in the seeds, the name of the error, and the line that it is."""
-
-    path: str
-    kind: str
-    detail: str
-    is_folder: bool = False
-
-
-def of(path: str, error: SeedError, *, is_folder: bool = False) -> Unread:
-    """What the error says of the path."""
-    return Unread(path, type(error).__name__, str(error), is_folder)
-
-
-def write(root: Path, found: Sequence[Unread]) -> None:
-    """Note these in place of what was noted before. Raises StorageError."""
-    if list(found) != read(root):
-        # Names that are no UTF-8 hold surrogates, which only escapes can write.
-        write_atomically(_file(root), json.dumps([asdict(each) for each in found]))
-
-
-def read(root: Path) -> list[Unread]:
-    """What the last build noted; nothing where there was none, or what it noted is damaged: the next one mends that."""
-    with suppress(OSError, ValueError, TypeError, RecursionError):
-        return [Unread(**each) for each in json.loads(_file(root).read_text("utf-8"))]
-    return []
-
-
-def _file(root: Path) -> Path:
-    return root / "unread.json"
-
 
 # A file written within so many nanoseconds before it was read can be written once more without its time showing it: file
 # systems keep times to two seconds at worst.

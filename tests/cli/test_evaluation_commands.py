@@ -14,7 +14,7 @@ from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.retrieval_eval import IndexRanker
 from rag.weights.catalogue import JUDGE
 from tests.evaluation.fakes import JudgingEngine, ScriptedChat
-from tests.fakes import SilentObserver
+from tests.fakes import silent
 
 CORPUS = [
     {"id": "rice", "title": "Beras", "text": "harga beras naik 2020"},
@@ -158,7 +158,7 @@ def test_retrieval_is_measured_and_knows_no_claims(rag_eval: Rag, capsys: pytest
 def test_found_passages_have_their_best_chunk_in_the_order_of_ranks(engine: Engine, tmp_path: Path) -> None:
     long = "\n\n".join(f"Bagian {number} tentang hal lain. " + "Kata ini mengisi halaman. " * 40 for number in range(4))
     corpus = [CorpusPassage("long", f"{long}\n\nHarga kedelai naik tajam."), CorpusPassage("short", "Harga beras turun.")]
-    ranker = IndexRanker(engine, Dataset(tuple(corpus), (), 0), tmp_path / "corpus", SilentObserver())
+    ranker = IndexRanker(engine, Dataset(tuple(corpus), (), 0), tmp_path / "corpus", silent)
     found = ranker.find("kedelai naik tajam", 10)
     assert [passage.id for passage in found] == ranker.rank("kedelai naik tajam", "hybrid", 10) == ["long", "short"]
     assert "kedelai" in found[0].text

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.index import EmbeddedIndex
 from rag.weights.catalogue import JUDGE
 from tests.cli.test_main import assert_one_line
 from tests.conftest import ROOT
@@ -178,7 +179,7 @@ def test_snapshots_are_listed_gone_back_to_and_pruned(home: Path) -> None:
     assert second.startswith(f"* {oldest['id']}  ")
     assert indexed(home) == ["a.txt"]
     assert rag(home, "snapshots", "prune").stdout.startswith(f"* {oldest['id']}  ")
-    assert [manifest.id for manifest in index.stored(home / "index")] == [oldest["id"]]
+    assert [manifest.id for manifest in EmbeddedIndex(home / "index").stored()] == [oldest["id"]]
     assert rag(home, "index").stderr.startswith("indexed: 1 added")
     assert indexed(home) == ["a.txt", "b.txt"]
 

@@ -21,7 +21,7 @@ from rag.settings import Settings
 from rag.types import Span
 from rag.weights.catalogue import JUDGE
 from tests.evaluation.fakes import ScriptedChat
-from tests.fakes import ScriptedReader, SilentObserver
+from tests.fakes import ScriptedReader, silent
 
 PASSAGES = (
     CorpusPassage("rice", "Beras\n\nHarga beras naik tajam pada 2020. Rapat itu di Jakarta."),
@@ -35,7 +35,7 @@ RUN = Run("", "", "", "", "", "", "", {})
 
 @pytest.fixture
 def indexed(engine: Engine, tmp_path: Path) -> IndexedCorpus:
-    return dataset.index(engine, PASSAGES, tmp_path / "corpus", SilentObserver())
+    return dataset.index(engine, PASSAGES, tmp_path / "corpus", silent)
 
 
 def test_an_answer_is_noted_with_its_places_and_when_they_came(indexed: IndexedCorpus) -> None:
@@ -159,9 +159,9 @@ def test_a_sample_is_always_the_same_and_holds_the_smaller_ones() -> None:
 
 def test_a_corpus_does_not_go_among_other_documents(engine: Engine, indexed: IndexedCorpus, tmp_path: Path) -> None:
     home = indexed.engine.settings.home
-    assert dataset.index(engine, PASSAGES, home, SilentObserver()).ids == indexed.ids
+    assert dataset.index(engine, PASSAGES, home, silent).ids == indexed.ids
     with pytest.raises(QuestionError, match=r"has other documents, as 0000001\.txt"):
-        dataset.index(engine, PASSAGES[:1], home, SilentObserver())
+        dataset.index(engine, PASSAGES[:1], home, silent)
 
 
 EVALUATION_RUN = Run("", "", "", "", "j" * 64, "llm", "", {})
@@ -190,7 +190,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def evaluated(engine: Engine, home: Path, choice: Choice) -> answers_eval.AnswerEvaluation:
     engine.settings = replace(engine.settings, min_confidence=0.35)
-    indexed = dataset.index(engine, CORPUS, home, SilentObserver())
+    indexed = dataset.index(engine, CORPUS, home, silent)
     return answers_eval.evaluate(
         DATA, indexed, Ledger(None, EVALUATION_RUN), choice, open_plain=lambda: ScriptedChat("pada 2020|1")
     )

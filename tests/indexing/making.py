@@ -15,7 +15,7 @@ from rag.indexing.embedded.segment import Entry, Piece
 from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
 from rag.ingestion.chunking import Chunking
 from rag.types import Document
-from tests.fakes import BagEmbedder, SilentObserver
+from tests.fakes import BagEmbedder
 
 CHUNKING = Chunking(least=5, most=8)
 MAKER = Maker("bag", BagEmbedder.digest, CHUNKING.as_dict())

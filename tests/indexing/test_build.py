@@ -12,7 +12,7 @@ from rag.indexing.build import BuildReport
 from rag.indexing.embedded import snapshot
 from rag.indexing.embedded.snapshot import Maker, Snapshot
 from rag.ingestion.chunking import Chunking
-from tests.fakes import BagEmbedder, SilentObserver
+from tests.fakes import BagEmbedder
 
 CHUNKING = Chunking(least=5, most=8)
 Rebuild = Callable[..., BuildReport]

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from rag.indexing.embedded import dense
 from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import Mode
 from rag.retrieval import filters
-from rag.retrieval.hybrid import HybridRetriever, Mode
+from rag.retrieval.hybrid import HybridRetriever
 from rag.types import Document, Passage
 from tests.fakes import BagEmbedder
 from tests.indexing.making import document, grow, write

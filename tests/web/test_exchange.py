@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
+from rag.engine import MOST_QUESTION_CHARACTERS, Engine
 from rag.errors import QuestionError, TooManyQuestions
 from rag.judging.alternatives import LlmJudge
 from rag.types import Calibration, Turn
@@ -63,7 +63,7 @@ def test_a_judged_search_that_is_cancelled_stops_the_judge(engine: Engine) -> No
 
 
 def test_an_answer_is_followed_by_what_is_said_of_it_and_the_words_it_rests_on(engine: Engine) -> None:
-    answer = whole(engine.ask(QUESTION))
+    answer = engine.ask(QUESTION)
     (citation,) = answer.citations
     told = replace(answer, note="Left out.", understood_as="Siapa?", citations=(replace(citation, page=3, text="dua\n baris"),))
     assert exchange.answer(told) == f"{answer.text}\n\n(Left out.)\n\n(↳ Siapa?)\n\n[1] {citation.path}, p. 3: “dua baris”"

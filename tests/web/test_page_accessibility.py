@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from rag.engine import Engine
 from rag.keys import Keys
-from tests.fakes import SilentObserver, SlowReader
+from tests.fakes import SlowReader
 from tests.web.conftest import QUESTION
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -69,7 +69,7 @@ def test_an_answer_under_way_is_open_to_all(page_at: Callable[..., Any], options
 
 def test_the_documents_are_open_to_all(page_at: Callable[..., Any], options: dict[str, Any], engine: Engine) -> None:
     (engine.settings.seeds / "kosong.txt").write_bytes(b"")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     view = page_at(**options)
     view.click("nav a[href='#documents']")
     view.locator(".documents .document").wait_for()

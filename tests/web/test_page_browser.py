@@ -12,7 +12,7 @@ from rag.errors import WeightsMissing
 from rag.keys import Keys
 from rag.web.rebuilding import Rebuilds
 from tests.conftest import SEED
-from tests.fakes import OverlapReader, ScriptedJudge, ScriptedReader, SilentObserver, SlowReader
+from tests.fakes import OverlapReader, ScriptedJudge, ScriptedReader, SlowReader
 from tests.ingestion import makers
 from tests.web.conftest import QUESTION, until
 
@@ -34,7 +34,7 @@ def article(engine: Engine, seeds: Path) -> str:
     (seeds / SEED).unlink()
     (seeds / ARTICLE).parent.mkdir()
     (seeds / ARTICLE).write_text(text, encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     return text
 
 
@@ -128,7 +128,7 @@ def test_buttons_lead_from_source_to_source(view: Any, engine: Engine, article: 
     engine.models.reader = ScriptedReader(TWO, log_odds=3.0)
     said = f"{TWO[0]}Menteri Pertahanan itu menyebut Venezuela."
     (engine.settings.seeds / "dua.txt").write_text(said, encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     answered(view)
     # The sentence that the judge marked is quoted beside what was written of it.
     assert view.locator(".citation").all_inner_texts() == ["1", "2", "2"]
@@ -335,7 +335,7 @@ def test_what_documents_say_stays_text(view: Any, engine: Engine, seeds: Path) -
     hostile = 'Gajah <script>document.title = "x"</script><img src="x" onerror="alert(1)"> <b>Lampung</b> hidup liar & bebas.'
     name = "<img src=x onerror=alert(1)>.txt"
     (seeds / name).write_text(hostile, encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     question = "Gajah Lampung hidup bebas? <script>alert(1)</script>"
     answered(view, question)
     assert view.locator(".question").inner_text() == question
@@ -372,7 +372,7 @@ def test_an_older_answer_opens_as_it_was_where_its_words_still_stand(view: Any, 
 def test_the_pages_of_a_document_are_named(view: Any, engine: Engine, seeds: Path) -> None:
     pdf = makers.pdf([["Halaman satu tentang beras."], ["Gajah Sumatra hidup di Lampung."]])
     (seeds / "a.pdf").write_bytes(pdf)
-    assert not engine.rebuild(SilentObserver()).failures
+    assert not engine.rebuild().failures
     answered(view, "Gajah Sumatra hidup di mana?")
     assert "halaman 2" in str(view.locator(".citation").first.get_attribute("aria-label"))
     view.locator(".citation").first.click()
@@ -382,7 +382,7 @@ def test_the_pages_of_a_document_are_named(view: Any, engine: Engine, seeds: Pat
 
 def test_a_search_is_narrowed_and_says_so(view: Any, engine: Engine, seeds: Path) -> None:
     (seeds / "news.txt").write_text("The minister of defence said that Iran has no limits to exports.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     view.locator("#filters summary").click()
     view.locator("[name=language] option[value=en]").wait_for(state="attached")
     view.select_option("[name=language]", "en")
@@ -394,7 +394,7 @@ def test_a_search_is_narrowed_and_says_so(view: Any, engine: Engine, seeds: Path
 
 def test_documents_are_searched_by_name(view: Any, engine: Engine, article: str, seeds: Path) -> None:
     (seeds / "lain.md").write_text("Harga beras naik.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     documents(view)
     view.locator(".documents-count", has_text="2 dokumen").wait_for()
     view.fill("#view-documents input[type=search]", "EKSPOR")

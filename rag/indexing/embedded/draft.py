@@ -1,10 +1,9 @@
-"""Which segments a build merges into the one it writes: few to search in, and no chunk rewritten often. Pure.
+"""Writing a snapshot: in a folder of its own, on links to what stays, until one rename makes it whole.
 
-Writing a snapshot: in a folder of its own, on links to what stays, until one rename and one switch make it serve.
+Which segments of the base are merged into the one that is written is decided by `to_merge`, which is pure.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,14 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.errors import StorageError
 from rag.files import link_or_copy, sha256_file, sync
-from rag.indexing.changes import Fresh
-from rag.indexing.embedded import index, lexical, segment, snapshot
+from rag.indexing.embedded import lexical, segment, snapshot
 from rag.indexing.embedded.dense import EXACT_MOST
 from rag.indexing.embedded.lexical import LexicalEntry
 from rag.indexing.embedded.segment import Entry, Segment
-from rag.indexing.embedded.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Maker, Manifest, Snapshot
+from rag.indexing.embedded.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Snapshot, SnapshotManifest
+from rag.indexing.protocol import Maker, NewDocument
 
 # Segments of a tier become one of the next when there are so many: a chunk is rewritten once a tier, and a search looks into at
 # most this many segments a tier.
@@ -70,21 +68,21 @@ def write(
     base: Snapshot | None,
     maker: Maker,
     *,
-    stays: set[int],
-    fresh: Sequence[Fresh],
+    stays: Collection[int],
+    new: Sequence[NewDocument],
     vectors: Mapping[bytes, NDArray[np.float32]],
-) -> Manifest:
-    """Write a snapshot and make it serve: what `stays` of the base, and the documents `fresh` with their vectors by digest.
+) -> SnapshotManifest:
+    """Write a snapshot: what `stays` of the base (numbers of documents), and the `new` documents with vectors by digest.
 
     One segment holds what is new and what is merged; the rest are links. The caller holds the build's lock. Raises OSError.
     """
     writing = Draft(root, base)
     parts = [_Part(held, stays) for held in base.segments] if base else []
-    new = sum(len(f.pieces) for f in fresh)
-    merged = to_merge([part.size for part in parts], new, EXACT_MOST)
+    chunks = sum(len(each.pieces) for each in new)
+    merged = to_merge([part.size for part in parts], chunks, EXACT_MOST)
     for part in (part for i, part in enumerate(parts) if i not in merged):
         writing.keep(part.segment, part.segment.removed.union(part.goes))
-    added = _numbered(fresh, vectors, base)
+    added = _numbered(new, vectors, base)
     rewritten = [(listed, parts[i].segment) for i in merged for listed in parts[i].stays]
     if rewritten or added:
         rewritten.sort(key=lambda pair: pair[0].number)
@@ -95,31 +93,31 @@ def write(
     next_chunk = base.manifest.next_chunk if base else 0
     return writing.seal(
         maker,
-        documents=len(stays) + len(fresh),
-        chunks=sum(part.size.live for part in parts) + new,
-        next_document=next_document + len(fresh),
-        next_chunk=next_chunk + new,
+        documents=len(stays) + len(new),
+        chunks=sum(part.size.live for part in parts) + chunks,
+        next_document=next_document + len(new),
+        next_chunk=next_chunk + chunks,
     )
 
 
 class _Part:
     """A segment of the base, with what of it stays and what goes."""
 
-    def __init__(self, held: Segment, stays: set[int]) -> None:
+    def __init__(self, held: Segment, stays: Collection[int]) -> None:
         self.segment = held
         self.stays = [listed for listed in held.listed if listed.number in stays]
         self.goes = [listed.number for listed in held.listed if listed.number not in stays]
         self.size = Size(sum(listed.count for listed in self.stays), len(held.numbers), held.dense.exact)
 
 
-def _numbered(fresh: Sequence[Fresh], vectors: Mapping[bytes, NDArray[np.float32]], base: Snapshot | None) -> list[Entry]:
+def _numbered(new: Sequence[NewDocument], vectors: Mapping[bytes, NDArray[np.float32]], base: Snapshot | None) -> list[Entry]:
     number = base.manifest.next_document if base else 0
     first = base.manifest.next_chunk if base else 0
     entries: list[Entry] = []
-    for f in fresh:
-        rows = np.stack([vectors[piece.digest] for piece in f.pieces])
-        entries.append(Entry(number, first, f.document, f.pieces, rows))
-        number, first = number + 1, first + len(f.pieces)
+    for each in new:
+        rows = np.stack([vectors[piece.digest] for piece in each.pieces])
+        entries.append(Entry(number, first, each.document, each.pieces, rows))
+        number, first = number + 1, first + len(each.pieces)
     return entries
 
 
@@ -134,7 +132,6 @@ class Draft:
     """A snapshot being written after `base`, or from nothing. The caller holds the build's lock."""
 
     def __init__(self, root: Path, base: Snapshot | None) -> None:
-        index.clear_abandoned(root)
         self._root, self._base = root, base
         self._from = snapshot.folder_of(root, base.manifest.id) if base else None
         self._folder = root / "snapshots" / _BUILDING
@@ -169,9 +166,9 @@ class Draft:
     def _base_files(self, prefix: str) -> list[str]:
         return [name for name in self._base.manifest.files if name.startswith(prefix)] if self._base else []
 
-    def seal(self, maker: Maker, *, documents: int, chunks: int, next_document: int, next_chunk: int) -> Manifest:
-        """Sync and name it, then make it the one that serves."""
-        manifest = Manifest(
+    def seal(self, maker: Maker, *, documents: int, chunks: int, next_document: int, next_chunk: int) -> SnapshotManifest:
+        """Sync it, and give it its name: from then on it is whole."""
+        manifest = SnapshotManifest(
             format=FORMAT,
             id="",
             created=self._now.isoformat(timespec="seconds"),
@@ -191,10 +188,6 @@ class Draft:
         sync(self._folder)
         self._folder.rename(snapshot.folder_of(self._root, manifest.id))
         sync(self._root / "snapshots")
-        index.switch(self._root, manifest.id)
-        # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
-        with suppress(StorageError):
-            index.prune(self._root, index.KEPT)
         return manifest
 
     def _files(self) -> dict[str, FileEntry]:

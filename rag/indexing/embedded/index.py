@@ -1,77 +1,171 @@
-"""The snapshots that are kept: which one serves, going back to another, removing old ones and what killed builds left."""
+"""The index on this disk: FAISS and tantivy behind the `Index` protocol. Keeps the snapshots, and knows which one serves."""
 
+import json
 import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
-from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
-from rag.files import storage_errors, write_atomically
-from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.snapshot import Manifest, Snapshot
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
-# The one that serves and those before it: they share their files, so they cost what changed since.
+from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
+from rag.files import storage_errors, write_atomically
+from rag.indexing import carryover
+from rag.indexing.embedded import draft, snapshot
+from rag.indexing.embedded.snapshot import Snapshot, SnapshotManifest
+from rag.indexing.protocol import Maker, NewDocument, State, Unread
+
+# The snapshot that serves and those before it: they share their files, so they cost what changed since.
 KEPT = 5
 
 
-def stored(root: Path) -> list[Manifest]:
-    """The snapshots that can be gone back to, newest first; those that cannot be read are left out."""
-    found = []
-    for folder in (root / "snapshots").glob("[!.]*"):
+class EmbeddedIndex:
+    """The snapshots below `root`. Safe to use from several threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def scratch(self) -> Path:
+        """The folder of the index itself: caches of builds lie beside the snapshots."""
+        return self.root
+
+    def serving(self) -> str | None:
+        """The id of the snapshot that serves; None where there is none. Raises IndexDamaged."""
+        return snapshot.current_id(self.root)
+
+    def manifest(self) -> SnapshotManifest:
+        """The manifest of the snapshot that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        return snapshot.read_manifest(self.root)
+
+    def open(self, name: str | None = None) -> Snapshot:
+        """Open and check the snapshot `name`, else the one that serves. Raises SnapshotError or StorageError."""
+        if name is not None:
+            self._require_stored(name)
+            return Snapshot.open(self.root, name)
         try:
-            found.append(snapshot.read_manifest(root, folder.name))
-        except (IndexDamaged, IndexMismatch):
-            continue
-    return sorted(found, key=lambda manifest: manifest.id, reverse=True)
+            return Snapshot.open(self.root)
+        except IndexDamaged:
+            # A build that switched and pruned while this one was being opened.
+            serving = self.serving()
+            if serving is None or not snapshot.folder_of(self.root, serving).exists():
+                raise
+            return Snapshot.open(self.root)
 
+    def stored(self) -> list[SnapshotManifest]:
+        """The snapshots that can be gone back to, newest first; those that cannot be read are left out."""
+        found = []
+        for folder in (self.root / "snapshots").glob("[!.]*"):
+            with suppress(IndexDamaged, IndexMismatch):
+                found.append(snapshot.read_manifest(self.root, folder.name))
+        return sorted(found, key=lambda manifest: manifest.id, reverse=True)
 
-def switch(root: Path, name: str) -> None:
-    """Make this snapshot the one that serves. Raises StorageError."""
-    write_atomically(root / "current", name + "\n")
+    @contextmanager
+    def writing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """One build or other change of the index at a time; a second one calls `waiting`, and waits. Raises StorageError."""
+        with storage_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                waiting()
+                lock.acquire()
+        try:
+            self._clear_abandoned()
+            yield
+        finally:
+            lock.release()
 
+    def write(
+        self,
+        base: State | None,
+        maker: Maker,
+        *,
+        stays: Collection[int],
+        new: Sequence[NewDocument],
+        vectors: Mapping[bytes, NDArray[np.float32]],
+    ) -> SnapshotManifest:
+        """Write a snapshot after `base`, which is one of this index, and make it serve. Raises OSError."""
+        assert base is None or isinstance(base, Snapshot)
+        manifest = draft.write(self.root, base, maker, stays=stays, new=new, vectors=vectors)
+        self._switch(manifest.id)
+        # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
+        with suppress(StorageError):
+            self.prune(KEPT)
+        return manifest
 
-def open_stored(root: Path, name: str) -> Snapshot:
-    """Open one of the snapshots that can be gone back to. Raises IndexMissing, IndexMismatch or IndexDamaged."""
-    if name not in {manifest.id for manifest in stored(root)}:
-        raise IndexMissing(f"there is no snapshot {name}", "choose one of `rag snapshots list`")
-    return Snapshot.open(root, name)
+    def rollback(self, name: str) -> SnapshotManifest:
+        """Make an older snapshot serve again, once it was found whole. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        opened = self.open(name)
+        opened.close()
+        self._switch(name)
+        return opened.manifest
 
+    def prune(self, keep: int) -> list[str]:
+        """Remove all but the newest `keep` snapshots, and what killed builds left; the one that serves stays in any case.
 
-def rollback(root: Path, name: str) -> Manifest:
-    """Make an older snapshot serve again, once it was found whole. Raises as `open_stored` does."""
-    opened = open_stored(root, name)
-    opened.close()
-    switch(root, name)
-    return opened.manifest
+        Returns the ids of what was removed. Raises StorageError.
+        """
+        self._clear_abandoned()
+        serving = self.serving()
+        with storage_errors(self.root):
+            folders = (self.root / "snapshots").glob("[!.]*")
+            names = sorted((path.name for path in folders if path.name != serving), reverse=True)
+            old = names[keep - 1 :]
+            for name in old:
+                # Renamed first: a removal that is killed half-way leaves no half snapshot under its name.
+                doomed = snapshot.folder_of(self.root, name).rename(self.root / "snapshots" / f".removing-{name}")
+                shutil.rmtree(doomed, ignore_errors=True)
+        return old
 
+    def unread(self) -> list[Unread]:
+        """What the last build noted; nothing where there was none, or its note is damaged: the next build writes it anew."""
+        with suppress(OSError, ValueError, TypeError, RecursionError):
+            return [Unread(**each) for each in json.loads(self._unread_file.read_text("utf-8"))]
+        return []
 
-def prune(root: Path, keep: int) -> list[str]:
-    """Remove all but the newest `keep` snapshots, and what killed builds left; the one that serves stays in any case.
+    def note_unread(self, found: Sequence[Unread]) -> None:
+        """Note these in place of what was noted before. Raises StorageError."""
+        if list(found) != self.unread():
+            # Names that are no UTF-8 hold surrogates, which only escapes can write.
+            write_atomically(self._unread_file, json.dumps([asdict(each) for each in found]))
 
-    Returns the ids of what was removed. The caller holds the lock. Raises StorageError.
-    """
-    clear_abandoned(root)
-    serving = snapshot.current_id(root)
-    with storage_errors(root):
-        names = sorted((path.name for path in (root / "snapshots").glob("[!.]*") if path.name != serving), reverse=True)
-        old = names[keep - 1 :]
-        for name in old:
-            # Renamed first: a removal that is killed half-way leaves no half snapshot under its name.
-            shutil.rmtree(_doomed(root, name), ignore_errors=True)
-    return old
+    @property
+    def _unread_file(self) -> Path:
+        return self.root / "unread.json"
 
+    def verify(self) -> Iterator[str]:
+        """Everything that is wrong with the snapshot that serves, a line each: every byte is read. Raises SnapshotError."""
+        return snapshot.verify(self.root)
 
-def _doomed(root: Path, name: str) -> Path:
-    return snapshot.folder_of(root, name).rename(root / "snapshots" / f".removing-{name}")
+    def described(self) -> str:
+        """How many segments the snapshot that serves has, and what searches their vectors. Raises SnapshotError."""
+        opened = self.open()
+        kinds = sorted({segment.dense.kind for segment in opened.segments})
+        opened.close()
+        return f"{len(opened.segments)} segments, vectors searched by {' and '.join(kinds)}"
 
+    def interrupted(self) -> bool:
+        """Whether a build is under way or was killed: what it left is harmless, and removed by the next one."""
+        return bool(self._abandoned() or carryover.left(self.root))
 
-def abandoned(root: Path) -> list[Path]:
-    """What killed builds and removals left: harmless, and cleaned by the next build."""
-    return sorted((root / "snapshots").glob(".*"))
+    def _require_stored(self, name: str) -> None:
+        if name not in {manifest.id for manifest in self.stored()}:
+            raise IndexMissing(f"there is no snapshot {name}", "choose one of `rag snapshots list`")
 
+    def _switch(self, name: str) -> None:
+        write_atomically(self.root / "current", name + "\n")
 
-def clear_abandoned(root: Path) -> None:
-    """Remove what killed builds and removals left. The caller holds the lock."""
-    for path in abandoned(root):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    def _abandoned(self) -> list[Path]:
+        return sorted((self.root / "snapshots").glob(".*"))
+
+    def _clear_abandoned(self) -> None:
+        for path in self._abandoned():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rag.errors import IndexDamaged
 from rag.indexing.embedded import dense
 from rag.indexing.embedded.dense import DenseIndex
+from rag.indexing.protocol import Listed, Piece
 from rag.types import Condition, Document
 
 CORPUS, REMOVED = "corpus.sqlite", "removed.json"
@@ -46,15 +47,6 @@ _COLUMNS = "number, id, path, sha256, media_type, language, date, pages, first, 
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A chunk as it is stored: its range, and the digest of its text, which names its vector."""
-
-    start: int
-    end: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Entry:
     """A document ready to be written: its number, its chunks from number `first` on, vectors (len(pieces), dimension)."""
 
@@ -63,22 +55,6 @@ class Entry:
     document: Document
     pieces: Sequence[Piece]
     vectors: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A document of the index without its text."""
-
-    number: int
-    id: str
-    path: str
-    sha256: str
-    media_type: str
-    language: str
-    date: str
-    pages: tuple[int, ...]
-    first: int
-    count: int
 
 
 class Segment:

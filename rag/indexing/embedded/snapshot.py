@@ -1,7 +1,7 @@
 """A built index on disk: immutable, checked when it is opened, and switched by replacing one small file.
 
     index/current                          the id of the snapshot that serves, and a line end
-    index/snapshots/ID/manifest.json       what made it, and the digest of every file in it (see `Manifest`)
+    index/snapshots/ID/manifest.json       what made it, and the digest of every file in it (see `SnapshotManifest`)
     index/snapshots/ID/segments/NAME/      documents, chunks and vectors (see `segment`)
     index/snapshots/ID/lexical/            the words (see `lexical`)
 
@@ -14,7 +14,7 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing
 from rag.files import sha256_file, storage_errors
 from rag.indexing.embedded.lexical import LexicalIndex
-from rag.indexing.embedded.segment import REBUILD, Listed, Segment
+from rag.indexing.embedded.segment import REBUILD, Segment
+from rag.indexing.protocol import Candidates, Column, Listed, Maker, Manifest, Mode, Piece, Place
 from rag.types import Condition, Document
 
 FORMAT = 3
@@ -44,27 +45,15 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
-    """What made an index: two indexes with equal makers over equal seeds are equal."""
+class SnapshotManifest(Manifest):
+    """A manifest with what only a snapshot has.
 
-    embedder: str
-    embedder_digest: str
-    chunking: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a snapshot is. Numbers from `next_document` and `next_chunk` on are free; `files` are named from its folder."""
+    Numbers from `next_document` and `next_chunk` on are free; `files` are named from the snapshot's folder.
+    """
 
     format: int
-    id: str
-    created: str
-    maker: Maker
-    documents: int
-    chunks: int
     next_document: int
     next_chunk: int
-    segments: tuple[str, ...]
     files: dict[str, FileEntry]
 
     def to_json(self) -> str:
@@ -72,7 +61,7 @@ class Manifest:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> "Manifest":
+    def from_json(cls, text: str) -> "SnapshotManifest":
         """Raises IndexMismatch for another format, IndexDamaged for no manifest or one that was altered."""
         try:
             fields = json.loads(text)
@@ -111,7 +100,7 @@ def current_id(root: Path) -> str | None:
     return name
 
 
-def read_manifest(root: Path, name: str | None = None) -> Manifest:
+def read_manifest(root: Path, name: str | None = None) -> SnapshotManifest:
     """The manifest of the snapshot `name`, else of the one that serves.
 
     Raises IndexMissing, IndexMismatch or IndexDamaged.
@@ -123,13 +112,13 @@ def read_manifest(root: Path, name: str | None = None) -> Manifest:
         text = (folder_of(root, name) / MANIFEST).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise IndexDamaged(f"the index's manifest cannot be read ({error})", REBUILD) from error
-    return Manifest.from_json(text)
+    return SnapshotManifest.from_json(text)
 
 
 class Snapshot:
     """An open snapshot. Safe to use from several threads."""
 
-    def __init__(self, manifest: Manifest, segments: Sequence[Segment], lexical: LexicalIndex) -> None:
+    def __init__(self, manifest: SnapshotManifest, segments: Sequence[Segment], lexical: LexicalIndex) -> None:
         self.manifest, self.segments, self.lexical = manifest, tuple(segments), lexical
 
     @classmethod
@@ -154,10 +143,102 @@ class Snapshot:
         """Every document without its text."""
         return chain.from_iterable(segment.listed for segment in self.segments)
 
+    def candidates(
+        self,
+        question: str,
+        language: str,
+        query: NDArray[np.float32],
+        *,
+        depth: int,
+        where: Sequence[Condition] = (),
+        mode: Mode = "hybrid",
+    ) -> Candidates:
+        """The chunks that the sides of `mode` propose, `depth` each, of documents that meet `where`, scored by both."""
+        documents = self._matching(where)
+        proposed: set[int] = set()
+        if mode != "lexical":
+            proposed.update(self._nearest(query, depth, documents))
+        if mode != "dense":
+            allowed = None if documents is None else documents.tolist()
+            proposed.update(number for number, _ in self.lexical.search(question, language, depth, allowed))
+        chunks = np.array(sorted(proposed), dtype=np.int64)
+        return Candidates(
+            chunks=chunks,
+            dense=self._dense_scores(query, chunks),
+            lexical=np.array(self.lexical.scores(question, language, chunks.tolist()), dtype=np.float32),
+            languages=self._languages_of(chunks),
+            information=self.lexical.information(question, language),
+        )
+
+    def _matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
+        """Numbers of the documents that meet all conditions; None where there are no conditions."""
+        if not conditions:
+            return None
+        return np.array([n for segment in self.segments for n in segment.matching(conditions)], dtype=np.int64)
+
+    def _nearest(self, query: NDArray[np.float32], depth: int, documents: NDArray[np.int64] | None) -> list[int]:
+        """Numbers of the `depth` chunks nearest to the question over all segments."""
+        found: list[tuple[float, int]] = []
+        for segment in self.segments:
+            hits = segment.dense.search(query, depth, segment.allowed(documents))
+            found += zip(hits.scores.tolist(), segment.numbers[hits.rows].tolist(), strict=True)
+        return [number for _, number in sorted(found, reverse=True)[:depth]]
+
+    def _dense_scores(self, query: NDArray[np.float32], chunks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The cosine similarity of each chunk with the question."""
+        scores = np.zeros(len(chunks), dtype=np.float32)
+        for segment, here, rows in self._by_segment(chunks):
+            scores[here] = segment.dense.scores(query, rows)
+        return scores
+
+    def _languages_of(self, chunks: NDArray[np.int64]) -> list[str]:
+        found = np.full(len(chunks), "", dtype=object)
+        for segment, here, rows in self._by_segment(chunks):
+            found[here] = segment.languages_of(rows)
+        return [str(language) for language in found]
+
+    def _by_segment(self, chunks: NDArray[np.int64]) -> Iterator[tuple[Segment, NDArray[np.bool_], NDArray[np.int64]]]:
+        """Each segment, which of the chunks it holds (chunks,), and their rows there."""
+        for segment in self.segments:
+            rows = segment.rows(chunks)
+            yield segment, rows >= 0, rows[rows >= 0]
+
+    def place(self, chunk: int) -> Place:
+        """Where the chunk of this number stands."""
+        segment, row = self._holder(chunk)
+        listed = segment.find("number", int(segment.documents_of(np.array([row]))[0]))
+        assert listed is not None
+        piece = segment.piece(chunk)
+        return Place(listed, piece.start, piece.end)
+
+    def _holder(self, chunk: int) -> tuple[Segment, int]:
+        """The segment that holds the chunk, and its row there."""
+        for segment in self.segments:
+            row = int(segment.rows(np.array([chunk]))[0])
+            if row >= 0:
+                return segment, row
+        raise AssertionError(chunk)
+
+    def find(self, column: Column, value: str | int) -> Listed | None:
+        """The document whose `column` has this value; None where there is none."""
+        return next((listed for segment in self.segments if (listed := segment.find(column, value))), None)
+
     def document(self, document_id: str) -> Document | None:
         """The document with its original text; None where there is none of this id."""
         found = self.find("id", document_id)
-        return found[0].with_text(found[1]) if found else None
+        return self.with_text(found) if found else None
+
+    def with_text(self, listed: Listed) -> Document:
+        """The document with its original text."""
+        return self._holder(listed.first)[0].with_text(listed)
+
+    def pieces(self, listed: Listed) -> list[Piece]:
+        """The document's chunks, in order."""
+        return self._holder(listed.first)[0].pieces(listed)
+
+    def characters(self, listed: Listed) -> int:
+        """The length of a document's text; it is read for it, and not kept."""
+        return self._holder(listed.first)[0].characters(listed)
 
     def chunk_texts(self) -> Iterator[str]:
         """The text of every chunk: of the documents that were added last first, and of each from its beginning."""
@@ -166,21 +247,12 @@ class Snapshot:
             text = segment.with_text(listed).text
             yield from (text[piece.start : piece.end] for piece in segment.pieces(listed))
 
-    def characters(self, listed: Listed) -> int:
-        """The length of a document's text; it is read for it, and not kept."""
-        found = self.find("number", listed.number)
-        assert found
-        return found[0].characters(found[1])
-
-    def find(self, column: str, value: str | int) -> tuple[Segment, Listed] | None:
-        """The document whose `column` (number, id, path or sha256) has this value, and the segment that holds it."""
-        return next(((s, listed) for s in self.segments if (listed := s.find(column, value))), None)
-
-    def matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
-        """Numbers of the documents that meet all conditions; None where there are no conditions."""
-        if not conditions:
-            return None
-        return np.array([n for segment in self.segments for n in segment.matching(conditions)], dtype=np.int64)
+    def vectors_of(self, digests: Collection[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """The vectors of those texts that the snapshot has, by digest; each of shape (dimension,)."""
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for segment in self.segments:
+            found |= segment.vectors_of(set(digests) - found.keys())
+        return found
 
     def languages(self) -> dict[str, int]:
         """Number of chunks in each language of the documents."""
@@ -207,7 +279,7 @@ class Snapshot:
             segment.close()
 
 
-def changed_files(folder: Path, manifest: Manifest, *, hashing: bool = False) -> Iterator[str]:
+def changed_files(folder: Path, manifest: SnapshotManifest, *, hashing: bool = False) -> Iterator[str]:
     """Which files are not those that were written, a line each.
 
     A file of the same size and time of writing is taken for the same, unless `hashing`: then every byte is read.

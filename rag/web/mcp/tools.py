@@ -123,7 +123,7 @@ async def ask(wanted: Ask, engine: Engine, admission: Admission, report: Report)
     """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
     log.note_question(wanted.question)
     turns, progress = exchange.turns(wanted.history), Progress()
-    asking = admission.admit(lambda: engine.ask(wanted.question, wanted.where, history=turns), Waiting)
+    asking = admission.admit(lambda: engine.stream(wanted.question, wanted.where, history=turns), Waiting)
     told: Event | None = None
     try:
         async for told in asking:
@@ -143,7 +143,7 @@ async def read_document(wanted: ReadDocument, engine: Engine, _admission: Admiss
 def _read(wanted: ReadDocument, engine: Engine) -> Excerpt:
     opened = engine.snapshot()
     listed = opened.find("id", wanted.document) or opened.find("path", wanted.document)
-    document = opened.document(listed[1].id) if listed else None
+    document = opened.with_text(listed) if listed else None
     if document is None:
         raise NotFound(f"there is no document {wanted.document[:80]}", "take the `document_id` of what `search` found")
     length = len(document.text)

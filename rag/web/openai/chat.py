@@ -54,7 +54,7 @@ async def complete(
     question, turns = conversation(data.messages)
     prompt = "\n".join((*(text for turn in turns for text in (turn.question, turn.answer)), question))
     form = Completion(data.model, prompt, str(request.base_url).rstrip("/"), lambda text: _tokens(engine, text))
-    asking = admission.admit(lambda: engine.ask(question, data.where, history=turns))
+    asking = admission.admit(lambda: engine.stream(question, data.where, history=turns))
     if data.stream:
         counting = bool(data.stream_options and data.stream_options.include_usage)
         return await _streamed(asking, request, form, counting=counting)

@@ -14,9 +14,7 @@ from msgspec import Struct
 
 from rag.engine import Engine
 from rag.errors import NotFound, QuestionError, SeedError
-from rag.indexing.carryover import Unread
-from rag.indexing.embedded.segment import Listed
-from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import Listed, State, Unread
 from rag.ingestion.seeds_folder import document_id, shown
 from rag.web import problems
 from rag.web.guard.access import INGEST, READ
@@ -224,18 +222,18 @@ def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDep
     return Removed(shown(path), jobs.shown(rebuilds.start()))
 
 
-def _known(opened: Snapshot, document_id: str) -> Listed:
+def _known(opened: State, document_id: str) -> Listed:
     found = opened.find("id", document_id)
     if found is None:
         raise _unknown(document_id)
-    return found[1]
+    return found
 
 
 def _unknown(document_id: str) -> NotFound:
     return NotFound(f"there is no document {document_id[:40]}", "choose one of GET /v1/documents")
 
 
-def _item(document: Listed, opened: Snapshot) -> Item:
+def _item(document: Listed, opened: State) -> Item:
     d = document
     length, url = opened.characters(d), f"/v1/documents/{d.id}/original"
     return Item(d.id, d.path, d.language, d.media_type, d.date, length, len(d.pages), url)

@@ -19,7 +19,7 @@ from msgspec import Struct
 from rag.engine import Engine
 from rag.errors import IndexBusy, NotFound
 from rag.indexing.build import BuildReport
-from rag.indexing.embedded.snapshot import Manifest
+from rag.indexing.protocol import Manifest
 from rag.web import problems, rebuilding
 from rag.web.guard.access import ADMIN, READ
 from rag.web.operations import EventStreamToo

@@ -75,7 +75,7 @@ async def ask(
     """
     log.note_question(data.question)
     turns = exchange.turns(data.history)
-    asking = admission.admit(lambda: engine.ask(data.question, data.where, history=turns), Waiting)
+    asking = admission.admit(lambda: engine.stream(data.question, data.where, history=turns), Waiting)
     if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
         return await _streamed(asking, request)
     answer = await last(asking, request)

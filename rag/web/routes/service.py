@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from rag import __version__
 from rag.engine import Engine
-from rag.indexing.embedded import snapshot
 from rag.web import problems
 from rag.web.guard.access import CSRF_COOKIE, LASTS, PUBLIC, READ, SESSION_COOKIE, Access
 from rag.web.operations import NoContent
@@ -61,7 +60,7 @@ def live() -> Live:
 )
 def ready(engine: NamedDependency[Engine]) -> Health:
     """503 with what mends it while there is no index, or weights are missing."""
-    manifest = snapshot.read_manifest(engine.settings.index)
+    manifest = engine.manifest()
     engine.models.require_weights()
     return Health("ok", __version__, manifest.id, manifest.documents)
 

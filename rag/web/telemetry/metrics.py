@@ -14,7 +14,6 @@ from prometheus_client.registry import Collector
 from rag import __version__
 from rag.engine import Engine
 from rag.errors import SnapshotError
-from rag.indexing.embedded import snapshot
 from rag.types import Answer
 from rag.web.admission import Admission
 from rag.web.rebuilding import DONE, FAILED, RUNNING, WAITING, Rebuilds
@@ -143,7 +142,7 @@ class _State(Collector):
     def _snapshot(self) -> Iterator[Metric]:
         """Nothing where there is no index: its age is not 0 then."""
         try:
-            manifest = snapshot.read_manifest(self._engine.settings.index)
+            manifest = self._engine.manifest()
         except (SnapshotError, OSError):
             return
         age = (datetime.now(UTC) - datetime.fromisoformat(manifest.created)).total_seconds()

@@ -7,7 +7,6 @@ from rag.engine import Engine
 from rag.errors import AccessRefused
 from rag.web import page
 from rag.web.guard.browsers import NOTHING, is_loopback, require_loopback, require_own_page
-from tests.fakes import SilentObserver
 from tests.web.conftest import QUESTION, assert_problem
 
 HOST = "rag.example:8000"
@@ -129,7 +128,7 @@ def test_script_in_a_question_stays_text(client: TestClient[Any]) -> None:
 def test_script_in_a_document_stays_text(client: TestClient[Any], engine: Engine) -> None:
     (engine.settings.seeds / "<img src=x>.html").write_text(f"<p>{SCRIPT}</p>", encoding="utf-8")
     (engine.settings.seeds / "a.txt").write_text(SCRIPT, encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     for document in client.get("/v1/documents").json()["items"]:
         text = client.get(f"/v1/documents/{document['id']}/text")
         assert text.headers["content-type"] == "application/json"

@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
 from rag.answering.citing import verifies
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.errors import WeightsError
 from rag.types import Citation
 from rag.web.app import create
@@ -39,7 +39,7 @@ def test_an_answer_has_its_citations_in_the_annotations_and_in_the_text(
     assert verifies(citation, engine.document(citation.document_id))
     assert f"[1] {cited.title}: “{' '.join(citation.text.split())}”" in text
     assert httpx.get(cited.url).json()["text"] == citation.text
-    answer = whole(engine.ask(QUESTION))
+    answer = engine.ask(QUESTION)
     assert text.startswith(answer.text + "\n\n[1]")
     assert cast("Any", reply).rag["answered"] is True
 

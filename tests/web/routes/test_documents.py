@@ -6,13 +6,11 @@ import pytest
 from litestar.testing import TestClient
 
 from rag.engine import Engine
-from rag.indexing import carryover as notes
-from rag.indexing.carryover import Unread
+from rag.indexing.protocol import Unread
 from rag.ingestion.seeds_folder import document_id
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import documents
 from tests.conftest import SEED
-from tests.fakes import SilentObserver
 from tests.ingestion import makers
 from tests.web.conftest import assert_problem, until
 
@@ -28,7 +26,7 @@ def several(engine: Engine) -> None:
     for name, text in NAMES.items():
         (engine.settings.seeds / name).parent.mkdir(exist_ok=True)
         (engine.settings.seeds / name).write_text(text, encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
 
 
 def at(name: str, more: str = "") -> str:
@@ -89,7 +87,7 @@ def test_a_citation_opens_where_it_points(client: TestClient[Any]) -> None:
 def test_the_pages_of_a_text_are_where_they_begin(client: TestClient[Any], engine: Engine) -> None:
     pdf = makers.pdf([["Halaman satu tentang gajah."], ["Halaman dua tentang beras."]])
     (engine.settings.seeds / "a.pdf").write_bytes(pdf)
-    assert not engine.rebuild(SilentObserver()).failures
+    assert not engine.rebuild().failures
     read = client.get(at("a.pdf", "/text")).json()
     assert [page["number"] for page in read["pages"]] == [1, 2]
     assert read["text"][read["pages"][1]["start"] :].lstrip().startswith("Halaman dua")
@@ -130,7 +128,7 @@ def test_what_is_no_document_is_a_problem_everywhere(client: TestClient[Any], na
 def test_a_file_is_saved_and_never_shown(client: TestClient[Any], engine: Engine) -> None:
     page = b"<html><body><script>alert(1)</script><p>Gajah hidup di Lampung.</p></body></html>"
     (engine.settings.seeds / "berita" / "Halo; \"x\" '日'.html").write_bytes(page)
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     reply = client.get(at("berita/Halo; \"x\" '日'.html", "/original"))
     assert reply.content == page
     assert reply.headers["content-type"] == "application/octet-stream"
@@ -181,7 +179,7 @@ def test_what_could_not_be_read_is_listed_and_can_be_removed(client: TestClient[
     seeds = engine.settings.seeds
     (seeds / "berita").mkdir()
     (seeds / "berita" / "rusak.pdf").write_bytes(b"%PDF-1.7 x")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     (item,) = unread(client)
     assert (item["id"], item["path"]) == (document_id("berita/rusak.pdf"), "berita/rusak.pdf")
     assert item["problem"]["type"].startswith("urn:rag:Seed")
@@ -196,7 +194,7 @@ def test_what_could_not_be_read_is_listed_and_can_be_removed(client: TestClient[
 
 def test_a_file_that_could_not_be_read_is_removed_where_there_is_no_index(client: TestClient[Any], engine: Engine) -> None:
     (engine.settings.seeds / "kosong.txt").write_bytes(b"")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     (engine.settings.index / "current").unlink()
     (item,) = unread(client)
     assert client.delete(f"/v1/documents/{item['id']}").status_code == 202
@@ -209,7 +207,7 @@ def test_a_note_of_unread_files_leads_nowhere_else(client: TestClient[Any], engi
     (engine.settings.seeds / "shut").mkdir()
     paths = ["../outside.txt", str(outside), "shut/../../outside.txt"]
     noted = [Unread(path, "SeedError", "x; y") for path in paths] + [Unread("shut", "SeedError", "x; y", is_folder=True)]
-    notes.write(engine.settings.index, noted)
+    engine.index.note_unread(noted)
     *items, folder = unread(client)
     for item in items:
         assert_problem(client.delete(f"/v1/documents/{item['id']}"), 422)

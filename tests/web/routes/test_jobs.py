@@ -9,10 +9,8 @@ import pytest
 from litestar.testing import TestClient
 
 from rag.engine import Engine
-from rag.indexing import build
 from rag.web.app import create
 from rag.web.rebuilding import Rebuilds
-from tests.fakes import SilentObserver
 from tests.web.conftest import assert_problem, connect, events, script, until
 from tests.web.test_rebuilding import HELD, REPORT, go
 
@@ -109,7 +107,7 @@ def older(engine: Engine) -> str:
     """The snapshot before the one that serves."""
     before = engine.serving()
     (engine.settings.seeds / "gajah.txt").write_text("Gajah Sumatra hidup di Lampung.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     assert before
     return before
 
@@ -139,7 +137,7 @@ def test_one_that_is_not_there_is_a_problem(client: TestClient[Any], name: str) 
 
 def test_while_a_build_is_at_work_nothing_is_switched(client: TestClient[Any], engine: Engine, older: str) -> None:
     serving = engine.serving()
-    with build.only_builder(engine.settings.index):
+    with engine.index.writing():
         assert_problem(client.post(f"/v1/snapshots/{older}/activate"), 409, "is being rebuilt")
     assert engine.serving() == serving
     assert client.post(f"/v1/snapshots/{older}/activate").status_code == 200

@@ -13,7 +13,7 @@ from rag.engine import Engine
 from rag.errors import WeightsError
 from rag.web import admission
 from rag.web.app import create
-from tests.fakes import BagEmbedder, OverlapReader, SilentObserver, SlowReader, StuckReader
+from tests.fakes import BagEmbedder, OverlapReader, SlowReader, StuckReader
 from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
 
 STREAM = {"Accept": "text/event-stream"}
@@ -98,7 +98,7 @@ def test_search_is_judged_where_that_is_asked(client: TestClient[Any]) -> None:
 def test_search_keeps_to_its_filter(client: TestClient[Any], engine: Engine, where: str, found: int) -> None:
     (engine.settings.seeds / "berita").mkdir()
     (engine.settings.seeds / "berita" / "b.txt").write_text("Kapal Venezuela berlabuh di Jakarta.", encoding="utf-8")
-    engine.rebuild(SilentObserver())
+    engine.rebuild()
     reply = client.post("/v1/search", json={"question": "Venezuela", "count": 20, "where": where})
     assert reply.status_code == 200
     assert len({passage["path"] for passage in reply.json()["passages"]}) == found

@@ -6,7 +6,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a package more, for one call
 from litestar.testing import TestClient
 
-from rag.engine import Engine, whole
+from rag.engine import Engine
 from rag.web.rebuilding import Rebuilds
 from rag.web.telemetry.metrics import Metrics
 from scripts.dockerfile import ROOT
@@ -88,14 +88,14 @@ def test_two_applications_count_apart() -> None:
 
 
 def test_answers_that_were_cut_are_counted(engine: Engine) -> None:
-    answer, counted = whole(engine.ask(QUESTION)), Metrics()
+    answer, counted = engine.ask(QUESTION), Metrics()
     for cut in (False, True, True):
         counted.answer(replace(answer, cut=cut))
     assert counted.registry.get_sample_value("rag_answers_cut_total") == 2
 
 
 def test_passages_that_were_read_before_are_counted_by_the_receipts(client: TestClient[Any], engine: Engine) -> None:
-    answer = whole(engine.ask(QUESTION))
+    answer = engine.ask(QUESTION)
     counted = Metrics()
     for stored, read in ((1, 0), (0, 2)):
         counted.answer(replace(answer, receipt=replace(answer.receipt, stored=stored, read=read)))

@@ -121,7 +121,7 @@ class Remembered(Untraced):
 
 def test_the_wait_for_the_model_is_a_stage_of_its_own(engine: Engine) -> None:
     traces = Remembered()
-    steps = Questions(Metrics(), traces).watch(engine.ask(QUESTION))
+    steps = Questions(Metrics(), traces).watch(engine.stream(QUESTION))
     assert isinstance(next(steps), Found)
     until(iter([False, False, True]).__next__)  # 0.04 s
     list(steps)
