@@ -45,6 +45,8 @@ PHRASES = Phrases(
     "",
     "",
     "Terpotong.",
+    joining="dan atau",
+    listing="apa saja, sebutkan",
 )
 RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "drop", 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
