@@ -66,8 +66,8 @@ def test_an_endpoint_that_asks_for_no_key_is_sent_none(endpoint: Endpoint) -> No
 @pytest.mark.parametrize(
     ("instead", "kind", "told"),
     [
-        (failing(401, {"error": KEY}), EndpointError, r"does not let us in \(HTTP 401\); set RAG_LLM_KEY"),
-        (failing(403), EndpointError, r"does not let us in \(HTTP 403\); set RAG_LLM_KEY"),
+        (failing(401, {"error": KEY}), EndpointError, r"refuses access \(HTTP 401\); set RAG_LLM_KEY"),
+        (failing(403), EndpointError, r"refuses access \(HTTP 403\); set RAG_LLM_KEY"),
         (failing(400, {"error": {"message": "long"}}), EndpointRefused, r"refuses the question \(HTTP 400\): long; .*log"),
         (failing(500, b"<html>oops</html>"), EndpointRefused, r"refuses the question \(HTTP 500\); .*log"),
         (failing(413), EndpointError, r"cannot answer \(HTTP 413\); "),
@@ -75,7 +75,7 @@ def test_an_endpoint_that_asks_for_no_key_is_sent_none(endpoint: Endpoint) -> No
         (failing(429, Retry_After="Wed, 21 Oct"), EndpointUnavailable, "too many questions now; ask again later"),
         (failing(503, {"error": {"message": "Loading"}}), EndpointUnavailable, r"\(HTTP 503\): Loading; "),
         (failing(502, b"\xff\xfe"), EndpointUnavailable, r"cannot answer \(HTTP 502\); "),
-        (failing(301, Location="http://else.where/v1"), EndpointError, "points to http://else.where/v1; name that address"),
+        (failing(301, Location="http://else.where/v1"), EndpointError, "redirects to http://else.where/v1; name that address"),
         (failing(404, {"error": "no 'tiny'"}), EndpointError, "no 'tiny'; name one in RAG_LLM after `#`, of tiny, large"),
     ],
 )
@@ -94,8 +94,8 @@ def test_a_failure_is_one_line_that_says_what_mends_it(
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (b"rubbish", "not of the form: it is no JSON; set RAG_LLM"),
-        (b" " * 4_100_000, "not of the form: it has no end; set RAG_LLM"),
+        (b"rubbish", "not of the expected form: it is not JSON; set RAG_LLM"),
+        (b" " * 4_100_000, "not of the expected form: it is too long; set RAG_LLM"),
         ({"error": "no"}, "the endpoint failed: no; its own log"),
     ],
 )
@@ -170,7 +170,7 @@ def test_silence_ends_at_some_time(endpoint: Endpoint, monkeypatch: pytest.Monke
     opened = connect(endpoint.url)
     pieces = opened.write(STREAM, 9)
     assert next(pieces)
-    with pytest.raises(EndpointUnavailable, match="said nothing for 0 seconds; ask again"):
+    with pytest.raises(EndpointUnavailable, match="sent nothing for 0 seconds; ask again"):
         list(pieces)
     opened.close()
 
@@ -285,6 +285,6 @@ def test_what_stays_on_this_machine_goes_through_no_proxy(endpoint: Endpoint, mo
 def test_a_redirect_is_not_followed(endpoint: Endpoint, opened: Connection) -> None:
     with served() as other:
         endpoint.instead = failing(307, None, Location=other.url + "/chat/completions")
-        with pytest.raises(EndpointError, match="points to"):
+        with pytest.raises(EndpointError, match="redirects to"):
             opened.complete(BODY)
         assert other.heard == []

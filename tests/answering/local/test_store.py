@@ -253,7 +253,7 @@ def test_a_disk_that_takes_nothing_is_a_miss_and_one_warning(
     assert [opened.get(name) for name in new] == [None, None]
     assert opened.get(old) == state_of(old)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", f"{old}.state"]
-    assert [record.message.split(":")[0] for record in caplog.records] == ["passages cannot be stored, and are read again"]
+    assert [record.message.split(":")[0] for record in caplog.records] == ["passages cannot be stored, so the model reads them again"]
 
 
 def test_a_full_disk_is_told_in_our_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
