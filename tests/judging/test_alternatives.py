@@ -149,7 +149,7 @@ def test_passages_that_nobody_asks_for_are_not_read_and_texts_are_normalised() -
 
 def test_a_model_with_several_scores_is_refused(tmp_path: Path) -> None:
     path = cross_encoder(tmp_path / "model", 2)
-    with pytest.raises(WeightsError, match=r"gives 2 scores a pair, not one; set RAG_JUDGE to another$"):
+    with pytest.raises(WeightsError, match=r"gives 2 scores per pair, not one; set RAG_JUDGE to another$"):
         alternatives.open_named(str(path))
 
 
