@@ -29,8 +29,8 @@ def log_odds(confidence: float) -> float:
 # The order of judged passages
 
 # The log-odds that one standard deviation of retrieval's scores weighs. From 2.25 to 2.5 the right passage comes first at least
-# as often as without retrieval's scores on each of seven development sets (120 questions each, in four languages and across
-# two); with 1 not on CLAPnq.
+# as often as with retrieval alone on each of seven development sets (120 questions each, in four languages and across two);
+# with 1 it does not on CLAPnq.
 WEIGHT = 2.25
 
 
