@@ -153,12 +153,12 @@ def test_a_model_with_several_scores_is_refused(tmp_path: Path) -> None:
         alternatives.open_named(str(path))
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"^no sentence-transformers cross-encoder in .*; set RAG_JUDGE to another$"):
         alternatives.open_named(str(tmp_path))
 
 
-def test_a_name_that_is_nowhere_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_nowhere_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"^no cross-encoder nobody/nothing on .*, or unset RAG_JUDGE to use") as raised:
         alternatives.open_named("nobody/nothing")
     assert "\n" not in str(raised.value)

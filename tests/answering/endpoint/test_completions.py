@@ -93,7 +93,7 @@ def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         ([], "broke off in the middle; ask again"),
         ([event("Ja")], "broke off in the middle; ask again"),
@@ -109,8 +109,8 @@ def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
         (['{"error": {"message": "out of\\nmemory"}}'], "the endpoint failed: out of memory; its own log"),
     ],
 )
-def test_an_answer_that_goes_wrong_says_what_mends_it(data: list[str], told: str) -> None:
-    with pytest.raises(EndpointError, match=told):
+def test_an_answer_that_goes_wrong_says_how_to_fix_it(data: list[str], message: str) -> None:
+    with pytest.raises(EndpointError, match=message):
         list(completions.pieces(data, 9))
 
 
