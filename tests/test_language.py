@@ -64,4 +64,4 @@ def test_the_language_of_a_question_is_not_that_of_its_names(question, expected)
 
 @pytest.mark.parametrize("text", ["Menteri itu berkata apa?", "Wo ist der Bahnhof?", "何が起きましたか", "x", ""])
 def test_the_model_unpacked_here_scores_as_the_library_does(text: str) -> None:
-    assert language._KNOWN.identifier.rank(text) == py3langid.rank(text)
+    assert language._DETECTOR.identifier.rank(text) == py3langid.rank(text)

@@ -1,4 +1,4 @@
-"""From a question and its passages to an answer that can be believed: judge, mark, choose, answer, cite, verify, quote."""
+"""From a question and its passages to a verified answer: judge, choose, mark, write, cite, verify, quote."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -22,11 +22,16 @@ def answer(
     flagging: bool,
     receipt: Receipt,
 ) -> Iterator[Event]:
-    """What was found, the words that answer, the answer piece by piece, then the `Answer`, which is always the last event."""
+    """Yields `Found`, then `Marked` if the judge marked an answer, `Token`s as it is written, and last the `Answer`.
+
+    `language` is the question's, and `phrases` are of that language. Passages are in the order of retrieval. If none has
+    `least_confidence`, the answer is a refusal. With `flagging`, unsupported sentences are shown with a mark. `receipt` gets
+    the seconds of each stage.
+    """
     yield Found(tuple(passages))
-    # Whoever was told of the passages may have waited for a turn of the model.
+    # The clock starts here: the caller that got the passages may have waited for the model before it went on.
     clock = _Clock(receipt)
-    choice = choosing.choose(question, language, passages, tools, least_confidence)
+    choice = choosing.choose(question, phrases, passages, tools, least_confidence)
     clock.lap("judge")
     blank = _refusal(question, language, choice.order(passages), phrases, confidence=choice.confidence, receipt=receipt)
     if not choice.chosen:
@@ -36,10 +41,10 @@ def answer(
         yield Marked(marked, choice.confidence)
     chosen = [verdict.passage for verdict in choice.chosen]
     pieces = tools.reader().answer(question, [passage.text for passage in chosen], phrases.instruction)
-    written, cut = yield from _told(pieces, clock)
+    written, cut = yield from _tokens(pieces, clock)
     clock.lap("write")
     claims = citing.claims(written, language)
-    sentences = citing.sentences(citing.finished(claims) if cut else claims, language, chosen, tools)
+    sentences = citing.sentences(citing.finished(claims) if cut else claims, language, phrases, chosen, tools)
     for quote in citing.quotes(question, language, choice, sentences, tools):
         sentences.append(quote)
         yield Token(f" {quote.text}")
@@ -54,7 +59,7 @@ def answer(
 
 
 class _Clock:
-    """Adds the seconds of each stage to a receipt."""
+    """A receipt to which the seconds of each stage are added."""
 
     def __init__(self, receipt: Receipt) -> None:
         self.receipt, self._since = receipt, time.perf_counter()
@@ -65,8 +70,8 @@ class _Clock:
         self._since = now
 
 
-def _told(pieces: Generator[str, None, bool], clock: _Clock) -> Generator[Token, None, tuple[str, bool]]:
-    """Tell the pieces as they come; returns all of them, and whether they were cut before their end."""
+def _tokens(pieces: Generator[str, None, bool], clock: _Clock) -> Generator[Token, None, tuple[str, bool]]:
+    """Yields the pieces as they come. Returns the whole text, and whether it was cut."""
     written = ""
     with closing(pieces):
         while True:
@@ -81,7 +86,7 @@ def _told(pieces: Generator[str, None, bool], clock: _Clock) -> Generator[Token,
 
 
 def _marked(choice: Choice, tools: Tools) -> Citation | None:
-    """The instant answer, where the judge marked one and its citation verifies."""
+    """The citation of the words that the judge marked in the best passage; None if there are none or it does not verify."""
     best = choice.chosen[0]
     span = None if choice.halves else best.judgement.span
     return next(iter(citing.cite([(best.passage, span)], tools)), None) if span else None

@@ -1,11 +1,4 @@
-"""What answering works with: the models and the documents, as the engine has them.
-
-Whether a question needs several passages: it compares or joins what each tells a part of, or asks for all there is. Pure.
-
-The words that show it are known for the languages below. In others a question is answered from one passage.
-
-Which passages the answer is taken from: one where one suffices, two or three where the question needs them together.
-"""
+"""Chooses the passages that an answer is written from: one if one suffices, two or three if the question needs several."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -13,17 +6,26 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from rag import stopping
+from rag.answering.prompt import Phrases
 from rag.judging import scoring
 from rag.judging.scoring import log_odds
 from rag.types import Document, Embedder, Judge, Judgement, Passage, Reader, SupportCheck
 
+# The most passages that the answer to a question for a list is written from.
+_MOST = 3
+# Two passages are read together if the judge gives their joined text so much higher log-odds than the best passage alone.
+# This finds 5 of 6 made-up comparisons; joining an unrelated passage gains .5 at most.
+_GAIN = 1.0
+_WORD = re.compile(r"[^\W_]+")
+_LEAST_NAME = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What answering works with.
+    """The models and documents that answering works with.
 
-    `reader` gives the language model, once it is loaded: the judge does not wait for it. `support` is None where the judge
-    cannot check claims. `original` gives a stored document, from which every citation is verified.
+    `reader` returns the language model once it is loaded: the judge does not wait for it. `support` is None if the judge
+    cannot check claims. `original` returns a stored document, against which every citation is verified.
     """
 
     judge: Judge
@@ -33,70 +35,9 @@ class Tools:
     original: Callable[[str], Document | None]
 
 
-# Words that join or compare two things.
-_JOINING = {
-    "id": "dan atau dibanding dibandingkan bandingkan perbandingan daripada selisih beda perbedaan antara kedua keduanya",
-    "en": "and or than versus vs compare compared comparison between both difference differ",
-    "de": "und oder als verglichen vergleiche vergleich zwischen beide beiden unterschied",
-    "es": "y e o u que comparado compara entre ambos ambas diferencia",
-    "fr": "et ou que comparé comparez entre deux différence",
-    "nl": "en of dan vergeleken vergelijk tussen beide verschil",
-}
-_JOINING["ms"] = _JOINING["id"]
-# Words that ask for all there is.
-_ALL = {
-    "id": r"apa saja|siapa saja|mana saja|sebutkan|daftarkan|daftar",
-    "en": r"list|name all|name the|which .+ are|what are the|who are the|what kinds|all of the",
-    "de": r"welche .+ gibt es|nenne|zähle .+ auf|liste",
-    "es": r"cuáles son|quiénes son|enumera|lista",
-    "fr": r"quels sont|quelles sont|qui sont|énumère|liste",
-    "nl": r"welke .+ zijn|noem|som .+ op|lijst",
-}
-_ALL["ms"] = _ALL["id"]
-_WORD = re.compile(r"[^\W_]+")
-_LEAST_NAME = 3
-
-
-def asks_for_all(question: str, language: str) -> bool:
-    """Whether it asks for a list, of which each passage may have a part."""
-    pattern = _ALL.get(language)
-    return bool(pattern and re.search(rf"\b(?:{pattern})\b", question.casefold()))
-
-
-def joins(question: str, language: str) -> bool:
-    """Whether it may join or compare two things, of which each passage may tell one."""
-    return not _words(question).isdisjoint(_JOINING.get(language, "").split())
-
-
-def pairs(question: str, passages: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Passages that may answer together, in their order: each has a name of the question that the other lacks."""
-    asked, words = _words(question), [_words(passage) for passage in passages]
-    names = [_names(passage) & asked for passage in passages]
-    for one, other in combinations(range(len(passages)), 2):
-        if names[one] - words[other] and names[other] - words[one]:
-            yield one, other
-
-
-def _words(text: str) -> set[str]:
-    return {word.casefold() for word in _WORD.findall(text)}
-
-
-def _names(passage: str) -> set[str]:
-    """Words with a capital letter or a digit: a question may be written without capitals, a document has them."""
-    words = _WORD.findall(passage)
-    return {word.casefold() for word in words if len(word) >= _LEAST_NAME and (word[0].isupper() or word[0].isdigit())}
-
-
-# Of a list, so many passages at most are read.
-_MOST = 3
-# Two passages answer together where, read as one, they are judged so much likelier to answer (in log-odds) than either alone.
-# Of 6 made-up comparisons this finds 5; a passage together with an unrelated one gains .5 at most.
-_GAIN = 1.0
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A passage and what the judge says of it."""
+    """A passage and the judge's judgement of it."""
 
     passage: Passage
     judgement: Judgement
@@ -109,9 +50,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was judged, best first; those `chosen` answer, the best first, with this confidence. None are where nothing does.
+    """The judged passages and, of those, the `chosen` ones that answer with this confidence; both best first.
 
-    Of `halves` each tells a part, and the words that were marked in one do not answer.
+    `chosen` is empty if nothing answers. With `halves`, each chosen passage has a part of the answer, so the words that the
+    judge marked in one of them are not the answer.
     """
 
     ranked: tuple[Verdict, ...]
@@ -120,13 +62,13 @@ class Choice:
     halves: bool = False
 
     def order(self, passages: Sequence[Passage]) -> list[Passage]:
-        """All passages: those judged first, best first."""
+        """All passages: the judged ones first, best first."""
         return [*(verdict.passage for verdict in self.ranked), *passages[len(self.ranked) :]]
 
 
-def choose(question: str, language: str, passages: Sequence[Passage], tools: Tools, least_confidence: float) -> Choice:
-    """Judge the passages, which stand in the order of retrieval, and choose."""
-    everything, joined = asks_for_all(question, language), joins(question, language)
+def choose(question: str, phrases: Phrases, passages: Sequence[Passage], tools: Tools, least_confidence: float) -> Choice:
+    """Judge the passages, given in the order of retrieval, and choose those that answer with at least `least_confidence`."""
+    everything, joined = asks_for_all(question, phrases), joins(question, phrases)
     ranked = _ranked(list(_judge(question, passages, tools, to_the_end=everything or joined)))
     surest = max((verdict.confidence for verdict in ranked), default=0.0)
     if joined and (together := _together(question, ranked, surest, tools)) and together.confidence >= least_confidence:
@@ -138,7 +80,7 @@ def choose(question: str, language: str, passages: Sequence[Passage], tools: Too
 
 
 def _judge(question: str, passages: Sequence[Passage], tools: Tools, *, to_the_end: bool) -> Iterator[Verdict]:
-    """Verdicts in the order of retrieval, no further than the first that is certain, unless `to_the_end`."""
+    """Verdicts in the order of retrieval, up to the first passage that is certain to answer, unless `to_the_end`."""
     judgements = tools.judge.judge(question, [passage.text for passage in passages])
     for passage, judgement in zip(passages, judgements, strict=False):
         stopping.current().check()
@@ -153,10 +95,44 @@ def _ranked(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _together(question: str, ranked: Sequence[Verdict], surest: float, tools: Tools) -> Choice | None:
-    """The first two that answer far more surely together than any passage does alone."""
+    """The first pair that answers far more surely than any passage alone; `surest` is the best passage's confidence."""
     texts = [verdict.passage.text for verdict in ranked]
     for pair in pairs(question, texts):
         (joint,) = tools.judge.judge(question, ["\n".join(texts[i] for i in pair)])
         if log_odds(joint.confidence) >= log_odds(surest) + _GAIN:
             return Choice(tuple(ranked), tuple(ranked[i] for i in pair), joint.confidence, halves=True)
     return None
+
+
+# Which questions need several passages. The words that show it are in the language's file (`Phrases`); a question in a language
+# without them is answered from one passage.
+
+
+def asks_for_all(question: str, phrases: Phrases) -> bool:
+    """Whether the question asks for a list, of which each passage may have a part."""
+    ways = [re.escape(way.strip()).replace("…", ".+") for way in phrases.listing.split(",") if way.strip()]
+    return bool(ways and re.search(rf"\b(?:{'|'.join(ways)})\b", question.casefold()))
+
+
+def joins(question: str, phrases: Phrases) -> bool:
+    """Whether the question may join or compare two things, each in a passage of its own."""
+    return not _words(question).isdisjoint(phrases.joining.split())
+
+
+def pairs(question: str, passages: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Indexes of passages that may answer together, in order: each has a name of the question that the other lacks."""
+    asked, words = _words(question), [_words(passage) for passage in passages]
+    names = [_names(passage) & asked for passage in passages]
+    for one, other in combinations(range(len(passages)), 2):
+        if names[one] - words[other] and names[other] - words[one]:
+            yield one, other
+
+
+def _words(text: str) -> set[str]:
+    return {word.casefold() for word in _WORD.findall(text)}
+
+
+def _names(passage: str) -> set[str]:
+    """Words that begin with a capital letter or a digit. A question may be written without capitals; a document is not."""
+    words = _WORD.findall(passage)
+    return {word.casefold() for word in words if len(word) >= _LEAST_NAME and (word[0].isupper() or word[0].isdigit())}

@@ -1,33 +1,34 @@
-"""A question that leans on the conversation before it, and the same question in words that need none of it.
+"""A question that leans on the conversation before it, rewritten to stand alone.
 
-The language model writes those words. It is believed only where they are a question made of what was said; else the question
-is asked after the answer before it: a statement in front of a question helps retrieval and the judge, and misleads neither. The
-question before it would: both then answer that one ("Who is the minister? And the president?" marks the minister, at .74).
+The language model rewrites it. Its text is used only if it is a question made of what was said. Otherwise the previous answer
+is put in front of the question: a statement there helps retrieval and the judge, and misleads neither. The previous question
+would: both then answer that one ("Who is the minister? And the president?" marks the minister, at .74).
 """
 
-import re
 from collections.abc import Callable, Sequence
 
 from rag import text as texts
+from rag.answering.citing import without_markers
 from rag.answering.prompt import Phrases
 from rag.types import Reader, Turn
 
-# What is looked back at. Reading costs 25 ms a token on two cores, and people lean on what was just said.
+# Turns that are read. A token costs 25 ms on two cores, and people refer to what was just said.
 MOST_TURNS = 3
+# Characters that are read of a question and of an answer.
 _MOST_QUESTION, _MOST_ANSWER = 200, 300
-# A question of so few words rarely says what it is about ("Kapan?", "Where was that?").
+# A question of at most so many words rarely names its subject ("Kapan?", "Where was that?").
 _FEW_WORDS = 3
-# The share of a rewritten question's words that stand in the conversation or the question. The others are endings that change.
+# The share of a rewritten question's words that must come from the conversation or the question. The rest are changed endings.
 _LEAST_KNOWN = 0.75
-# The share of the question's own longer words that stay: the default model now and then writes an earlier question again.
+# The share of the question's own longer words that must stay: the default model sometimes repeats an earlier question instead.
 _LEAST_KEPT = 0.5
+# Characters of a rewritten question.
 _MOST_WRITTEN = 300
-_MARKER = re.compile(r"\s*\[\d+\]")
 _ASKING = ("?", "？", "؟")
 
 
 def is_likely(question: str, turns: Sequence[Turn], language: str, phrases: Phrases) -> bool:
-    """Whether the question leans on the turns before it: it is short, points back, or begins as if it went on."""
+    """Whether the question leans on the turns before it: it is short, points back, or begins as a continuation does."""
     if not turns:
         return False
     words = texts.words(question, language)
@@ -42,14 +43,15 @@ def is_likely(question: str, turns: Sequence[Turn], language: str, phrases: Phra
 
 
 def joined(question: str, turns: Sequence[Turn], phrases: Phrases) -> str:
-    """The question after what was answered before it; where that was refused, after what was asked."""
+    """The question after the previous answer or, if that was a refusal or is missing, after the previous question."""
     last = turns[-1]
-    refused = not last.answer.strip() or last.answer.strip().startswith(phrases.refusal)
-    return f"{_shortened(last.question, _MOST_QUESTION) if refused else _shortened(last.answer, _MOST_ANSWER)} {question}"
+    if last.answer.strip() and not phrases.is_refusal(last.answer):
+        return f"{_shortened(last.answer, _MOST_ANSWER)} {question}"
+    return f"{_shortened(last.question, _MOST_QUESTION)} {question}"
 
 
 def alone(question: str, turns: Sequence[Turn], language: str, phrases: Phrases, reader: Callable[[], Reader]) -> str:
-    """The question in words that stand alone. Raises as `reader` and its `rewrite` do."""
+    """The question in words that stand alone. Raises what `reader` and its `rewrite` raise."""
     turns = turns[-MOST_TURNS:]
     said = "\n".join(f"{_shortened(turn.question, _MOST_QUESTION)}\n{_shortened(turn.answer, _MOST_ANSWER)}" for turn in turns)
     written = texts.normalise(reader().rewrite(question, said, phrases.name)).strip("\"'“”")
@@ -57,7 +59,7 @@ def alone(question: str, turns: Sequence[Turn], language: str, phrases: Phrases,
 
 
 def _is_believed(written: str, question: str, said: str, language: str) -> bool:
-    """Whether this is another question, made of what was said."""
+    """Whether this is another question, made of the words of the conversation."""
     words = texts.words(written, language)
     asking = written.endswith(_ASKING) or not question.endswith(_ASKING)
     if len(written) > _MOST_WRITTEN or not words or not asking or words == texts.words(question, language):
@@ -71,5 +73,5 @@ def _is_believed(written: str, question: str, said: str, language: str) -> bool:
 
 
 def _shortened(text: str, most: int) -> str:
-    """The beginning of the text, on one line and without the markers of citations."""
-    return texts.normalise(_MARKER.sub("", text))[:most]
+    """The first `most` characters of the text, on one line and without markers of citations."""
+    return texts.normalise(without_markers(text))[:most]

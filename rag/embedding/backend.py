@@ -1,7 +1,7 @@
-"""Which embedder serves: OpenVINO in the arithmetic that is fastest on this processor, else sentence-transformers.
+"""Chooses how a model's vectors are computed: with OpenVINO in the fastest arithmetic, else with sentence-transformers.
 
-Only arithmetics are considered that were measured to keep the ranking of exactly these weights. The race is run once for a
-processor, takes seconds, and is remembered in the cache.
+Only arithmetics are considered that were measured to keep the ranking with exactly these weights. Which is fastest is measured
+once for each processor. That takes seconds, and the result is kept in the cache.
 """
 
 import hashlib
@@ -24,34 +24,35 @@ from rag.errors import StorageError
 from rag.files import sha256_file, storage_errors, write_atomically
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
 
+# An arithmetic may lose at most so many percent of nDCG@10.
 MOST_LOSS = 0.5
-# The most nDCG@10 that an arithmetic loses against float32, in percent, on any of six development sets, by the weights it was
-# measured with (benchmarks/embedding_quality.py; RESULTS.md has every set).
+# The most nDCG@10 that an arithmetic loses against float32, in percent, on any of six development sets. By the digest of the
+# weights and the arithmetic (benchmarks/embedding_quality.py; RESULTS.md has every set).
 LOSSES: dict[str, dict[str, float]] = {
     CATALOGUE[EMBEDDER].sha256: {"bfloat16": 0.26, "int8": 0.26, "int8+bfloat16": 0.26},
 }
 
-# A less exact arithmetic has to be this much faster than the best more exact one, or noise decides.
+# A less exact arithmetic must be this many times as fast as the best more exact one, or noise would decide.
 _WORTH_IT = 1.1
-# The race: passages, tokens each, and runs of which the fastest counts.
+# The race: the number of passages, the tokens of each, and the runs, of which the fastest counts.
 _PASSAGES, _LENGTH, _RUNS = 8, 128, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The arithmetic that won, and the tokens a second of each that ran."""
+    """The fastest arithmetic, and the tokens per second of each that was tried."""
 
     arithmetic: str
     tokens_per_second: dict[str, float]
 
     def __str__(self) -> str:
-        """As `rag doctor` says it."""
+        """The text shown by `rag doctor`."""
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.tokens_per_second.items())
         return f"openvino {self.arithmetic} (tokens a second in the race: {rates})"
 
 
 def open_folder(name: str, digest: str, path: Path, cache: Path) -> OpenVinoEmbedder | SentenceEmbedder:
-    """The embedder in a local folder. Contacts nobody. Raises WeightsError."""
+    """The embedder in a local folder, without network access. Raises WeightsError."""
     try:
         model = folder.read(path)
     except folder.Unsupported:
@@ -68,7 +69,7 @@ def open_folder(name: str, digest: str, path: Path, cache: Path) -> OpenVinoEmbe
 
 
 def open_named(name: str, cache: Path) -> OpenVinoEmbedder | SentenceEmbedder:
-    """Any sentence-transformers folder, or a model of a hub by name: then, and only then, a hub is asked."""
+    """The embedder in a sentence-transformers folder, or of this name on a model hub, which is asked only for a name."""
     path = Path(name).expanduser()
     if (path / "model.safetensors").is_file() and (path / "tokenizer.json").is_file():
         return open_folder(name, _folder_digest(path), path, cache)
@@ -76,26 +77,26 @@ def open_named(name: str, cache: Path) -> OpenVinoEmbedder | SentenceEmbedder:
 
 
 def allowed(digest: str) -> tuple[Arithmetic, ...]:
-    """The arithmetics that keep the ranking of these weights, the most exact first. For unknown weights that is float32."""
+    """The arithmetics that keep the ranking with these weights, the most exact first. For unknown weights only float32."""
     losses = {FLOAT32.name: 0.0, **LOSSES.get(digest, {})}
     return tuple(sorted((a for a in ARITHMETICS if losses.get(a.name, 100) <= MOST_LOSS), key=lambda a: losses[a.name]))
 
 
 def _runs_here(arithmetic: Arithmetic) -> bool:
-    """Where the processor has bfloat16, everything but float32 uses it; elsewhere nothing does."""
+    """On a processor with bfloat16, all except float32 use it; on others none does."""
     return arithmetic == FLOAT32 or (arithmetic.precision == "bf16") == can_bfloat16()
 
 
 def race(rivals: dict[str, OpenVinoEmbedder], length: int) -> Choice:
-    """Which of the rivals, the most exact first, is fastest here: they take turns, and of each the fastest run counts."""
-    # Numbers that every vocabulary has: which words they are costs nothing.
+    """Find the fastest of the rivals, given the most exact first. They run in turn, and the fastest run of each counts."""
+    # Token numbers that every vocabulary has; the time does not depend on which they are.
     rows = np.random.default_rng(0).integers(0, 10, (_PASSAGES, length)).tolist()
     seconds = dict.fromkeys(rivals, float("inf"))
     for run in range(_RUNS + 1):
         for name, rival in rivals.items():
             start = time.perf_counter()
             rival.embed_tokens(rows)
-            if run:  # the first compiles
+            if run:  # the first run compiles
                 seconds[name] = min(seconds[name], time.perf_counter() - start)
     best, *others = rivals
     for name in others:
@@ -105,7 +106,7 @@ def race(rivals: dict[str, OpenVinoEmbedder], length: int) -> Choice:
 
 
 def remembered(digest: str, cache: Path) -> Choice | None:
-    """What the race decided on this processor with this OpenVINO and these weights; None before it."""
+    """The stored result of the race for this processor, OpenVINO version and weights; None if there is none."""
     try:
         choice = Choice(**json.loads(_memory(digest, cache).read_text("utf-8")))
         known = choice.arithmetic in {arithmetic.name for arithmetic in allowed(digest)}
@@ -115,7 +116,7 @@ def remembered(digest: str, cache: Path) -> Choice | None:
 
 
 def _remember(choice: Choice, digest: str, cache: Path) -> None:
-    """A cache that cannot be written goes without, and the race is run again."""
+    """Store the result. If the cache cannot be written, the race runs again next time."""
     path = _memory(digest, cache)
     with suppress(StorageError), storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,13 +124,13 @@ def _remember(choice: Choice, digest: str, cache: Path) -> None:
 
 
 def _memory(digest: str, cache: Path) -> Path:
-    """Where the race's result lies: another processor, OpenVINO, model or table of losses has a file of its own."""
+    """The file of the race's result, which differs by processor, OpenVINO version, weights and table of losses."""
     parts = (platform.machine(), _processor(), os.cpu_count(), version("openvino"), digest, LOSSES.get(digest), MOST_LOSS)
     return cache / "races" / f"embedder-{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}.json"
 
 
 def _processor() -> str:
-    """The processor's features, as scripts/build-llama names them."""
+    """The processor's features, as scripts/build-llama reads them."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -138,7 +139,7 @@ def _processor() -> str:
 
 
 def _folder_digest(path: Path) -> str:
-    """Of all that makes the vectors, so that two models in one folder, one after the other, do not share an index."""
+    """The digest of all files that affect the vectors, so that two models put into one folder in turn do not share an index."""
     files = sorted([path / "model.safetensors", *path.glob("*.json"), *path.glob("*/config.json")])
     digests = [(str(file.relative_to(path)), sha256_file(file)) for file in files]
     return hashlib.sha256(repr(digests).encode()).hexdigest()

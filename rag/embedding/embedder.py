@@ -1,6 +1,6 @@
-"""Texts to vectors with sentence-transformers: for models that `openvino.py` cannot run, and what its vectors are measured by.
+"""Embeds texts with sentence-transformers: for models that `openvino.py` cannot run, and as the reference for its vectors.
 
-Cross-encoders too, for those who choose one as the judge. The only importer of sentence_transformers, transformers and torch.
+Opens cross-encoders too, for `RAG_JUDGE`. The only importer of sentence_transformers, transformers and torch.
 """
 
 import copy
@@ -24,13 +24,13 @@ _BATCH = 16
 
 
 class SentenceEmbedder:
-    """A sentence-transformers model as `Embedder`. `name` is what the user asked for, `digest` names its exact weights."""
+    """A sentence-transformers model as an `Embedder`. `name` is as the user gave it; `digest` identifies the exact weights."""
 
     backend = "sentence-transformers"
 
     def __init__(self, name: str, digest: str, model: "SentenceTransformer") -> None:
         self.name, self.digest, self._model = name, digest, model
-        # A copy of the fast tokenizer: `encode` leaves its own cut at what the model reads, and offsets need the whole text.
+        # A copy of the fast tokenizer: `encode` sets truncation on its own, and offsets need the whole text.
         self._tokenizer = copy.deepcopy(model.tokenizer.backend_tokenizer)
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -61,14 +61,14 @@ class SentenceEmbedder:
 
 
 def open_folder(name: str, digest: str, folder: Path) -> SentenceEmbedder:
-    """The embedder in a local folder. Contacts nobody."""
+    """The embedder in a local folder, without network access. Raises WeightsError."""
     return SentenceEmbedder(name, digest, _load(str(folder), local=True))
 
 
 def open_named(name: str) -> SentenceEmbedder:
-    """Any sentence-transformers folder, or a model of a hub by name: then, and only then, a hub is asked.
+    """The embedder in a sentence-transformers folder, or of this name on a model hub. Raises WeightsError or WeightsMissing.
 
-    Its digest is that of its parameters, so two revisions under one name do not share an index.
+    The digest is that of its parameters, so two revisions of one name do not share an index.
     """
     local = Path(name).is_dir()
     model = _load(name, local=local)
@@ -76,9 +76,9 @@ def open_named(name: str) -> SentenceEmbedder:
 
 
 def open_cross_encoder(source: str, *, local: bool) -> Callable[[Sequence[tuple[str, str]]], list[float]]:
-    """A cross-encoder of a folder or a hub: pairs of texts to a number from 0 to 1 each.
+    """A function from pairs of texts to a score from 0 to 1 each: the cross-encoder in a folder or on a hub.
 
-    Raises WeightsError, or WeightsMissing of a hub.
+    Raises WeightsError, or WeightsMissing if the hub does not have it.
     """
     _quieten()
     from sentence_transformers import CrossEncoder
@@ -89,7 +89,7 @@ def open_cross_encoder(source: str, *, local: bool) -> Callable[[Sequence[tuple[
     except Exception as error:  # a damaged file raises whatever its reader raises
         raise _unopened(source, "cross-encoder", "RAG_JUDGE", error, local=local) from error
     if model.num_labels != 1:
-        raise WeightsError(f"{source} gives {model.num_labels} scores a pair, not one", "set RAG_JUDGE to another")
+        raise WeightsError(f"{source} gives {model.num_labels} scores per pair, not one", "set RAG_JUDGE to another")
     return lambda pairs: model.predict(list(pairs), show_progress_bar=False).tolist()
 
 
@@ -107,7 +107,7 @@ def _quieten() -> None:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     from transformers.utils import logging
 
-    # What the hub's client says of its retries; the error that ends them is ours to tell.
+    # The hub client logs its retries; we report the error that ends them.
     getLogger("huggingface_hub").setLevel("ERROR")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -124,7 +124,7 @@ def _unopened(source: str, kind: str, setting: str, error: Exception, *, local: 
 def _parameter_digest(model: "SentenceTransformer") -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
-        # A pooler that the checkpoint lacks is filled with random numbers, and is not used.
+        # A pooler that the checkpoint lacks has random weights and is not used.
         if "pooler" not in name:
             digest.update(name.encode())
             digest.update(tensor.detach().float().numpy().tobytes())

@@ -1,7 +1,7 @@
-"""A sentence-transformers folder read without its libraries: what the model is, its tensors, its tokenizer.
+"""Reads a sentence-transformers folder without that library: the model's configuration, tensors and tokenizer.
 
-Knows BERT, RoBERTa and XLM-RoBERTa with mean or first-token pooling, which is nearly every embedding model of this size; says
-`Unsupported` of anything else, which is then left to sentence-transformers. Knows nothing of how a model is computed.
+Supports BERT, RoBERTa and XLM-RoBERTa with mean or first-token pooling, which covers nearly all embedding models of this size.
+Raises `Unsupported` for others, which are then left to sentence-transformers. Does not compute anything.
 """
 
 import json
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-# The first position, counted from the padding token's number: RoBERTa leaves room for its padding.
+# By model type, the first position minus the number of the padding token: RoBERTa starts after it. BERT starts at 0.
 _FIRST_POSITION = {"bert": None, "roberta": 1, "xlm-roberta": 1}
 _ROLES = {"document": ("document", "passage", "corpus"), "query": ("query",)}
 _PLAIN_NAME = re.compile(r"(?:embeddings|encoder)\..+")
@@ -23,14 +23,15 @@ _DTYPES = {"F32": np.float32, "F16": np.float16}
 
 
 class Unsupported(Exception):
-    """The folder holds a model that only sentence-transformers can run, or none."""
+    """The folder has a model that only sentence-transformers can run, or none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A folder's model. `tensors` are mapped from the file, not read; their names begin at `embeddings.` or `encoder.`.
+    """The model in a folder.
 
-    `prompts` has the words before a `document` and a `query`; a text is cut at `most_tokens`, special ones counted.
+    `tensors` are mapped from the file, not read; their names begin with `embeddings.` or `encoder.`. `prompts` has the prefix
+    of a `document` and of a `query`. A text has at most `most_tokens`, including special tokens.
     """
 
     layers: int
@@ -46,7 +47,7 @@ class Model:
 
 
 def read(folder: Path) -> Model:
-    """The model of the folder. Raises Unsupported; a damaged file that is noticed here is Unsupported too."""
+    """The model in the folder. Raises Unsupported, also for files that are found to be damaged."""
     try:
         return _read(folder)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -81,7 +82,7 @@ def _read(folder: Path) -> Model:
 
 
 def _tokenizer(path: Path) -> Tokenizer:
-    """Without the cut and the padding that a file may ask for: `token_starts` needs the whole text."""
+    """The tokenizer without the truncation and padding that its file may set: `token_starts` needs the whole text."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing narrower
@@ -93,7 +94,7 @@ def _tokenizer(path: Path) -> Tokenizer:
 
 def _json(path: Path) -> dict[str, Any]:
     content = json.loads(path.read_text("utf-8"))
-    _require(isinstance(content, dict), f"{path.name} is no object")
+    _require(isinstance(content, dict), f"{path.name} is not an object")
     return dict(content)
 
 
@@ -107,7 +108,7 @@ def _tokenizer_limit(folder: Path, positions: int) -> int:
 
 
 def _pooling(folder: Path) -> str:
-    """`mean` or `cls`; vectors are made unit vectors anyway, so a module that does so may be there or not."""
+    """`mean` or `cls`. A Normalize module is optional, because vectors are always normalised."""
     modules = json.loads((folder / "modules.json").read_text("utf-8"))
     kinds = [str(module["type"]).rsplit(".", 1)[-1] for module in modules]
     _require(kinds[:2] == ["Transformer", "Pooling"] and kinds[2:] in ([], ["Normalize"]), f"the modules {kinds}")
@@ -124,13 +125,13 @@ def _pooling(folder: Path) -> str:
 
 
 def _prompts(config: dict[str, Any]) -> dict[str, str]:
-    """As sentence-transformers' `encode_document` and `encode_query` choose them."""
+    """The prompts that sentence-transformers' `encode_document` and `encode_query` use."""
     prompts: dict[str, str] = {"query": "", "document": "", **(config.get("prompts") or {})}
     return {role: next((prompts[name] for name in names if name in prompts), "") for role, names in _ROLES.items()}
 
 
 def _require_encoder(tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> None:
-    """That every tensor of the layers is there, in the shape that the configuration says."""
+    """Raise Unsupported unless every tensor of the layers is there in the configured shape."""
     hidden, wide = config["hidden_size"], config["intermediate_size"]
     shapes: dict[str, tuple[int, ...]] = {"embeddings.word_embeddings.weight": (config["vocab_size"], hidden)}
     shapes["embeddings.position_embeddings.weight"] = (config["max_position_embeddings"], hidden)
@@ -149,15 +150,15 @@ def _require_encoder(tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -
 
 
 def _tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """Every tensor of a safetensors file, mapped, so that what is not used is not read."""
-    # Copy-on-write: what reads the weights without copying them asks for writable memory, and never writes.
+    """The tensors of a safetensors file, memory-mapped, so that unused ones are not read."""
+    # Copy-on-write: users that share the memory require it to be writable, though they never write.
     raw = np.memmap(path, dtype=np.uint8, mode="c")
     start = 8 + int(raw[:8].view("<u8")[0])
     header: dict[str, Any] = json.loads(bytes(raw[8:start]))
     header.pop("__metadata__", None)
     tensors = {}
     for name, entry in header.items():
-        # A checkpoint may name its model first, as in `roberta.encoder.layer.0.…`.
+        # A checkpoint may begin names with its model's, as in `roberta.encoder.layer.0.…`.
         if not (plain := _PLAIN_NAME.search(name)) or entry["dtype"] not in _DTYPES:
             continue
         begin, end = entry["data_offsets"]

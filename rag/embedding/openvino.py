@@ -1,6 +1,7 @@
-"""Rows of token numbers through a compiled graph: batches of like length, side by side where there are many.
+"""Embeds texts with OpenVINO on the CPU, in one of its arithmetics.
 
-Texts to vectors with OpenVINO, on the processor, in one of its arithmetics.
+`Runner` runs rows of token numbers through a compiled graph, in batches of similar length, several at once if there are many.
+The judge uses it too (`judging/small.py`).
 """
 
 import threading
@@ -15,12 +16,12 @@ from rag.embedding.folder import Model
 from rag.embedding.graph import Arithmetic, EncoderGraph, library
 from rag.text import normalise
 
-# Tokens of a batch, padding counted. Texts are sorted by length first, so little of it is padding.
+# Tokens per batch, including padding. Texts are sorted by length first, so little of it is padding.
 _BATCH_TOKENS = 2048
 
 
 class Runner:
-    """A graph in one arithmetic, compiled when it is first needed. Safe to use from several threads."""
+    """A graph in one arithmetic, compiled on first use. Safe to use from several threads."""
 
     def __init__(self, graph: EncoderGraph, arithmetic: Arithmetic) -> None:
         self._graph, self._arithmetic, self._padding = graph.whole(), arithmetic, graph.model.padding
@@ -29,16 +30,16 @@ class Runner:
         self._compiling = threading.Lock()
 
     def run(self, rows: Sequence[Sequence[int]], take: Callable[[list[int], list[NDArray[np.float32]]], None]) -> None:
-        """Compute all rows; `take` is handed the indexes of each batch's rows and the graph's outputs for them.
+        """Compute all rows. For each batch, `take` is called with the indexes of its rows and the graph's outputs for them.
 
-        Outputs are views that the next batch overwrites; those with a place for each token are as long as its longest row.
+        Outputs are views that the next batch overwrites. Outputs per token are padded to the longest row of the batch.
         """
         if not rows:
             return
-        # The longest first: when the streams run out of work, what is left is short.
+        # The longest first, so that the batches that end the run are short.
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
         batches = list(_batches(order, rows))
-        # One batch has the whole machine, many go side by side, each on a stream of its own.
+        # One batch uses all cores; several run in parallel, each on its own stream.
         compiled = self._compile("LATENCY" if len(batches) == 1 else "THROUGHPUT")
         streams = min(len(batches), compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         own = threading.local()
@@ -65,7 +66,7 @@ class Runner:
 
 
 def _batches(order: list[int], rows: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-    """Runs of the order, each as many rows as fit `_BATCH_TOKENS` at the length of its first."""
+    """Splits the order into batches, each with as many rows as fit into `_BATCH_TOKENS` at the length of its first."""
     at = 0
     while at < len(order):
         count = max(1, _BATCH_TOKENS // max(1, len(rows[order[at]])))
@@ -83,7 +84,7 @@ def _padded(rows: Sequence[Sequence[int]], padding: int) -> list[NDArray[Any]]:
 
 
 class OpenVinoEmbedder:
-    """A folder's model as `Embedder`. Safe to use from several threads."""
+    """The model of a folder as an `Embedder`. Safe to use from several threads."""
 
     def __init__(self, name: str, digest: str, model: Model, arithmetic: Arithmetic) -> None:
         self.name, self.digest, self.backend = name, digest, f"openvino {arithmetic.name}"
@@ -91,7 +92,7 @@ class OpenVinoEmbedder:
         self._runner = Runner(EncoderGraph(model, int8=arithmetic.int8), arithmetic)
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (len(texts), dimension). Some hundred texts at once are embedded fastest."""
+        """Unit vectors of shape (len(texts), dimension). Fastest with a few hundred texts per call."""
         return self._embed(self.model.prompts["document"], texts)
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -103,7 +104,7 @@ class OpenVinoEmbedder:
         return [start for start, _ in self.model.tokenizer.encode(text, add_special_tokens=False).offsets]
 
     def embed_tokens(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Unit vectors of rows of token numbers, special ones among them."""
+        """Unit vectors of rows of token numbers, which include the special tokens."""
         vectors = np.empty((len(rows), self.model.tensors["embeddings.word_embeddings.weight"].shape[1]), np.float32)
 
         def take(batch: list[int], outputs: list[NDArray[np.float32]]) -> None:
@@ -118,7 +119,7 @@ class OpenVinoEmbedder:
 
 
 def _cut(encoding: Any, most: int) -> list[int]:
-    """The token numbers, at most `most`; the special tokens that end a text stay."""
+    """The token numbers, at most `most`. The special tokens at the end of the text are kept."""
     ids: list[int] = encoding.ids
     if len(ids) <= most:
         return ids

@@ -1,8 +1,8 @@
-"""The judge's file: what training changed in the embedder, in 4 bits, and the heads. Written by training, read here.
+"""The file format of our judge: the changes that training made to the embedder, in 4 bits, and the heads.
 
-A safetensors file. Of each matrix it has the change against the embedder's, `NAME.levels` (two to a byte) and `NAME.scale` (one
-for each 32): small numbers that 4 bits hold well. Vectors are there whole. The word embeddings are the embedder's own, and lie
-nowhere twice.
+It is a safetensors file. For each matrix it holds the difference from the embedder's matrix, as `NAME.levels` (two per byte)
+and `NAME.scale` (one per block of 32): differences are small numbers, which 4 bits represent well. Vectors are stored whole.
+The word embeddings are the embedder's own and are not stored again. Training writes the file, the program reads it.
 """
 
 import json
@@ -23,7 +23,7 @@ from rag.judging.scoring import logistic
 
 _FORMAT = "rag-judge-1"
 _BLOCK = 32
-# A change is one of -7 to 7 times its block's scale; 8 is added, so that it is no negative number.
+# A difference is a level from -7 to 7 times the scale of its block. Levels are stored plus 8, so they are not negative.
 _MOST_LEVEL, _ZERO = 7, 8
 _LEVELS, _SCALE = ".levels", ".scale"
 HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
@@ -31,7 +31,7 @@ HEADS = ("whole.weight", "whole.bias", "places.weight", "places.bias")
 
 @dataclass(frozen=True, slots=True)
 class SupportCalibration:
-    """Weights of the head's log-odds, and of the shares of the claim's words and numbers that the evidence has."""
+    """Weights of the head's log-odds and of the shares of the claim's words and numbers that are in the evidence."""
 
     log_odds: float
     words: float
@@ -39,16 +39,16 @@ class SupportCalibration:
     offset: float
 
     def probability(self, log_odds: float, words: float, numbers: float) -> float:
-        """P(supports), of log-odds and two shares."""
+        """The probability that the evidence supports the claim."""
         return logistic(self.log_odds * log_odds + self.words * words + self.numbers * numbers + self.offset)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """From the heads to probabilities: logistic functions, fitted on the development half.
+    """Logistic functions from the heads' outputs to probabilities, fitted on idkmrc's development half.
 
-    P(answers) of `verdict` x the verdict's log-odds + `span` x the span's margin + `offset`. `support` is for claims in the
-    language of their evidence, `support_across` for the others.
+    P(answers) = logistic(`verdict` x the verdict's log-odds + `span` x the span's margin + `offset`). `support` is for claims
+    in the language of their evidence, `support_across` for others.
     """
 
     verdict: float
@@ -60,7 +60,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class JudgeWeights:
-    """`encoder` is the embedder's model with what training changed in it; `heads` are its last matrices and offsets by name."""
+    """`encoder` is the embedder's model with the trained changes; `heads` are the weights and biases of the heads, by name."""
 
     encoder: Model
     heads: Mapping[str, NDArray[np.float32]]
@@ -68,7 +68,7 @@ class JudgeWeights:
 
 
 def write(path: Path, base: Model, trained: Mapping[str, NDArray[np.float32]], calibration: Calibration, about: str) -> None:
-    """Write the file: `trained` has the heads, and the encoder's tensors under the names of `base`."""
+    """Write the file. `trained` has the heads, and the encoder's tensors under the names that `base` uses."""
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, value in trained.items():
         if value.ndim == 2 and name not in HEADS:
@@ -80,32 +80,32 @@ def write(path: Path, base: Model, trained: Mapping[str, NDArray[np.float32]], c
 
 
 def read(path: Path, base: Model) -> JudgeWeights:
-    """The judge on the embedder it was trained from. Raises WeightsDamaged where the file is not of this form."""
+    """The judge, on the embedder that it was trained from. Raises WeightsDamaged if the file has another format."""
     with _opened(path) as file:
         encoder, heads = _tensors(file, base)
         return JudgeWeights(encoder, heads, _calibration(json.loads(file.metadata()["calibration"])))
 
 
 def read_tensors(path: Path, base: Model) -> tuple[Model, Mapping[str, NDArray[np.float32]]]:
-    """The encoder and the heads of a file whose calibration may be of an older form: something to train on from."""
+    """The encoder and the heads, to continue training from: the file's calibration may have an older format."""
     with _opened(path) as file:
         return _tensors(file, base)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """The file, if it is a judge's; whatever is wrong with what is read of it is WeightsDamaged."""
+    """The open file. Raises WeightsDamaged if it is not a judge's file, and for whatever is wrong with what is read from it."""
     try:
         with safe_open(path, "numpy") as file:
             if (file.metadata() or {}).get("format") != _FORMAT:
-                raise WeightsDamaged(f"{path.name} is no file of a judge", _HINT)
+                raise WeightsDamaged(f"{path.name} is not the file of a judge", _HINT)
             yield file
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsDamaged(f"{path.name} cannot be read ({type(error).__name__}: {error})", _HINT) from error
 
 
 def _tensors(file: Any, base: Model) -> tuple[Model, Mapping[str, NDArray[np.float32]]]:
-    stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+    stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is not a mapping
     heads = {name: stored.pop(name) for name in HEADS}
     changed = {name: _restored(name, stored, base) for name in {_plain(name) for name in stored}}
     return replace(base, tensors={**base.tensors, **changed}), heads
@@ -128,12 +128,12 @@ def _restored(name: str, stored: Mapping[str, NDArray[np.generic]], base: Model)
         return np.asarray(stored[name], dtype=np.float32)
     before = base.tensors[name]
     change = _expanded(np.asarray(stored[name + _LEVELS]), np.asarray(stored[name + _SCALE]))
-    # The last block may be longer than what is left of the matrix.
+    # The last block may be padded beyond the end of the matrix.
     return np.asarray(before + change.ravel()[: before.size].reshape(before.shape), dtype=np.float32)
 
 
 def _compressed(change: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float16]]:
-    """Levels of shape (blocks, 16), the first half of a block in the low bits, and scales of shape (blocks, 1)."""
+    """Levels of shape (blocks, 16), with the first half of a block in the low bits, and scales of shape (blocks, 1)."""
     blocks = np.pad(change.astype(np.float32).ravel(), (0, -change.size % _BLOCK)).reshape(-1, _BLOCK)
     scale = (np.abs(blocks).max(axis=1, keepdims=True) / _MOST_LEVEL).astype(np.float16)
     divisor = np.where(scale > 0, scale, 1).astype(np.float32)

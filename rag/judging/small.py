@@ -1,8 +1,8 @@
-"""Two texts as one row of tokens, with the way back: which characters of the second text each of its tokens is. Pure.
+"""Our own judge: the embedder's encoder, trained to read a question and a passage together, on OpenVINO.
 
-The likeliest answer among all ranges of a passage's tokens. Pure.
-
-Our own judge: the embedder's encoder, trained to read a question and a passage together, on OpenVINO.
+`PairEncoder` turns a question and a passage into one row of tokens, and keeps which characters each token of the passage is.
+The model gives log-odds for the whole pair and logits for each token. `best` picks the likeliest answer among the ranges of the
+passage's tokens, and the calibration in the judge's file makes probabilities of both. How it was trained: training/CARD.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,15 +25,15 @@ from rag.weights import sources
 from rag.weights.cache import WeightCache
 from rag.weights.catalogue import CATALOGUE, SHIPPED
 
-# Before the claim where support is asked for, as `query: ` stands before a question: the judge was trained with it.
+# Stands before a claim, as `query: ` before a question: the judge was trained with it.
 CLAIM = "claim: "
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A pair in token numbers, special ones among them.
+    """A pair as token numbers, including special tokens.
 
-    `offsets` are the ranges of the second text that its tokens cover, ascending; its first token stands at `first` in `ids`.
+    `offsets` are the ranges of the second text that its tokens cover, ascending. Its first token is at index `first` of `ids`.
     """
 
     ids: list[int]
@@ -42,7 +42,7 @@ class Encoded:
 
 
 class PairEncoder:
-    """Encodes pairs for a model's tokenizer, and cuts the end of a second text that is too long for it."""
+    """Encodes pairs with a model's tokenizer. A second text that is too long for the model is cut at its end."""
 
     def __init__(self, model: Model) -> None:
         self._tokenizer, self._most = model.tokenizer, model.most_tokens
@@ -66,15 +66,15 @@ class PairEncoder:
         return [self._cut(encoding, places) for encoding, (_, places) in zip(encodings, seconds, strict=True)]
 
     def _cut(self, encoding: object, places: Sequence[int]) -> Encoded:
-        """The pair with as much of the second text as fits, and its tokens' places in the text as it was handed in."""
-        ids: list[int] = encoding.ids  # type: ignore[attr-defined]  # tokenizers has no types
+        """The pair with as much of the second text as fits. `places` maps its characters to the text before it was cleaned."""
+        ids: list[int] = encoding.ids  # type: ignore[attr-defined]  # tokenizers has no type stubs
         sequences: list[int | None] = encoding.sequence_ids  # type: ignore[attr-defined]
         offsets: list[tuple[int, int]] = encoding.offsets  # type: ignore[attr-defined]
         second = [i for i, sequence in enumerate(sequences) if sequence == 1]
         last = max((i for i, sequence in enumerate(sequences) if sequence is not None), default=len(ids) - 1)
         ending = ids[last + 1 :]
         kept = second[: max(0, len(second) - max(0, len(ids) - self._most))]
-        # The prompt's tokens are of no text.
+        # The tokens of the prompt belong to no text.
         own = [i for i in kept if offsets[i][1] > len(self._passage)]
         shift = len(self._passage)
         ranges = [(max(0, offsets[i][0] - shift), offsets[i][1] - shift) for i in own]
@@ -83,13 +83,13 @@ class PairEncoder:
         return Encoded([*head, *ending], own[0] if own else len(head), original)
 
 
-# Tokens of an answer, at most. Of idkmrc's training answers 99.5 % are no longer.
+# The most tokens of an answer: 99.5 % of the answers in idkmrc's training set are no longer.
 _MOST = 48
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Tokens `first` to `last`, both in it; `margin`, in log-odds, is how much likelier they are than no answer."""
+    """Tokens `first` to `last`, inclusive. `margin` is how much likelier they are than no answer, in log-odds."""
 
     first: int
     last: int
@@ -97,7 +97,7 @@ class Marked:
 
 
 def best(starts: NDArray[np.float32], ends: NDArray[np.float32], first: int, count: int) -> Marked | None:
-    """The range of the `count` tokens from `first` on with the highest sum of logits; None where there are no tokens.
+    """The range with the highest sum of start and end logits, among the `count` tokens from `first` on; None if `count` is 0.
 
     Token 0 stands for "no answer", as in SQuAD 2.0 (Devlin et al. 2019, section 4.3).
     """
@@ -110,21 +110,21 @@ def best(starts: NDArray[np.float32], ends: NDArray[np.float32], first: int, cou
 
 
 def _allowed(count: int) -> NDArray[np.bool_]:
-    """Which (first, last) are ranges: not backwards, and not too long."""
+    """Which pairs (first, last) are ranges that do not run backwards and are not too long, shape (count, count)."""
     ones = np.ones((count, count), dtype=bool)
     return np.triu(ones) & np.tril(ones, _MOST - 1)
 
 
-# Passages that are read together: a reader who stops at the first that is certain has paid for no more than these.
+# Passages per batch: a caller that stops at the first certain one has read at most so many too many.
 _AT_ONCE = 4
-# Rows of the head for whole pairs.
+# Outputs of the head for whole pairs.
 _ANSWERS, _SUPPORTS = 0, 1
 
 
 class SmallJudge:
-    """A `Judge` that also marks the answer, and a `SupportCheck`. Safe to use from several threads."""
+    """A `Judge` that marks the words that answer, and a `SupportCheck`. Safe to use from several threads."""
 
-    # Who stops there finds the right passage first for 1 question in 120 fewer on idkmrc and belebele-th, and reads half.
+    # Stopping there loses the right first passage for 1 question in 120 on idkmrc and on belebele-th, and halves the reading.
     certain = 0.9
 
     def __init__(self, name: str, digest: str, made: JudgeWeights, arithmetic: Arithmetic) -> None:
@@ -134,7 +134,7 @@ class SmallJudge:
         self._runner = Runner(_JudgeGraph(made, int8=arithmetic.int8), arithmetic)
 
     def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
-        """Whether each passage answers, and where, in order; those that nobody asks for are not read."""
+        """Whether and where each passage answers, in order. Batches are read on demand."""
         for at in range(0, len(passages), _AT_ONCE):
             group = passages[at : at + _AT_ONCE]
             encoded = self._encoder.questions(question, group)
@@ -142,12 +142,12 @@ class SmallJudge:
                 yield self._judgement(passage, pair, float(whole[_ANSWERS]), places)
 
     def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
-        """For each claim with its evidence the probability that the evidence supports it."""
+        """For each (claim, evidence) the probability that the evidence supports the claim."""
         logits = self.logits(self._encoder.claims(claims))
         return [self._support(*pair, float(whole[_SUPPORTS])) for pair, (whole, _) in zip(claims, logits, strict=True)]
 
     def logits(self, pairs: Sequence[Encoded]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """For each pair the log-odds (2,) that it answers and supports, and its tokens' logits (tokens, 2) as first, last."""
+        """For each pair the log-odds of answering and supporting (2,), and its tokens' logits as start and end (tokens, 2)."""
         found: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = [_NOTHING] * len(pairs)
 
         def take(batch: list[int], outputs: list[NDArray[np.float32]]) -> None:
@@ -181,14 +181,14 @@ _NOTHING = (np.empty(0, np.float32), np.empty((0, 2), np.float32))
 
 
 class _JudgeGraph(EncoderGraph):
-    """The encoder with the judge's heads."""
+    """The encoder graph with the judge's heads."""
 
     def __init__(self, made: JudgeWeights, *, int8: bool) -> None:
         super().__init__(made.encoder, int8=int8)
         self._heads = made.heads
 
     def outputs(self, states: Any, mask: Any) -> Sequence[Any]:
-        """Log-odds of shape (pairs, 2), and logits of shape (pairs, length, 2)."""
+        """Log-odds of shape (pairs, 2), and token logits of shape (pairs, length, 2)."""
         return [self._head(self.pooled(states, mask), "whole"), self._head(states, "places")]
 
     def _head(self, states: Any, name: str) -> Any:
@@ -197,9 +197,9 @@ class _JudgeGraph(EncoderGraph):
 
 
 def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
-    """The judge that comes with rag, on the embedder where it is the one it was trained from, else on that one from the cache.
+    """The judge that comes with rag, on the embedder it was trained from: `embedder` if it is that one, else the cache's.
 
-    Raises WeightsDamaged, or WeightsMissing where the embedder it rests on was not fetched.
+    Raises WeightsDamaged, or WeightsMissing if that embedder was not fetched.
     """
     path, base = sources.require(SHIPPED), CATALOGUE[SHIPPED.base]
     if isinstance(embedder, OpenVinoEmbedder) and embedder.digest == base.sha256:

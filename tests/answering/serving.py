@@ -38,7 +38,7 @@ class Endpoint(ThreadingHTTPServer):
         self.heard: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
         self.asked_for_models = 0
-        # After each piece of an answer it waits until it may go on; when it finds nobody there any more, it says so.
+        # After each piece of an answer it waits until it may go on; if the client has disconnected, it says so.
         self.may_go_on, self.left_alone = Event(), Event()
         self.may_go_on.set()
 

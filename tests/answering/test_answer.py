@@ -45,6 +45,8 @@ PHRASES = Phrases(
     "",
     "",
     "Terpotong.",
+    joining="dan atau",
+    listing="apa saja, sebutkan",
 )
 RECEIPT = Receipt("v", "s", "e", "j", "l", "p", Parameters("", 4, 0.35, "drop", 4096, 160), {})
 CERTAIN = ScriptedJudge(0.99)
@@ -149,17 +151,17 @@ def test_the_words_that_answer_come_after_what_was_found_and_before_a_word_is_wr
     assert marked.citation.text == "Menteri Budi mengatakan harga beras naik"
 
 
-def test_the_words_that_answer_are_told_before_the_language_model_is_asked_for() -> None:
+def test_the_words_that_answer_are_reported_before_the_language_model_is_asked_for() -> None:
     def reader() -> Reader:
-        told.append("asked for")
+        seen.append("asked for")
         return OverlapReader()
 
-    told: list[object] = []
+    seen: list[object] = []
     tools = Tools(OverlapJudge(), None, reader, BagEmbedder(), {DOCUMENT.id: DOCUMENT}.get)
     question = "Kapan harga beras naik menurut Menteri Budi?"
     asked = partial(answer, question, "id", PASSAGES, tools=tools, phrases=PHRASES, least_confidence=0.35)
-    told.extend(type(event) for event in asked(flagging=False, receipt=RECEIPT))
-    assert told[:4] == [Found, Marked, "asked for", Token]
+    seen.extend(type(event) for event in asked(flagging=False, receipt=RECEIPT))
+    assert seen[:4] == [Found, Marked, "asked for", Token]
 
 
 def test_words_of_a_later_passage_are_marked_at_their_place_in_the_document() -> None:
@@ -168,14 +170,14 @@ def test_words_of_a_later_passage_are_marked_at_their_place_in_the_document() ->
     assert (marked.citation.start, marked.citation.text) == (BREAK + 1, "Kucing")
 
 
-def test_where_the_judge_marks_nothing_nothing_is_told_and_the_answer_comes_all_the_same() -> None:
+def test_where_the_judge_marks_nothing_nothing_is_reported_and_the_answer_comes_all_the_same() -> None:
     seen = events("Apa?", ScriptedReader(["Menteri Budi mengatakan harga beras naik."]), CERTAIN)
     assert not marks(seen)
     assert isinstance(seen[-1], Answer)
     assert (seen[-1].answered, seen[-1].marked) == (True, None)
 
 
-def test_words_that_no_longer_stand_there_are_not_told() -> None:
+def test_words_that_no_longer_stand_there_are_not_reported() -> None:
     changed = replace(DOCUMENT, text=TEXT.replace("Budi", "Bude"))
     judge = ScriptedJudge(0.9, Span(PASSAGES[0].text.index("Budi"), PASSAGES[0].text.index("Budi") + 4))
     assert not marks(events("Apa?", ScriptedReader(["Kucing tidur."]), judge, document=changed))
@@ -248,7 +250,7 @@ def test_an_answer_of_which_nothing_is_supported_is_withdrawn_also_where_flaggin
     assert (seen.answered, seen.text, seen.note) == (False, PHRASES.refusal, "")
 
 
-def test_where_nobody_checks_support_none_is_told() -> None:
+def test_without_a_support_check_none_is_reported() -> None:
     result = final("Apa?", ScriptedReader(["Menteri Budi mengatakan harga beras naik."]), CERTAIN)
     assert [sentence.support for sentence in result.sentences] == [None]
 
@@ -283,7 +285,7 @@ def test_markers_within_an_answer_are_taken_out() -> None:
     assert result.text == "Kucing tidur di halaman. [1]"
 
 
-def test_of_an_answer_that_is_cut_the_sentence_it_was_at_is_left_out_and_that_is_told() -> None:
+def test_of_an_answer_that_is_cut_the_sentence_it_was_at_is_left_out_and_that_is_reported() -> None:
     pieces = ["Menteri Budi mengatakan harga beras naik. ", "Rapat itu berlang"]
     result = final("Apa?", ScriptedReader(pieces, cut=True), CERTAIN)
     assert result.text == "Menteri Budi mengatakan harga beras naik. [1]"
@@ -308,7 +310,7 @@ def test_an_answer_that_is_cut_and_of_which_sentences_are_left_out_tells_both() 
     assert result.dropped == ("Kenaikannya 99 persen.",)
 
 
-def test_an_answer_that_is_cut_before_it_says_what_is_supported_is_withdrawn_and_that_is_told() -> None:
+def test_an_answer_that_is_cut_before_it_says_what_is_supported_is_withdrawn_and_that_is_reported() -> None:
     result = final("Apa?", ScriptedReader(["Kenaikannya 99"], cut=True), CERTAIN)
     assert (result.answered, result.cut, result.note) == (False, True, PHRASES.cut)
     assert result.dropped == ("Kenaikannya 99…",)

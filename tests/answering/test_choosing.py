@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
+from rag.answering import prompt
 from rag.answering.choosing import Choice, Tools, asks_for_all, choose, joins, pairs
 from rag.types import Passage, Span
 from tests.fakes import BagEmbedder, OverlapReader, ScriptedJudge
 
+PROMPTS = prompt.load(Path(__file__).parents[2])
 KERINCI = "Gunung Kerinci berada di Sumatra. Ketinggiannya 3.805 meter."
 RINJANI = "Gunung Rinjani berada di Lombok, setinggi 3.726 meter."
 RICE = "Harga beras naik 12 persen."
@@ -20,7 +24,7 @@ RICE = "Harga beras naik 12 persen."
     ],
 )
 def test_a_question_for_a_list_is_known_by_its_words(question: str, language: str) -> None:
-    assert asks_for_all(question, language)
+    assert asks_for_all(question, PROMPTS.phrases(language))
 
 
 @pytest.mark.parametrize(
@@ -33,15 +37,15 @@ def test_a_question_for_a_list_is_known_by_its_words(question: str, language: st
     ],
 )
 def test_other_questions_are_for_one_thing(question: str, language: str) -> None:
-    assert not asks_for_all(question, language)
+    assert not asks_for_all(question, PROMPTS.phrases(language))
 
 
 def test_two_things_are_joined_by_a_word_of_the_language() -> None:
-    assert joins("Mana yang lebih tinggi, Kerinci atau Rinjani?", "id")
-    assert joins("Is Kerinci higher than Rinjani?", "en")
-    assert not joins("Is Kerinci higher than Rinjani?", "id")
-    assert not joins("Di mana Gunung Kerinci?", "id")
-    assert not joins("Kerinci atau Rinjani?", "xx")
+    assert joins("Mana yang lebih tinggi, Kerinci atau Rinjani?", PROMPTS.phrases("id"))
+    assert joins("Is Kerinci higher than Rinjani?", PROMPTS.phrases("en"))
+    assert not joins("Is Kerinci higher than Rinjani?", PROMPTS.phrases("id"))
+    assert not joins("Di mana Gunung Kerinci?", PROMPTS.phrases("id"))
+    assert not joins("Kerinci atau Rinjani?", PROMPTS.phrases("xx"))
 
 
 def test_a_pair_has_each_a_name_that_the_other_lacks() -> None:
@@ -67,7 +71,7 @@ def passages(*texts: str) -> list[Passage]:
 
 def chosen(question: str, judge: ScriptedJudge, *texts: str) -> Choice:
     tools = Tools(judge, None, OverlapReader, BagEmbedder(), lambda _: None)
-    return choose(question, "id", passages(*texts), tools, 0.45)
+    return choose(question, PROMPTS.phrases("id"), passages(*texts), tools, 0.45)
 
 
 def texts_of(choice: Choice) -> list[str]:

@@ -1,5 +1,6 @@
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,8 @@ def test_the_projects_prompts_load_and_speak_every_language_of_the_first_users()
     for code, phrases in prompts.languages.items():
         assert phrases.none not in phrases.instruction, code
         assert phrases.refusal
-        # In words of their own where they have a file of their own.
-        assert phrases.cut != prompt.load(ROOT).phrases("en").cut or code in {"en", "other"}
+        # In words of their own, unless the file has only words to understand a question by, as Luxembourgish has.
+        assert phrases.cut != prompt.load(ROOT).phrases("en").cut or code in {"en", "other", "lb"}
 
 
 def test_a_language_without_a_file_gets_the_phrases_that_name_none() -> None:
@@ -106,6 +107,90 @@ def test_a_home_whose_phrases_are_older_than_the_newest_has_that_one_in_english(
     lines = file.read_text("utf-8").splitlines(keepends=True)
     file.write_text("".join(line for line in lines if not line.startswith("cut")), "utf-8")
     assert prompt.load(tmp_path).phrases("id").cut == prompt.load(ROOT).phrases("en").cut
+
+
+# Which questions are answered from several passages was measured with these words (benchmarks/several_passages.py).
+_INDONESIAN = (
+    "dan atau dibanding dibandingkan bandingkan perbandingan daripada selisih beda perbedaan antara kedua keduanya",
+    ["apa saja", "siapa saja", "mana saja", "sebutkan", "daftarkan", "daftar"],
+)
+_MEASURED = {
+    "id": _INDONESIAN,
+    "ms": _INDONESIAN,
+    "en": (
+        "and or than versus vs compare compared comparison between both difference differ",
+        ["list", "name all", "name the", "which … are", "what are the", "who are the", "what kinds", "all of the"],
+    ),
+    "de": (
+        "und oder als verglichen vergleiche vergleich zwischen beide beiden unterschied",
+        ["welche … gibt es", "nenne", "zähle … auf", "liste"],
+    ),
+    "es": (
+        "y e o u que comparado compara entre ambos ambas diferencia",
+        ["cuáles son", "quiénes son", "enumera", "lista"],
+    ),
+    "fr": (
+        "et ou que comparé comparez entre deux différence",
+        ["quels sont", "quelles sont", "qui sont", "énumère", "liste"],
+    ),
+    "nl": ("en of dan vergeleken vergelijk tussen beide verschil", ["welke … zijn", "noem", "som … op", "lijst"]),
+}
+
+
+def test_questions_are_understood_by_the_words_that_were_measured() -> None:
+    languages = prompt.load(ROOT).languages
+    assert {code for code, phrases in languages.items() if phrases.joining or phrases.listing} == set(_MEASURED)
+    for code, (joining, listing) in _MEASURED.items():
+        assert set(languages[code].joining.split()) == set(joining.split()), code
+        assert {way.strip() for way in languages[code].listing.split(",")} == set(listing), code
+    assert {code for code, phrases in languages.items() if phrases.nouns_capitalised} == {"de", "lb"}
+
+
+def _without_words(folder: Path) -> None:
+    """Make a home's prompts as they were before files had words."""
+    for file in (folder / "language").iterdir():
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if not line.startswith(("joining", "listing", "nouns_"))), "utf-8")
+    (folder / "language" / "lb.toml").unlink()
+
+
+def test_a_home_whose_files_are_older_has_the_same_phrases_and_words(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    _without_words(tmp_path / "prompts")
+    assert prompt.load(tmp_path).languages == prompt.load(ROOT).languages
+
+
+def test_a_language_without_a_file_in_the_home_keeps_its_words(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    (tmp_path / "prompts" / "language" / "de.toml").unlink()
+    german, other = prompt.load(tmp_path).phrases("de"), prompt.load(tmp_path).phrases("xx")
+    assert (german.instruction, german.pointing) == (other.instruction, "")
+    assert "oder" in german.joining
+    assert german.nouns_capitalised
+
+
+def test_the_words_of_a_home_are_its_own(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
+    file = tmp_path / "prompts" / "language" / "de.toml"
+    file.write_text(file.read_text("utf-8").replace("nouns_capitalised = true", "nouns_capitalised = false"), "utf-8")
+    (tmp_path / "prompts" / "language" / "sv.toml").write_text('joining = "och"', "utf-8")
+    prompts = prompt.load(tmp_path)
+    assert not prompts.phrases("de").nouns_capitalised
+    assert prompts.phrases("sv") == replace(prompts.phrases("xx"), joining="och")
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        ("Dokumen-dokumen ini tidak menjawab pertanyaan itu.", True),
+        ("\nDokumen-dokumen ini tidak menjawab pertanyaan itu.\n\n[1] a.txt: “Kucing.”", True),
+        ("Menteri: dokumen-dokumen ini tidak menjawab pertanyaan itu.", False),
+        ("These documents do not answer that question.", False),
+        ("", False),
+    ],
+)
+def test_a_refusal_is_recognised_by_the_words_it_begins_with(answer: str, refused: bool) -> None:
+    assert prompt.load(ROOT).phrases("id").is_refusal(answer) == refused
 
 
 def test_a_home_without_prompts_takes_those_that_came_with_the_program(tmp_path: Path) -> None:
@@ -128,10 +213,15 @@ def test_the_digest_names_exactly_these_prompts(tmp_path: Path) -> None:
         ("judge.txt", None),
         ("language/id.toml", "name = 3"),
         ("language/id.toml", "not toml"),
+        ("language/id.toml", ""),
+        ("language/lb.toml", 'nouns_capitalised = "yes"'),
+        ("language/lb.toml", "joining = 3"),
+        ("language/lb.toml", 'joined = "an"'),
         ("language/other.toml", None),
+        ("language/other.toml", 'joining = "and"'),
     ],
 )
-def test_a_broken_prompt_is_told_with_what_mends_it(tmp_path: Path, path: str, content: str | None) -> None:
+def test_a_broken_prompt_raises_an_error_that_says_how_to_fix_it(tmp_path: Path, path: str, content: str | None) -> None:
     shutil.copytree(ROOT / "prompts", tmp_path / "prompts")
     file = tmp_path / "prompts" / path
     file.unlink() if content is None else file.write_text(content)

@@ -32,7 +32,7 @@ def test_token_starts_are_offsets_of_the_text_as_it_is(real_engine: Engine) -> N
     assert text.index("ikan") in starts or text.index("ikan") - 1 in starts
 
 
-def test_a_folder_without_a_model_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(WeightsError, match="no sentence-transformers embedder in"):
         embedder.open_named(str(tmp_path_factory.mktemp("empty")))
 

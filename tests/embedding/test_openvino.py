@@ -1,6 +1,5 @@
 """OpenVINO beside sentence-transformers, on small random models and on the real one."""
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -113,34 +112,3 @@ def test_the_real_models_vectors_are_those_of_sentence_transformers(real_engine:
         assert cosines(ours.embed_passages(REAL_TEXTS), passages).min() > least, arithmetic
         assert cosines(ours.embed_queries(REAL_TEXTS), queries).min() > least, arithmetic
     assert [ours.token_starts(text) for text in REAL_TEXTS] == [theirs.token_starts(text) for text in REAL_TEXTS]
-
-
-@pytest.mark.parametrize(
-    ("file", "change"),
-    [
-        ("config.json", {"model_type": "mpnet"}),
-        ("config.json", {"hidden_act": "relu"}),
-        ("config.json", {"position_embedding_type": "relative_key"}),
-        ("config.json", {"num_hidden_layers": 3}),
-        ("config.json", {"num_attention_heads": 0}),
-        ("config.json", {"is_decoder": True}),
-        ("sentence_bert_config.json", {"do_lower_case": True}),
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}),
-        ("1_Pooling/config.json", {"include_prompt": False}),
-    ],
-)
-def test_what_only_sentence_transformers_can_run_is_told(model, file, change):
-    path = model / file
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(folder.Unsupported):
-        folder.read(model)
-
-
-@pytest.mark.parametrize("file", ["config.json", "modules.json", "tokenizer.json", "model.safetensors"])
-@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff" * 100])
-def test_a_damaged_or_missing_file_is_told(model, file, content):
-    (model / file).unlink()
-    if content is not None:
-        (model / file).write_bytes(content)
-    with pytest.raises(folder.Unsupported):
-        folder.read(model)

@@ -149,16 +149,16 @@ def test_passages_that_nobody_asks_for_are_not_read_and_texts_are_normalised() -
 
 def test_a_model_with_several_scores_is_refused(tmp_path: Path) -> None:
     path = cross_encoder(tmp_path / "model", 2)
-    with pytest.raises(WeightsError, match=r"gives 2 scores a pair, not one; set RAG_JUDGE to another$"):
+    with pytest.raises(WeightsError, match=r"gives 2 scores per pair, not one; set RAG_JUDGE to another$"):
         alternatives.open_named(str(path))
 
 
-def test_a_folder_without_a_model_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"^no sentence-transformers cross-encoder in .*; set RAG_JUDGE to another$"):
         alternatives.open_named(str(tmp_path))
 
 
-def test_a_name_that_is_nowhere_is_told(tmp_path: Path) -> None:
+def test_a_name_that_is_nowhere_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"^no cross-encoder nobody/nothing on .*, or unset RAG_JUDGE to use") as raised:
         alternatives.open_named("nobody/nothing")
     assert "\n" not in str(raised.value)

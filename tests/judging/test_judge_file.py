@@ -92,10 +92,10 @@ def test_a_matrix_that_ends_within_a_block_is_read_as_it_is(tmp_path: Path, base
 
 def test_a_file_of_another_form_is_refused(path: Path, base: Model) -> None:
     save_file(load_file(path), path, {"format": "rag-judge-2", "calibration": "{}"})
-    with pytest.raises(WeightsDamaged, match=r"^judge.safetensors is no file of a judge; install rag again$"):
+    with pytest.raises(WeightsDamaged, match=r"^judge.safetensors is not the file of a judge; install rag again$"):
         judge_file.read(path, base)
     save_file(load_file(path), path)
-    with pytest.raises(WeightsDamaged, match="is no file of a judge"):
+    with pytest.raises(WeightsDamaged, match="is not the file of a judge"):
         judge_file.read(path, base)
 
 

@@ -1,11 +1,13 @@
 """The order of judged passages: counted by hand, and what must hold of any."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.judging import scoring
-from rag.judging.scoring import judged, log_odds, order, rerank
+from rag.judging.scoring import judged, log_odds, logistic, order, rerank
 from rag.types import Judgement, Passage, Span
 from tests.fakes import ScriptedJudge
 
@@ -56,6 +58,24 @@ def test_log_odds_are_clipped() -> None:
     assert log_odds(0.5) == 0
     assert log_odds(0.75) == pytest.approx(1.0986, abs=1e-4)
     assert (log_odds(0.0), log_odds(1e-300), log_odds(1.0), log_odds(1 - 1e-16)) == (-12, -12, 12, 12)
+
+
+@given(PROBABILITY)
+def test_a_probability_is_that_of_its_log_odds(probability: float) -> None:
+    assert logistic(log_odds(probability)) == pytest.approx(probability, abs=1e-5)
+
+
+@given(st.floats(-12, 12))
+def test_log_odds_are_those_of_their_probability(value: float) -> None:
+    assert log_odds(logistic(value)) == pytest.approx(value, abs=1e-6)
+    assert logistic(value) == pytest.approx(1 / (1 + math.exp(-value)))
+
+
+@given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300))
+def test_a_probability_rises_with_its_log_odds_and_never_overflows(one: float, other: float) -> None:
+    lower, higher = sorted([one, other])
+    assert 0 <= logistic(lower) <= logistic(higher) <= 1
+    assert logistic(one) + logistic(-one) == pytest.approx(1)
 
 
 def test_retrieval_weighs_two_and_a_quarter_log_odds_a_spread() -> None:

@@ -405,7 +405,7 @@ def file(tmp_path: Path, base: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Cache(WeightCache):
-    """A cache in which the base lies as a folder."""
+    """A cache that has the base as a folder."""
 
     def __init__(self, base: Path) -> None:
         self.base = base

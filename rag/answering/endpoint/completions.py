@@ -1,8 +1,7 @@
-"""What is said to an OpenAI-compatible endpoint, and the form of its replies. Pure: it asks nobody.
+"""Requests to an OpenAI-compatible endpoint and its replies, as JSON. Pure: it sends nothing.
 
-A reply may be anything. One that is not of the form raises an EndpointError, and never another error.
-
-An endpoint's yes or no as log-odds: from the probabilities that it gives, else from its words. Pure.
+A verdict is read from a reply as log-odds: from the probabilities of the first token, else from its words. A reply may be
+anything; one of another form raises an EndpointError and never another error.
 """
 
 import json
@@ -15,48 +14,48 @@ from rag.answering.prompt import Piece, neutralise
 from rag.errors import EndpointError
 
 Json = dict[str, Any]
-# As many as OpenAI and vLLM give at most. What a passage makes the model say of yes and no is nearly all in the first two.
+# Alternatives requested for a token: the most that OpenAI and vLLM give. Yes and no are nearly always the first two.
 _ALTERNATIVES = 20
-# Tokens of a verdict in words: "**Yes**", or "Answer: no".
+# The most tokens of a verdict in words: "**Yes**", or "Answer: no".
 _WORDS = 8
-# Events beyond the tokens that were asked for, after which an endpoint does not keep to them.
+# Events beyond the requested tokens after which reading stops: the endpoint ignores the limit.
 _SLACK = 16
 _MOST_LINE = 1_000_000
 _END = "[DONE]"
-# Why an endpoint ends an answer that the model had not ended: for its length, and for what stood in it.
+# The reasons by which an endpoint ends an answer before the model does: its length, or its content.
 _CUT = ("length", "content_filter")
 _FORM = "set RAG_LLM to an OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1"
 _THINKING = "where the model thinks before it answers, turn that off at the endpoint, or name another model in RAG_LLM"
 
 
 def messages(system: str, user: Iterable[Piece]) -> list[Json]:
-    """The two turns of a request. What comes from documents and people holds no control token, so it ends no turn."""
+    """The two turns of a request. Untrusted pieces are cleared of control tokens, so they cannot end a turn."""
     content = "".join(piece.text if piece.trusted else neutralise(piece.text) for piece in user)
     return [{"role": "system", "content": system}, {"role": "user", "content": content}]
 
 
 def verdict(model: str, turns: Sequence[Json]) -> Json:
-    """Asks for the first token of a yes or no, with its alternatives."""
+    """The request for the first token of a yes or no, with its alternatives."""
     return _body(model, turns, 1) | {"logprobs": True, "top_logprobs": _ALTERNATIVES}
 
 
 def verdict_in_words(model: str, turns: Sequence[Json]) -> Json:
-    """Asks for a yes or no."""
+    """The request for a yes or no in words."""
     return _body(model, turns, _WORDS)
 
 
 def answer(model: str, turns: Sequence[Json], tokens: int) -> Json:
-    """Asks for an answer of so many tokens at most, as it is written."""
+    """The request for an answer of at most `tokens` tokens, streamed."""
     return _body(model, turns, tokens) | {"stream": True}
 
 
 def _body(model: str, turns: Sequence[Json], tokens: int) -> Json:
-    # `max_tokens` and not its younger name, which Ollama and older servers do not know.
+    # `max_tokens`, not its newer name, which Ollama and older servers do not know.
     return {"model": model, "messages": list(turns), "temperature": 0, "max_tokens": tokens}
 
 
 def model_names(reply: Json) -> list[str]:
-    """The models that an endpoint has, in its order. Raises EndpointError."""
+    """The names of an endpoint's models, in its order. Raises EndpointError."""
     rows = reply.get("data")
     if not isinstance(rows, list):
         raise malformed("it has no list of models")
@@ -64,18 +63,18 @@ def model_names(reply: Json) -> list[str]:
 
 
 def words(reply: Json) -> str:
-    """What a whole reply says. Raises EndpointError where it is not of the form."""
+    """The text of a whole reply. Raises EndpointError if it has another form."""
     return _words(member(choice(reply), "message"))
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The data of server-sent events, each of which is one line in this protocol. Raises EndpointError for an endless line."""
+    """The data of server-sent events; in this protocol each is one line. Raises EndpointError if a line is too long."""
     held = b""
     for chunk in chunks:
         *lines, held = (held + chunk).split(b"\n")
         yield from _data(lines)
         if len(held) > _MOST_LINE:
-            raise malformed("it has an endless line")
+            raise malformed("it has too long a line")
     yield from _data([held])
 
 
@@ -86,9 +85,9 @@ def _data(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def pieces(data: Iterable[str], tokens: int) -> Generator[str, None, bool]:
-    """The answer, piece by piece; returns whether it is cut. Raises EndpointError where it breaks off, is empty or malformed.
+    """The answer, piece by piece. Returns whether it is cut. Raises EndpointError if it breaks off, is empty or malformed.
 
-    An endpoint that goes on after the `tokens` that were asked for is not heard to its end: that is cut too.
+    If the endpoint goes on beyond the requested `tokens`, reading stops: such an answer is cut too.
     """
     spoken = False
     for number, item in enumerate(data):
@@ -108,7 +107,7 @@ def pieces(data: Iterable[str], tokens: int) -> Generator[str, None, bool]:
 
 
 def _piece(item: str) -> tuple[str, str]:
-    """What an event adds to the answer, and why it is the last, where it is. One that only counts tokens has no choice."""
+    """The text that an event adds and, if it is the last, the reason. An event that only counts tokens has no choices."""
     if item == _END:
         return "", item
     event = decoded(item)
@@ -119,20 +118,20 @@ def _piece(item: str) -> tuple[str, str]:
 
 
 def decoded(raw: str | bytes) -> Json:
-    """A JSON object. Raises EndpointError for anything else, and for an object that tells of an error."""
+    """A JSON object. Raises EndpointError for anything else, and for an object that reports an error."""
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise malformed("it is no JSON") from error
+        raise malformed("it is not JSON") from error
     if not isinstance(value, dict):
-        raise malformed("it is no JSON object")
+        raise malformed("it is not a JSON object")
     if value.get("error"):
         raise EndpointError(f"the endpoint failed: {complaint(value)}", "its own log says more")
     return value
 
 
 def complaint(value: object) -> str:
-    """What an error says, in one line of at most 200 characters."""
+    """The message of an error, as one line of at most 200 characters."""
     if isinstance(value, dict):
         said = next((value[name] for name in ("error", "message", "detail") if value.get(name)), "")
         return complaint(said)
@@ -140,7 +139,7 @@ def complaint(value: object) -> str:
 
 
 def choice(reply: Json) -> Json:
-    """The first choice. Raises EndpointError where there is none."""
+    """The first choice. Raises EndpointError if there is none."""
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise malformed("it has no choices")
@@ -148,46 +147,48 @@ def choice(reply: Json) -> Json:
 
 
 def member(value: Json, name: str) -> Json:
-    """The object of this name; empty where it is none."""
+    """The object under this name; empty if it is missing or not an object."""
     found = value.get(name)
     return found if isinstance(found, dict) else {}
 
 
 def malformed(what: str) -> EndpointError:
-    """A reply that is not of the form."""
-    return EndpointError(f"the endpoint's reply is not of the form: {what}", _FORM)
+    """The error for a reply of another form."""
+    return EndpointError(f"the endpoint's reply is not of the expected form: {what}", _FORM)
 
 
 def empty() -> EndpointError:
-    """A reply without words."""
+    """The error for a reply without words."""
     return EndpointError("the endpoint's reply is empty", _THINKING)
 
 
 def _words(turn: Json) -> str:
-    """What a turn says, as text that can be written anywhere: JSON may hold halves of characters."""
+    """The text of a turn, without lone surrogates, which JSON may hold and which cannot be written as UTF-8."""
     content = turn.get("content")
     if not isinstance(content, str | None):
-        raise malformed("its content is no text")
+        raise malformed("its content is not text")
     return (content or "").encode("utf-8", "replace").decode("utf-8")
 
 
-# The log-odds of a yes and of a no that come without probabilities. They are chosen, not fitted: with the default
-# calibration a yes is .83, so that no further passage is judged, and a no is .01.
+# Verdicts as log-odds
+
+# The log-odds of a yes and a no without probabilities. Chosen, not fitted: the default calibration makes a yes .83, after which
+# no further passage is judged, and a no .01.
 _SAID = {"yes": 3.0, "no": -3.0}
-# Of what the listed alternatives leave, at least: probabilities are rounded, and may sum to more than one.
+# The least probability that the listed alternatives leave for others: they are rounded, and may sum to more than one.
 _LEAST_REST = 1e-6
-# Below this a log-probability is an endpoint's way to say "never"; OpenAI writes -9999.
+# A log-probability below this stands for "never"; OpenAI writes -9999.
 _LEAST_LOGPROB = -1e4
 _VERDICT = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# Space, and what tokenisers write for it.
+# White space, and the characters that tokenisers write for a space.
 _SPACE = " \t\r\n\u2581\u0120"
 
 
 def by_probabilities(reply: Json) -> float | None:
-    """What the first token says: log P(yes) - log P(no). None where there are no probabilities, or of neither.
+    """The first token's log P(yes) - log P(no). None without probabilities, or if neither is among the alternatives.
 
-    A side that is not among the alternatives is taken to be as likely as it can be: as the last of them, or as what they
-    leave. Raises EndpointError where the reply is not of the form.
+    If one side is missing, it is taken to be as likely as it can be: as likely as the least alternative, or as what the
+    alternatives leave. Raises EndpointError if the reply has another form.
     """
     listed = _alternatives(reply)
     yes, no = ([logprob for token, logprob in listed if _word(token) == word] for word in ("yes", "no"))
@@ -199,16 +200,16 @@ def by_probabilities(reply: Json) -> float | None:
 
 
 def by_words(reply: Json) -> float | None:
-    """The log-odds that stand for the reply's first yes or no; None where it says neither.
+    """The fixed log-odds for the reply's first yes or no; None if it says neither.
 
-    Raises EndpointError where the reply is not of the form.
+    Raises EndpointError if the reply has another form.
     """
     found = _VERDICT.search(words(reply))
     return _SAID[found[1].lower()] if found else None
 
 
 def _alternatives(reply: Json) -> list[tuple[str, float]]:
-    """What the first token might have been, with log-probabilities; empty where the endpoint gives none."""
+    """The alternatives of the first token, with log-probabilities; empty if the endpoint gives none."""
     content = member(choice(reply), "logprobs").get("content")
     first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
     rows = first.get("top_logprobs")

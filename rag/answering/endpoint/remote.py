@@ -1,6 +1,7 @@
-"""The reader at an OpenAI-compatible endpoint (llama-server, vLLM, Ollama, LM Studio, OpenAI): the same protocol as `llama.py`.
+"""A language model at an OpenAI-compatible endpoint (llama-server, vLLM, Ollama, LM Studio, OpenAI), as a `Reader`.
 
-It puts the same templates as two turns. What the endpoint keeps of a passage between two requests is the endpoint's affair.
+It sends the same templates as `local/llama.py`, as a system and a user turn. Whether the endpoint caches passages between
+requests is up to the endpoint.
 """
 
 from collections.abc import Generator, Sequence
@@ -13,16 +14,16 @@ from rag.answering.prompt import Piece, Prompts
 from rag.errors import EndpointError, EndpointRefused
 from rag.text import normalise
 
-# A model that says neither yes nor no: with the default calibration .18, which is a refusal.
+# The log-odds of a reply that is neither yes nor no. The default calibration makes it .18, which is a refusal.
 _NEITHER = 0.0
 _BETWEEN = Piece("\n\n", trusted=True)
 
 
 class RemoteReader:
-    """A `Reader`. Safe to use from several threads: how many questions it takes at once, the endpoint decides."""
+    """A `Reader`. Safe to use from several threads: the endpoint decides how many requests it handles at once."""
 
     def __init__(self, connection: Connection, model: str, prompts: Prompts, *, answer_tokens: int) -> None:
-        """Nobody is asked yet. `model` is the name by which the endpoint knows it."""
+        """Sends no request. `model` is the model's name at the endpoint."""
         self._connection, self._model = connection, model
         self._prompts, self._answer_tokens = prompts, answer_tokens
         self._asks_probabilities = True
@@ -33,7 +34,7 @@ class RemoteReader:
         return f"{self._connection.endpoint.url}#{self._model}"
 
     def judge(self, question: str, passage: str) -> float:
-        """Log-odds that the passage answers: of the first token, else what stands for a yes or no. Raises EndpointError."""
+        """Log-odds that the passage answers, from the first token's probabilities, else from words. Raises EndpointError."""
         turns = self._turns(passage, self._prompts.judge.fill(question=normalise(question)))
         reply = self._verdict(turns)
         for read in (completions.by_probabilities, completions.by_words):
@@ -42,9 +43,9 @@ class RemoteReader:
         return self._in_words(turns)
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
-        """The most likely answer, as it is written; returns whether the endpoint cut it. Raises EndpointError.
+        """The likeliest answer, as it is written. Returns whether the endpoint cut it. Raises EndpointError.
 
-        Leave the iterator early and the model stops.
+        Closing the iterator stops the model.
         """
         further = [normalise(passage) for passage in passages[1:]]
         turns = self._turns(passages[0], self._prompts.answering(normalise(question), further, instruction))
@@ -52,13 +53,13 @@ class RemoteReader:
         return (yield from self._connection.write(body, self._answer_tokens))
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
-        """The last question of a conversation, in words that need none of it. Raises EndpointError."""
+        """The last question of a conversation, rewritten to stand alone. Raises EndpointError."""
         task = self._prompts.follow_up.fill(question=normalise(question), language=language)
         body = completions.answer(self._model, self._turns(conversation, task), self._answer_tokens)
         return "".join(self._connection.write(body, self._answer_tokens))
 
     def gives_probabilities(self) -> bool:
-        """Whether verdicts come with probabilities: asks one tiny question. Raises EndpointError where none is answered."""
+        """Whether the endpoint returns probabilities, found by asking a tiny question. Raises EndpointError."""
         turns = self._turns("It is day.", self._prompts.judge.fill(question="Is it day?"))
         return completions.by_probabilities(self._verdict(turns)) is not None
 
@@ -71,7 +72,7 @@ class RemoteReader:
         return completions.messages(self._prompts.system.text, (*text, _BETWEEN, *task))
 
     def _in_words(self, turns: list[Json]) -> float:
-        """Where one token was not enough: a bold "Yes", or "The answer is no"."""
+        """The verdict from more than one token, as in a bold "Yes" or "The answer is no"."""
         reply = self._connection.complete(completions.verdict_in_words(self._model, turns))
         if not completions.words(reply).strip():
             raise completions.empty()
@@ -79,7 +80,7 @@ class RemoteReader:
         return _NEITHER if log_odds is None else log_odds
 
     def _verdict(self, turns: list[Json]) -> Json:
-        """A yes or no, with probabilities unless the endpoint was seen to refuse a question for the sake of them."""
+        """The reply to a yes-or-no question. Once the endpoint has refused to give probabilities, they are not requested."""
         if self._asks_probabilities:
             try:
                 return self._connection.complete(completions.verdict(self._model, turns))
@@ -91,7 +92,7 @@ class RemoteReader:
 
 
 def open_endpoint(endpoint: Endpoint, prompts: Prompts, *, key: str, answer_tokens: int) -> RemoteReader:
-    """The reader at this endpoint. Asked is only an endpoint without a model's name: for the first that it has.
+    """The reader at this endpoint. If `endpoint` names no model, the first that the endpoint lists is used.
 
     Raises EndpointError.
     """

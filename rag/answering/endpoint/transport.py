@@ -1,7 +1,7 @@
-"""The way to an endpoint, over HTTP: three requests, and every failure in our words. The only importer of httpx.
+"""The HTTP connection to an endpoint: three requests, and every failure as an EndpointError. The only importer of httpx.
 
-Nothing is tried twice: a question that is put again may be paid again, and a server that refuses a connection refuses the next.
-Redirects are not followed: documents go where the user said, and nowhere else.
+Nothing is retried: a repeated question may be billed again, and a server that refuses one connection refuses the next.
+Redirects are not followed: documents are sent to the address that the user named, and nowhere else.
 """
 
 import json
@@ -19,71 +19,71 @@ from rag.answering.endpoint import completions
 from rag.answering.endpoint.completions import Json
 from rag.errors import EndpointError, EndpointRefused, EndpointUnavailable
 
-# Seconds until a connection stands, and between two tokens: a slow processor reads a passage, or a model's file, first.
+# Seconds to connect, and to wait for the next token: a slow processor first reads the passage, or even loads the model.
 _CONNECT, _SILENCE = 5.0, 120.0
-# Seconds until the names of the models are there: for those nothing is read or loaded.
+# Seconds to wait for the list of models, for which nothing is read or loaded.
 _NAMES = 10.0
 _MOST_BYTES = 4_000_000
 _UNKNOWN, _TOO_MANY = 404, 429
-_NOT_LET_IN = (401, 403)
-# Where a request that asks for less may succeed: llama-cpp-python answers 500 where it was not told to keep probabilities.
+_NO_ACCESS = (401, 403)
+# Statuses after which a simpler request may succeed: llama-cpp-python answers 500 if it was started without probabilities.
 _REFUSALS = (400, 415, 422, 500, 501)
 _ITS_LOG = "the endpoint's own log says more; `rag doctor` tries it"
 
 
 class Connection:
-    """To one endpoint. Safe to use from several threads."""
+    """A connection to one endpoint. Safe to use from several threads."""
 
     def __init__(self, endpoint: Endpoint, key: str) -> None:
-        """`key` goes into the header of each request and nowhere else; empty for an endpoint that asks for none."""
+        """`key` is sent in the header of each request and goes nowhere else; empty if the endpoint needs none."""
         self.endpoint, self._key = endpoint, key
         self._client = httpx.Client(
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            # Each request has a connection of its own, so whoever stops it knows which one to shut; and none has gone stale.
+            # One connection per request: to stop a request is to shut its connection, and none is ever stale.
             limits=httpx.Limits(max_keepalive_connections=0),
-            # A proxy of the environment is a way out of this machine: what stays on it does not go there.
+            # A proxy would carry documents off this machine, so an endpoint on it is reached directly.
             trust_env=not endpoint.local,
         )
-        # Nobody closes an engine: its connections end with it.
+        # Not every engine is closed: then its connections end with it.
         self._closing = weakref.finalize(self, self._client.close)
 
     def models(self) -> list[str]:
-        """The names of the models that are served. Raises EndpointError."""
+        """The names of the models that the endpoint serves. Raises EndpointError."""
         with self._replied("GET", "/models", None, _NAMES) as response:
             return completions.model_names(completions.decoded(_whole(response)))
 
     def complete(self, body: Json) -> Json:
-        """The whole reply. Raises EndpointError; EndpointRefused where the request itself is not taken."""
+        """The whole reply. Raises EndpointError, or EndpointRefused if the endpoint rejects the request itself."""
         with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
             return completions.decoded(_whole(response))
 
     def write(self, body: Json, tokens: int) -> Generator[str, None, bool]:
-        """The answer as it is written; returns whether it is cut. Raises EndpointError, also after some pieces.
+        """The answer as it is written. Returns whether it is cut. Raises EndpointError, also after some pieces.
 
-        Leave the iterator early and the connection is closed, by which a server stops its model.
+        Closing the iterator closes the connection, and the server then stops its model.
         """
         with self._replied("POST", "/chat/completions", body, _SILENCE) as response:
             return (yield from completions.pieces(completions.events(response.iter_bytes()), tokens))
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self._closing()
 
     @contextmanager
     def _replied(self, method: str, path: str, body: Json | None, silence: float) -> Iterator[httpx.Response]:
-        """The reply, whose status is 200. Raises EndpointError for all that goes wrong until it is read, without the key.
+        """A reply with status 200. Raises EndpointError for all failures until it is read; messages never hold the key.
 
-        What stops the work of the thread shuts the connection, also while nothing has come yet, and raises Stopped.
+        Stopping the thread's work shuts the connection, even before the reply begins, and raises Stopped.
         """
-        # Halves of characters, which a document may hold, have no bytes.
+        # Lone surrogates, which a document may hold, cannot be encoded.
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"Content-Type": "application/json"} if content else {}
-        way = _Way()
-        more: dict[str, Any] = {"extensions": {"trace": way.trace}, "timeout": httpx.Timeout(silence, connect=_CONNECT)}
+        opened = _Socket()
+        more: dict[str, Any] = {"extensions": {"trace": opened.trace}, "timeout": httpx.Timeout(silence, connect=_CONNECT)}
         url = self.endpoint.url + path
         try:
             with (
-                stopping.current().telling(way.shut),
+                stopping.current().telling(opened.shut),
                 self._client.stream(method, url, content=content, headers=headers, **more) as response,
             ):
                 if response.status_code != httpx.codes.OK:
@@ -99,27 +99,27 @@ class Connection:
             raise
 
     def _broken(self, error: Exception, silence: float) -> EndpointError:
-        """A failure of the network."""
+        """The error for a network failure."""
         url, reason = self.endpoint.url, completions.complaint(str(error) or type(error).__name__)
         match error:
             case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
                 return EndpointUnavailable(f"nothing answers at {url} ({reason})", "start it, or name another in RAG_LLM")
             case httpx.TimeoutException():
-                return EndpointUnavailable(f"{url} said nothing for {silence:.0f} seconds", "ask again, or see its log")
+                return EndpointUnavailable(f"{url} sent nothing for {silence:.0f} seconds", "ask again, or see its log")
             case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-                return EndpointError(f"{url} is no address that can be ({reason})", "name another in RAG_LLM")
+                return EndpointError(f"{url} is not a valid address ({reason})", "name another in RAG_LLM")
         return EndpointError(f"{url} broke off its reply ({reason})", "ask again; the endpoint's own log says why")
 
     def _failure(self, response: httpx.Response, path: str) -> EndpointError:
-        """A reply that says no."""
+        """The error for a reply whose status is not 200."""
         url, status = self.endpoint.url, response.status_code
         said = _complaint(response)
-        if status in _NOT_LET_IN:
-            # Nothing of what it says: some endpoints repeat half of the key.
-            return EndpointError(f"{url} does not let us in (HTTP {status})", "set RAG_LLM_KEY to a key that it takes")
+        if status in _NO_ACCESS:
+            # Its message is not shown: some endpoints repeat half of the key.
+            return EndpointError(f"{url} refuses access (HTTP {status})", "set RAG_LLM_KEY to a key that it takes")
         if response.is_redirect:
             target = completions.complaint(response.headers.get("location", "elsewhere"))
-            return EndpointError(f"{url} points to {target}", "name that address in RAG_LLM, if you trust it")
+            return EndpointError(f"{url} redirects to {target}", "name that address in RAG_LLM, if you trust it")
         if status == _UNKNOWN:
             return self._unknown(path, said)
         if status == _TOO_MANY:
@@ -132,7 +132,7 @@ class Connection:
         return kind(f"{url} cannot answer (HTTP {status}){said}", _ITS_LOG)
 
     def _unknown(self, path: str, said: str) -> EndpointError:
-        """There is no such model, or no such endpoint."""
+        """The error for status 404: there is no such model, or no such endpoint."""
         url = self.endpoint.url
         if path != "/models":
             try:
@@ -144,40 +144,40 @@ class Connection:
         return EndpointError(f"there is no OpenAI-compatible endpoint at {url}", "set RAG_LLM to its address, mostly with /v1")
 
 
-class _Way:
-    """The socket of one request, from when there is one, for whoever shuts it from another thread."""
+class _Socket:
+    """The socket of one request, once there is one, so that another thread can shut it."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
 
-    def trace(self, _event: str, told: dict[str, Any]) -> None:
-        """Hears from httpx what was opened: the connection, and once more where it is encrypted."""
-        opened = getattr(told.get("return_value"), "get_extra_info", None)
+    def trace(self, _event: str, info: dict[str, Any]) -> None:
+        """Called by httpx when a connection was opened, and again when it was encrypted."""
+        opened = getattr(info.get("return_value"), "get_extra_info", None)
         if opened is not None:
             self._socket = opened("socket")
             if stopping.current().is_set:
                 self.shut()
 
     def shut(self) -> None:
-        """Wake whoever waits there. To close it would not: the system goes on waiting for what it no longer has."""
+        """Shut the socket, which wakes the thread that waits for it; closing the socket would not."""
         if self._socket is not None:
-            with suppress(OSError):  # it has ended by itself
-                # Not the method of an encrypted one, which would change what the other thread is working with.
+            with suppress(OSError):  # it has already ended
+                # Not the method of an SSL socket, which would change the object that the other thread uses.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _whole(response: httpx.Response) -> bytes:
-    """The body. Raises EndpointError where it has no end."""
+    """The body. Raises EndpointError if it is too long."""
     held = bytearray()
     for chunk in response.iter_bytes():
         held += chunk
         if len(held) > _MOST_BYTES:
-            raise completions.malformed("it has no end")
+            raise completions.malformed("it is too long")
     return bytes(held)
 
 
 def _complaint(response: httpx.Response) -> str:
-    """What a failing endpoint says, after a colon; empty where that is a page for browsers, or nothing."""
+    """The message of a failing endpoint, after a colon; empty if there is none, or if the body is not JSON."""
     try:
         raw = _whole(response)
         said = completions.complaint(json.loads(raw))

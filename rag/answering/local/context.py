@@ -1,4 +1,4 @@
-"""A context of llama.cpp: sequences of cells, each a text that the model has read. Knows no passage and no question."""
+"""A llama.cpp context: sequences of key-value cells, each a text that the model has read. Knows no passages or questions."""
 
 import ctypes
 from collections.abc import Iterator, Sequence
@@ -14,29 +14,29 @@ from rag.answering.local.model import Model
 from rag.errors import WeightsError
 from rag.stopping import Stopped
 
-# Of keys and values in the cells.
+# Type of keys and values in the cells.
 FLOAT16: int = C.GGML_TYPE_F16
-# Sequences that hold something, beside the one for a copy.
+# Sequences for texts, not counting the scratch sequence.
 SEQUENCES = 32
-# A sequence for the moment in which some of another's cells are copied without those that it shares.
+# Holds, for a moment, the cells of another sequence that are copied out without the prefix that it shares.
 _SCRATCH = SEQUENCES
-# Tokens read at a time: the memory for them is of this size, and more at a time are no faster.
+# Tokens decoded at a time. Memory grows with it, and larger batches were no faster.
 _BATCH = 128
-# What of a context's parameters changes no number of a state: how large it is, how many work on it, and what stops them.
+# Context parameters that do not change the numbers in a state: its size, the number of threads, whether it is timed.
 _NEUTRAL = frozenset({"n_ctx", "n_seq_max", "n_threads", "n_threads_batch", "no_perf"})
 _ABORTED = 2
-# A sequence's beginning and its end, for llama.cpp.
+# llama.cpp's notation for the start and the end of a sequence.
 _ALL = -1
 
 
 class Context:
-    """Room for `tokens` cells, for one thread at a time. What stops its work stops the model within a batch."""
+    """A context of `tokens` cells, for one thread at a time. Stopping the thread's work stops the model within a batch."""
 
     def __init__(self, model: Model, *, threads: int, tokens: int, cache_type: int) -> None:
-        """`cache_type` is that of keys and values. Raises WeightsError where there is no room."""
+        """`cache_type` is the type of keys and values. Raises WeightsError if memory does not suffice."""
         self._size = model.size
         made = parameters(threads, tokens, cache_type)
-        # What its numbers depend on, beside the weights.
+        # Everything except the weights that its numbers depend on.
         self.made_by = build(), numbers(made), b"repacked" if model.repacked else b"as in the file"
         self._context = C.llama_init_from_model(model.handle, made)
         if not self._context:
@@ -45,9 +45,9 @@ class Context:
         self._aborting = _Abort(self._context)
 
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Append tokens to a sequence that ends before `position`; the logits after the last, shape (vocabulary,).
+        """Append tokens to a sequence that ends before `position`. Returns the logits after the last, shape (vocabulary,).
 
-        Raises Stopped, after which an unknown part of the tokens stands in the sequence: drop it from `position` on.
+        Raises Stopped; then an unknown number of the tokens is in the sequence: drop it from `position` on.
         """
         with self._aborting.heeded():
             for start in range(0, len(tokens), _BATCH):
@@ -56,15 +56,15 @@ class Context:
         return np.ctypeslib.as_array(row, (self._size,)).copy()
 
     def share(self, source: int, target: int, start: int = _ALL) -> None:
-        """Make the cells of one sequence from `start` on those of another one too."""
+        """Add the cells of `source` from `start` on to `target`, without copying them."""
         C.llama_memory_seq_cp(self._memory, source, target, start, _ALL)
 
     def drop(self, sequence: int, start: int = _ALL) -> None:
-        """Take the cells from `start` on out of a sequence."""
+        """Remove the cells from `start` on from a sequence."""
         C.llama_memory_seq_rm(self._memory, sequence, start, _ALL)
 
     def state(self, sequence: int, start: int) -> bytes:
-        """The cells of a sequence from `start` on: keys, values and positions. The copy takes milliseconds."""
+        """The cells of a sequence from `start` on, serialised: keys, values and positions. Takes milliseconds."""
         self.share(sequence, _SCRATCH, start)
         try:
             buffer = (ctypes.c_uint8 * C.llama_state_seq_get_size(self._context, _SCRATCH))()
@@ -74,7 +74,7 @@ class Context:
             self.drop(_SCRATCH)
 
     def restore(self, sequence: int, state: bytes) -> tuple[int, int]:
-        """Put a state into an empty sequence; the first and last position there then, -1 where llama.cpp does not take it."""
+        """Load a state into an empty sequence. Returns its first and last position, -1 each if llama.cpp rejects the state."""
         buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
         C.llama_state_seq_set_data(self._context, buffer, len(buffer), sequence)
         first: int = C.llama_memory_seq_pos_min(self._memory, sequence)
@@ -103,10 +103,11 @@ class Context:
 
 
 class _Abort:
-    """Stops llama.cpp within a batch, which may take it two seconds: it asks a function before each step of its graph.
+    """Stops llama.cpp within a batch, which may take two seconds: llama.cpp calls a function before each node of its graph.
 
-    Python must not be that function: a thousand times a token it would wait for the interpreter's lock, up to 5 ms while
-    another thread has it. `strlen` has the right shape: of a byte that is 0 it says 0, no, and once a 1 stands there 1, yes.
+    That function must not be Python: a thousand times per token it would wait for the interpreter lock, up to 5 ms while
+    another thread holds it. C's `strlen` has the right signature: on the flag it returns 0 (go on) while the byte is 0, and 1
+    (abort) once it is 1.
     """
 
     def __init__(self, context: int) -> None:
@@ -116,7 +117,7 @@ class _Abort:
 
     @contextmanager
     def heeded(self) -> Iterator[None]:
-        """Within it the thread's stop is the model's."""
+        """Within this context, stopping the thread's work stops the model too."""
         self._flag[0] = b"\0"
         with stopping.current().telling(self._set):
             yield
@@ -126,27 +127,27 @@ class _Abort:
 
 
 def build() -> bytes:
-    """What llama.cpp this is, and which of the processor's instructions it computes with."""
+    """The version of llama.cpp, and the processor instructions that it uses."""
     system: bytes = C.llama_print_system_info()
     return f"{llama_cpp.__version__} {C.LLAMA_STATE_SEQ_VERSION} ".encode() + system
 
 
 def numbers(made: "C.llama_context_params") -> bytes:
-    """All of a context's parameters that may change the numbers it computes: what is new to us is taken to do so."""
+    """The context parameters that may change the numbers it computes. Parameters that we do not know are assumed to."""
     values = ((name, getattr(made, name)) for name, *_ in made._fields_ if name not in _NEUTRAL)
     return repr([(name, value) for name, value in values if isinstance(value, int | float)]).encode()
 
 
 def parameters(threads: int, tokens: int, cache_type: int) -> "C.llama_context_params":
-    """Those of a context."""
+    """The parameters of a context."""
     made = C.llama_context_default_params()
     made.n_ctx, made.n_seq_max = tokens, SEQUENCES + 1
     made.n_batch = made.n_ubatch = _BATCH
     made.n_threads = made.n_threads_batch = threads
     made.type_k = made.type_v = cache_type
     if cache_type != FLOAT16:
-        # Values can be quantised only for it.
+        # llama.cpp quantises values only with flash attention.
         made.flash_attn_type = C.LLAMA_FLASH_ATTN_TYPE_ENABLED
-    # One pool of cells for all sequences: a sequence may be as long as there is room, and the prefix is stored once.
+    # One pool of cells for all sequences: a sequence may use all that is free, and the shared prefix is stored once.
     made.kv_unified = True
     return made

@@ -1,6 +1,6 @@
-"""The passages in a context: each in a sequence of its own right after one fixed prefix, read once or taken from the store.
+"""The passages in a context: each in its own sequence right after one fixed prefix, read once or restored from the store.
 
-The least recently used give way. Positions never move, so the numbers are those of reading afresh.
+The least recently used are dropped when room is needed. Positions never move, so results equal those of reading afresh.
 """
 
 from collections import OrderedDict
@@ -25,10 +25,10 @@ class Held:
 
 
 class HeldPassages:
-    """Passages in `context`, which has room for `room` cells."""
+    """Passages in `context`, which has `room` cells."""
 
     def __init__(self, context: Context, prefix: Sequence[int], *, digest: str, store: PassageStore, room: int) -> None:
-        """Read the prefix, where the store has it not. `digest` is that of the weights."""
+        """Load the prefix from the store, else read it. `digest` is that of the weights."""
         self.store, self.room = store, room
         self._context, self._made_by = context, (digest.encode(), *context.made_by)
         self._held: OrderedDict[str, Held] = OrderedDict()
@@ -37,11 +37,11 @@ class HeldPassages:
         self._prefix = prefix
 
     def room_for(self, more: int) -> int:
-        """The tokens that a passage may have where `more` follow it."""
+        """The most tokens that a passage may have if `more` follow it."""
         return self.room - len(self._prefix) - more
 
     def hold(self, passage: str, tokens: Sequence[int], more: int) -> Held:
-        """The passage in the context, with room for `more` tokens after it. `tokens` are what is read of it where it is not."""
+        """The passage in the context, with room for `more` tokens after it. If it is not there yet, `tokens` are read."""
         held = self._held.get(passage)
         if held and held.end + more <= self.room:
             self._held.move_to_end(passage)
@@ -61,7 +61,7 @@ class HeldPassages:
 
     @contextmanager
     def aside(self, tokens: Sequence[int], more: int) -> Iterator[Held]:
-        """Within it tokens stand after the prefix, with room for `more`. They are kept neither here nor in the store."""
+        """Tokens after the prefix, with room for `more`, until the context manager exits. They are not kept or stored."""
         self._make_room(len(tokens) + more, keeping="")
         sequence, start = self._free(), len(self._prefix)
         try:
@@ -72,32 +72,32 @@ class HeldPassages:
             self._context.drop(sequence)
 
     def take_back(self, held: Held) -> None:
-        """Take what was appended to a passage off again."""
+        """Remove what was appended to a passage."""
         self._context.drop(held.sequence, held.end)
 
     def key(self, tokens: Sequence[int]) -> str:
-        """Under which the store has the state of these tokens."""
+        """The store's key for the state of these tokens."""
         return key(*self._made_by, _as_bytes(self._prefix), _as_bytes(tokens))
 
     def state(self, held: Held) -> bytes:
-        """A passage's own cells, without those of the prefix."""
+        """The state of a passage's own cells, without those of the prefix."""
         return self._context.state(held.sequence, len(self._prefix))
 
     def used(self) -> int:
-        """Cells in use. Sequences share the prefix's."""
+        """The number of cells in use. Those of the prefix are shared, and count once."""
         return len(self._prefix) + sum(held.end - len(self._prefix) for held in self._held.values())
 
     def forget(self) -> None:
-        """Empty the context but for the prefix."""
+        """Drop everything except the prefix."""
         for passage in list(self._held):
             self._drop(passage)
 
     def _free(self) -> int:
-        """A sequence that holds nothing."""
+        """An empty sequence."""
         return min(set(range(1, SEQUENCES)) - {held.sequence for held in self._held.values()})
 
     def _fill(self, sequence: int, tokens: Sequence[int]) -> None:
-        """Prefix and tokens into an empty sequence: from the store, else by reading, and then the store has them."""
+        """Put the prefix and the tokens into an empty sequence: from the store, else by reading and storing them."""
         name = self.key(tokens)
         state = self.store.get(name)
         if state is not None:
@@ -109,7 +109,7 @@ class HeldPassages:
         self.store.put(name, self._context.state(sequence, len(self._prefix)))
 
     def _restore(self, sequence: int, state: bytes, count: int) -> bool:
-        """Whether the state of `count` tokens now stands in the sequence, after the prefix, whose cells it shares."""
+        """Restore the state of `count` tokens after the shared prefix. Returns False if it does not fit."""
         if self._context.restore(sequence, state) != (len(self._prefix), len(self._prefix) + count - 1):
             self._context.drop(sequence)
             return False

@@ -1,10 +1,8 @@
-"""Whose turn it is with the model: one question after the other, for two at once would each take twice as long.
+"""The language model in this process, on llama.cpp: it judges a passage, writes an answer, rewrites a follow-up.
 
-The reader on llama.cpp, in this process.
-
-Every passage is read by itself, right after one fixed prefix (`held.py`). Judging and answering append to it and are taken off
-again, so a passage is read once however often it is asked about, also by later questions, until the context needs its room;
-then, and in other processes, the store gives its state back, byte for byte.
+Each passage is read by itself, right after one fixed prefix (`held.py`). A question is appended to the passage and removed
+again, so a passage is read once however many questions are asked about it. When the context needs the room, the passage is
+dropped; after that, and in other processes, the store returns its state byte for byte (`store.py`).
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -28,10 +26,10 @@ from rag.weights.sources import Source
 
 
 class ModelLock:
-    """One at a time.
+    """One question at a time uses the model: two at once would each take twice as long.
 
-    Unlike an RLock it may be given back by another thread than took it: a generator that holds it is closed by whoever drops it
-    last, and that may be the garbage collector.
+    Unlike an RLock it may be released by another thread than the one that acquired it: a generator that holds the lock is
+    closed by the thread that drops its last reference, which may be the garbage collector's.
     """
 
     def __init__(self) -> None:
@@ -40,7 +38,7 @@ class ModelLock:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Wait for it, and have it. Raises Stopped, and RuntimeError where this thread itself keeps it from coming."""
+        """Hold the lock. Raises Stopped while waiting, and RuntimeError if this thread already holds it."""
         if self._owner == get_ident():
             raise RuntimeError("an answer is still being written in this thread: end or close it first")
         stopping.acquire(self._lock)
@@ -52,27 +50,27 @@ class ModelLock:
             self._lock.release()
 
 
-# Tokens of a passage below which reading it makes no sense.
+# If a question leaves less room than this for a passage, in tokens, it is refused.
 _LEAST_PASSAGE = 64
-# A model to which the rule leaves none of so many likeliest tokens has nothing more to say.
+# If the rule forbids this many of the likeliest tokens, the answer ends.
 _MOST_REFUSED = 64
-# Stands where a passage and a task go while the model's own chat template is filled.
+# Placeholders of the passage and the task while the model's own chat template is filled: private-use characters.
 _PASSAGE_MARK, _TASK_MARK = "\ue000", "\ue001"
 
 
 class LlamaReader:
-    """A `Reader`. One question at a time: calls from several threads wait for each other.
+    """A `Reader`. Calls from several threads wait for each other.
 
-    What stops the work of the thread (`rag/stopping.py`) stops the model, and raises Stopped.
+    Stopping the thread's work (`rag/stopping.py`) stops the model, and raises Stopped.
     """
 
-    # Of keys and values in the context. q8_0 takes half the room, and changed an answer of five (benchmarks/RESULTS.md).
+    # Type of keys and values. q8_0 takes half the memory, and changed one answer in five (benchmarks/RESULTS.md).
     cache_type: ClassVar[int] = FLOAT16
 
     def __init__(
         self, source: Source, prompts: Prompts, *, store: PassageStore, threads: int, context_tokens: int, answer_tokens: int
     ) -> None:
-        """Load the model. Raises WeightsError where llama.cpp cannot."""
+        """Load the model. Raises WeightsError if llama.cpp cannot."""
         self._prompts, self._answer_tokens, self._lock = prompts, answer_tokens, ModelLock()
         self._model = Model(source)
         self._context = Context(self._model, threads=threads, tokens=context_tokens, cache_type=self.cache_type)
@@ -97,10 +95,10 @@ class LlamaReader:
             return float(np.logaddexp.reduce(logits[self._yes]) - np.logaddexp.reduce(logits[self._no]))
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
-        """The most likely answer that may be written, token by token. Leave the iterator early and the model stops.
+        """The likeliest answer that the rule allows (`writing.py`), token by token. Closing the iterator stops the model.
 
-        It is cut where it would go on after as many tokens as it may have. The first passage is held as it was read by
-        itself; the others are read after it, each time.
+        Returns whether the answer was cut because it reached the most tokens that it may have. The first passage is reused as
+        it was read; further passages are read after it each time.
         """
         with self._lock.taken():
             first, *others = (normalise(passage) for passage in passages)
@@ -113,7 +111,7 @@ class LlamaReader:
                 self._held.take_back(held)
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
-        """The last question of a conversation as the model would ask it alone. Nothing of it is kept, in memory or on disk."""
+        """The last question of a conversation, rewritten to stand alone. Nothing of it is kept in memory or on disk."""
         with self._lock.taken():
             task = self._task(self._prompts.follow_up.fill(question=normalise(question), language=language))
             more, said = len(task) + self._answer_tokens, normalise(conversation)
@@ -122,13 +120,13 @@ class LlamaReader:
                 return "".join(self._write(held, task, Draft(Rule(self._instructions, "", said))))
 
     def is_stored(self, passage: str) -> bool:
-        """Whether the passage's state lies in the store."""
+        """Whether the store has the passage's state."""
         return self._key(passage) in self._held.store
 
     def warm(self, passage: str) -> None:
-        """Read a passage before anybody asks, and store its state.
+        """Read a passage before any question needs it, and store its state.
 
-        Raises StorageError or OSError where the disk does not take it.
+        Raises StorageError or OSError if it cannot be stored.
         """
         store = self._held.store
         with self._lock.taken():
@@ -143,7 +141,7 @@ class LlamaReader:
         self._model.close()
 
     def _write(self, held: Held, task: Sequence[int], draft: Draft) -> Generator[str, None, bool]:
-        """The pieces; returns whether there was more to come."""
+        """Yields the pieces of the text. Returns whether it was cut."""
         position, tokens = held.end, task
         for _ in range(self._answer_tokens):
             logits = self._context.read(held.sequence, position, tokens)
@@ -154,11 +152,11 @@ class LlamaReader:
             if written:
                 yield written
             position, tokens = position + len(tokens), [token]
-        # An answer of just as many tokens is whole: what would follow its last one tells.
+        # An answer of exactly the most tokens may be complete: the token after its last one shows.
         return self._next(self._context.read(held.sequence, position, tokens), draft) is not None
 
     def _next(self, logits: NDArray[np.float32], draft: Draft) -> tuple[int, str] | None:
-        """The likeliest token that may be written, and the characters it completes; None at the end of the turn."""
+        """The likeliest token that the rule allows, and the characters that it completes; None at the end of the answer."""
         for _ in range(_MOST_REFUSED):
             token = int(logits.argmax())
             if token in self._model.ends:
@@ -171,7 +169,7 @@ class LlamaReader:
         return None
 
     def _frame(self) -> tuple[tuple[Piece, ...], tuple[Piece, ...], tuple[Piece, ...]]:
-        """The fixed text before a passage, between passage and task, and after the task, by the model's chat template."""
+        """The fixed text before the passage, between passage and task, and after the task, from the model's chat template."""
         user = self._prompts.passage.text.replace("{passage}", _PASSAGE_MARK) + "\n\n" + _TASK_MARK
         prompt = self._model.chat(self._prompts.system.text, user)
         parts = prompt.replace(_TASK_MARK, _PASSAGE_MARK).split(_PASSAGE_MARK)
@@ -184,7 +182,7 @@ class LlamaReader:
         return self._model.tokens((*self._between, *pieces, *self._after))
 
     def _first_tokens(self, word: str) -> list[int]:
-        """The first token of each way the model may write the word."""
+        """The first token of each spelling of the word that the model may write."""
         ways = (word, word.lower(), " " + word)
         return sorted({self._model.tokens((Piece(way, trusted=False),))[0] for way in ways})
 
@@ -196,9 +194,9 @@ class LlamaReader:
         return self._held.key(self._passage_tokens(passage, self._answer_tokens))
 
     def _passage_tokens(self, passage: str, more: int) -> list[int]:
-        """What is read of the passage where `more` tokens are to follow it."""
+        """The tokens of the passage that are read, if `more` tokens follow it."""
         room = self._held.room_for(more)
         if room < _LEAST_PASSAGE:
             raise QuestionError("the question leaves no room for a passage in the model's context", "ask more briefly")
-        # A chunk that the embedder's tokens undercount may be longer than the context: its beginning is read.
+        # A chunk is measured in the embedder's tokens, so it may be too long for this context. Then its beginning is read.
         return self._model.tokens((Piece(normalise(passage), trusted=False),))[:room]

@@ -1,4 +1,4 @@
-"""A language model's weights, vocabulary and chat template, by llama.cpp. Knows no passage and no question."""
+"""A language model's weights, vocabulary and chat template, loaded by llama.cpp. Knows no passages and no questions."""
 
 import ctypes
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from rag.errors import WeightsError
 from rag.weights.sources import Source
 
 HINT = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
-# Tokens that are no text: of roles, turns, tools, fill-in-the-middle, and those that were never trained.
+# Tokens that are not text: roles, turns, tools, fill-in-the-middle, and tokens that were never trained.
 _NO_TEXT = C.LLAMA_TOKEN_ATTR_UNKNOWN | C.LLAMA_TOKEN_ATTR_UNUSED | C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED
-# Where the GGUF carries no chat template.
+# Used if the GGUF has no chat template.
 _CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
     "{{ '<|im_start|>assistant\n' }}"
@@ -23,18 +23,18 @@ _CHATML = (
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _silent(_level: int, _text: bytes, _data: ctypes.c_void_p) -> None:
-    """llama.cpp tells its life story on standard error; errors reach us as return values."""
+    """Drops the log that llama.cpp writes to standard error; its errors reach us as return values."""
 
 
 class Model:
-    """The model of a GGUF file. `control` are its tokens that are no text, and `ends` those that end a turn."""
+    """The model in a GGUF file. `control` is the set of tokens that are not text, `ends` the set of tokens that end a turn."""
 
     def __init__(self, source: Source) -> None:
-        """Load it. Raises WeightsError where llama.cpp cannot."""
+        """Load the file. Raises WeightsError if llama.cpp cannot."""
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p())
         C.llama_backend_init()
         parameters = C.llama_model_default_params()
-        # Numbers that are computed from repacked weights differ in their last digits.
+        # Results computed from repacked weights differ in their last digits.
         self.repacked = parameters.use_extra_bufts = repacking_pays(C.llama_print_system_info())
         self.handle = C.llama_model_load_from_file(str(source.path).encode(), parameters)
         if not self.handle:
@@ -45,9 +45,9 @@ class Model:
         self.ends = frozenset(token for token in range(self.size) if C.llama_vocab_is_eog(self._vocabulary, token))
 
     def tokens(self, pieces: Sequence[Piece], *, beginning: bool = False) -> list[int]:
-        """Tokens of the pieces. Only what is trusted has control tokens: `<|im_end|>` in a document is plain text.
+        """Tokens of the pieces. Only trusted pieces may hold control tokens: `<|im_end|>` in a document is plain text.
 
-        At the `beginning` of a prompt stands whatever token the model wants there.
+        With `beginning`, the token that the model wants at the start of a prompt comes first.
         """
         tokens: list[int] = []
         for piece in pieces:
@@ -55,17 +55,17 @@ class Model:
         return tokens
 
     def piece(self, token: int, *, special: bool = False) -> bytes:
-        """The bytes that a token stands for; of a control token none, unless `special`. They may end within a character."""
+        """The bytes of a token, which may end within a character. A control token has none, unless `special`."""
         buffer = ctypes.create_string_buffer(256)
         length = C.llama_token_to_piece(self._vocabulary, token, buffer, len(buffer), 0, special)
         return buffer.raw[: max(0, length)]
 
     def control_names(self) -> list[str]:
-        """How the control tokens are written."""
+        """The names of the control tokens, as in `<|im_end|>`."""
         return [self.piece(token, special=True).decode("utf-8", "replace") for token in sorted(self.control)]
 
     def chat(self, system: str, user: str) -> str:
-        """The two turns and the beginning of the third in the model's own chat template. Raises WeightsError."""
+        """A system and a user turn, and the start of the reply, in the model's own chat template. Raises WeightsError."""
         raw = C.llama_model_chat_template(self.handle, None)
         formatter = Jinja2ChatFormatter(raw.decode("utf-8") if raw else _CHATML, eos_token="", bos_token="")
         messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
@@ -79,14 +79,14 @@ class Model:
         """Free its memory."""
         C.llama_model_free(self.handle)
 
-    def _trusted(self, text: str, beginning: bool) -> list[int]:  # noqa: FBT001 - as llama.cpp has it
+    def _trusted(self, text: str, beginning: bool) -> list[int]:  # noqa: FBT001 - as in llama.cpp
         return self._tokens(text, beginning=beginning, control=True)
 
     def _plain(self, text: str) -> list[int]:
-        """Tokens of a text, none of them control.
+        """Tokens of a text, without control tokens.
 
-        llama.cpp leaves control tokens out when told to, but not those that the model's makers added as "user defined"
-        (`<tool_call>`), nor those that pieces of words merge to (`</s>` in Qwen's vocabulary).
+        llama.cpp can leave out control tokens, except those that the model's makers added as "user defined" (`<tool_call>`)
+        and those that the merging of word pieces produces (`</s>` in Qwen's vocabulary).
         """
         tokens = self._tokens(text, beginning=False, control=False)
         if not self.control.isdisjoint(tokens):
@@ -100,16 +100,16 @@ class Model:
         return list(buffer[:count])
 
     def _control(self) -> frozenset[int]:
-        """Runs of spaces and line breaks, which some models' makers added as tokens, are text."""
+        """Tokens that are not text. Runs of spaces and line breaks, which some makers marked as user defined, are text."""
         marked = (token for token in range(self.size) if C.llama_vocab_get_attr(self._vocabulary, token) & _NO_TEXT)
         return frozenset(token for token in marked if not self.piece(token, special=True).isspace())
 
 
 def repacking_pays(system: bytes) -> bool:
-    """Whether llama.cpp is to copy the weights into another order when it loads them, by what it says of the processor.
+    """Whether llama.cpp should repack the weights when it loads them. `system` is its description of the processor.
 
-    Not on x86-64 without AMX: with weights as they lie in the file the default model is there in .5 s in place of 1.1, takes
-    .6 GB less, reads 1.2 to 1.5 times as many tokens a second and writes .8 to .95 times as many (benchmarks/RESULTS.md). AMX
-    needs the other order; elsewhere neither was measured, and llama.cpp's own choice stands.
+    Not on x86-64 without AMX: with the file's own layout the default model loads in .5 s instead of 1.1, takes .6 GB less,
+    reads 1.2 to 1.5 times as many tokens a second and writes .8 to .95 times as many (benchmarks/RESULTS.md). AMX needs the
+    repacked layout. On other processors neither was measured, and llama.cpp's own default stands.
     """
     return b"AVX2 = 1" not in system or b"AMX" in system

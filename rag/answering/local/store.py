@@ -1,12 +1,12 @@
-"""The passage store: states of passages on disk, so that a passage is read once. Bytes under keys; knows nothing of llama.cpp.
+"""The passage store: states of passages on disk, so that each is read once. Stores bytes by key; knows nothing of llama.cpp.
 
-    FOLDER/KEY.state    one entry (see `_seal`); its time of writing is when it was last used
-    FOLDER/.lock        held by the one who writes
+    FOLDER/KEY.state    one entry (see `_seal`); its modification time is when it was last used
+    FOLDER/.lock        held while writing
 
-A file gets its name when it is whole, and is believed when its checksum fits: whatever is not right is a miss. The folder may
-be removed at any time, also while it is used.
+A file gets its name once it is complete, and counts as a hit only if its checksum is right: anything else is a miss. The folder
+may be removed at any time, also while it is in use.
 
-Reading passages before anybody asks, so that the first question about one does not wait for it.
+`warm` fills the store ahead of questions.
 """
 
 import hashlib
@@ -29,18 +29,18 @@ from rag.files import replacing, storage_errors
 
 _log = logging.getLogger(__name__)
 _SUFFIX = ".state"
-# Raised when the layout of an entry changes: entries of another are misses.
+# Its last byte is the format version: entries of another version are misses.
 _MAGIC = b"ragkv\x00\x00\x01"
 # Magic, SHA-256 of all that follows it; then the key and the length of the state.
 _HEAD, _BODY = struct.Struct("<8s32s"), struct.Struct("<32sQ")
-# States that wait for a slow disk, 4 MB each with the default model; more are not stored this time.
+# States that may wait for a slow disk, 4 MB each with the default model. Further states are not stored.
 _MOST_WAITING = 16
-# Seconds to wait for another process that writes. A stopped one must not stop us for ever.
+# Seconds to wait for another process that writes: if that one is suspended, this one must not wait for ever.
 _PATIENCE = 5
 
 
 def key(*parts: bytes) -> str:
-    """The name of what is made from these parts: another for other parts, 64 hexadecimal digits."""
+    """The key of what is made from these parts: 64 hexadecimal digits, different for different parts."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(len(part).to_bytes(8, "little") + part)
@@ -49,7 +49,7 @@ def key(*parts: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many entries lie in a store, and their bytes: of all, and of the largest."""
+    """The number of entries in a store, their size and that of the largest, in bytes."""
 
     entries: int
     size: int
@@ -68,9 +68,9 @@ class _Counted(local):
 
 
 class PassageStore:
-    """At most `most_bytes` of states in `folder`, which may not exist yet; with 0 there is no store. Shared by processes.
+    """At most `most_bytes` of states in `folder`, which may not exist yet. 0 turns it off. Safe to share between processes.
 
-    `hits` and `misses` count what the thread that looks at them asked for: a question is answered in one, and tells of its own.
+    `hits` and `misses` are counted per thread: a question is answered in one thread, and reports its own counts.
     """
 
     def __init__(self, folder: Path, most_bytes: int) -> None:
@@ -82,48 +82,48 @@ class PassageStore:
 
     @property
     def hits(self) -> int:
-        """How often this thread was given a state."""
+        """How many states this thread got."""
         return self._counted.hits
 
     @property
     def misses(self) -> int:
-        """How often this thread was given none."""
+        """How many states this thread asked for and did not get."""
         return self._counted.misses
 
     def get(self, name: str) -> bytes | None:
-        """The state stored under this key, exactly as it was put; None for a miss. A damaged entry is one, and is removed."""
+        """The state stored under this key, byte for byte; None if there is none. A damaged entry is removed."""
         state = self._read(name) if self._most else None
         self._counted.hits += state is not None
         self._counted.misses += state is None
         return state
 
     def reject(self, name: str) -> None:
-        """What `get` gave under this key is of no use: it is removed, and was a miss."""
+        """Remove a state that `get` returned and that cannot be used. It is counted as a miss."""
         self._counted.hits -= 1
         self._counted.misses += 1
         with suppress(OSError):
             self._path(name).unlink()
 
     def put(self, name: str, state: bytes) -> None:
-        """Store a state soon, in the background. What cannot be stored is left out, which is told once, as a warning."""
+        """Store a state in the background. If that fails it is left out; the first failure is logged as a warning."""
         self._waiting = [writing for writing in self._waiting if not writing.done()]
         if self._most and len(self._waiting) < _MOST_WAITING:
             self._waiting.append(self._writer.submit(self._write_or_warn, name, state))
 
     def settle(self) -> None:
-        """Wait until all that was put is stored, or could not be."""
+        """Wait until every `put` has ended, with success or not."""
         wait(self._waiting)
 
     def write(self, name: str, state: bytes) -> None:
-        """Store a state now; the least recently used give way. One larger than the store is left out.
+        """Store a state now, and remove the least recently used to make room. One larger than the store is left out.
 
-        Raises StorageError where the disk does not take it, OSError where it has no words for why.
+        Raises StorageError, or OSError for failures that have no message of ours.
         """
         entry = _seal(name, state)
         if len(entry) > self._most:
             return
         with storage_errors(self._folder):
-            # What stands in a private document stands in its state too.
+            # A state reveals what its document says, so only the owner may read it.
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with FileLock(self._folder / ".lock", timeout=_PATIENCE):
                 self._make_room(len(entry))
@@ -134,19 +134,19 @@ class PassageStore:
         return bool(self._most) and self._path(name).is_file()
 
     def is_full(self) -> bool:
-        """Whether one more entry, of the size of the largest, would push another out."""
+        """Whether another entry of the size of the largest would not fit."""
         used = usage(self._folder)
         return used.size + used.largest > self._most
 
     def _read(self, name: str) -> bytes | None:
         path = self._path(name)
         try:
-            # None of ours is larger than the store, and what somebody else put there need not fit into memory.
+            # No entry of ours is larger than the store. A file put there by others may not fit into memory.
             entry = path.read_bytes() if path.stat().st_size <= self._most else b""
         except OSError:
             return None
         state = _unseal(name, entry)
-        with suppress(OSError):  # a disk that cannot be written still gives what it has
+        with suppress(OSError):  # a read-only disk can still be read
             if state is None:
                 path.unlink()
             else:
@@ -159,10 +159,10 @@ class PassageStore:
         except (StorageError, OSError) as error:
             if not self._warned:
                 self._warned = True
-                _log.warning("passages cannot be stored, and are read again: %s", error)
+                _log.warning("passages cannot be stored, so the model reads them again: %s", error)
 
     def _make_room(self, needed: int) -> None:
-        """Remove what a killed writer left, and the least recently used, until `needed` more bytes fit. The lock is held."""
+        """Remove files of killed writers, then the least recently used, until `needed` bytes fit. The caller holds the lock."""
         for left in self._folder.glob(".*.new"):
             left.unlink(missing_ok=True)
         files = sorted(_files(self._folder), key=lambda file: (file.used, file.path))
@@ -178,7 +178,7 @@ class PassageStore:
 
 
 def usage(folder: Path) -> Usage:
-    """What lies in the store of this folder, which may not exist."""
+    """The usage of the store in this folder, which may not exist."""
     sizes = [file.size for file in _files(folder)]
     return Usage(len(sizes), sum(sizes), max(sizes, default=0))
 
@@ -191,13 +191,13 @@ def _files(folder: Path) -> Iterator[_File]:
 
 
 def _seal(name: str, state: bytes) -> bytes:
-    """An entry: the state under its key, packed, with a checksum over both."""
+    """An entry: the packed state with its key, and a checksum of both."""
     body = _BODY.pack(bytes.fromhex(name), len(state)) + _pack(state)
     return _HEAD.pack(_MAGIC, hashlib.sha256(body).digest()) + body
 
 
 def _unseal(name: str, entry: bytes) -> bytes | None:
-    """The state of an entry; None where it is not, byte for byte, what was sealed under this key."""
+    """The state in an entry; None if the entry is not byte for byte what was sealed under this key."""
     if len(entry) < _HEAD.size + _BODY.size:
         return None
     magic, checksum = _HEAD.unpack_from(entry)
@@ -209,9 +209,9 @@ def _unseal(name: str, entry: bytes) -> bytes | None:
 
 
 def _pack(state: bytes) -> bytes:
-    """The low bytes of 16-bit floats are noise and are kept; the high ones have sign, exponent and little else.
+    """A compressed state. The low bytes of 16-bit floats are noise, and stay; the high bytes hold sign and exponent.
 
-    Their Huffman code takes 14 % off a state at 200 MB a second; LZMA takes no more than 9 % off, at 3 MB (0.5B model).
+    Huffman coding of the high bytes saves 14 % at 200 MB a second; LZMA saves 9 % at most, at 3 MB a second (0.5B model).
     """
     packer = zlib.compressobj(1, zlib.DEFLATED, -15, 9, zlib.Z_HUFFMAN_ONLY)
     return state[0::2] + packer.compress(state[1::2]) + packer.flush()
@@ -230,15 +230,15 @@ class AheadReader(Protocol):
     """A reader that keeps what it reads in a store."""
 
     def is_stored(self, passage: str) -> bool:
-        """Whether the passage's state lies in the store."""
+        """Whether the store has the passage's state."""
 
     def warm(self, passage: str) -> None:
-        """Read the passage and store its state. Raises StorageError or OSError where it cannot be stored."""
+        """Read the passage and store its state. Raises StorageError or OSError if it cannot be stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warmed:
-    """Passages that were read, that were stored before, and that were left because the store was full."""
+    """The number of passages that were read now, that were stored before, and that were left out because the store is full."""
 
     read: int
     stored: int
@@ -246,11 +246,11 @@ class Warmed:
 
 
 def warm(
-    passages: Iterable[str], total: int, reader: AheadReader, store: PassageStore, told: Callable[[int, int], None]
+    passages: Iterable[str], total: int, reader: AheadReader, store: PassageStore, progress: Callable[[int, int], None]
 ) -> Warmed:
-    """Read those of `total` passages that are not stored, in order, and stop before one would push another out.
+    """Read the passages that are not stored, in order, until the store is full. `progress` gets how many of `total` are done.
 
-    What was read stays stored however this ends. Raises StorageError or OSError as the reader does.
+    What was read stays stored if this is interrupted. Raises StorageError or OSError as the reader does.
     """
     read = stored = 0
     for passage in passages:
@@ -263,5 +263,5 @@ def warm(
             if not reader.is_stored(passage):  # one passage is larger than the store
                 break
             read += 1
-        told(read + stored, total)
+        progress(read + stored, total)
     return Warmed(read, stored, total - read - stored)

@@ -3,7 +3,6 @@
 An answer in the form that clients of OpenAI read: as one completion, or as chunks. Pure.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from msgspec import Struct
 
+from rag.answering.citing import MARKER
 from rag.errors import RagError
 from rag.types import Answer, Event, Token
 from rag.web import exchange, problems
@@ -69,7 +69,6 @@ def _spec(status: int) -> ResponseSpec:
 
 
 Json = dict[str, Any]
-_MARKER = re.compile(r"\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Completion:
                 },
                 "citation": asdict(citation),
             }
-            for marker in _MARKER.finditer(answer.text)
+            for marker in MARKER.finditer(answer.text)
             for citation in answer.citations[int(marker[1]) - 1 : int(marker[1])]
         ]
 

@@ -67,7 +67,7 @@ def test_a_last_event_without_its_line_break_is_one() -> None:
 
 
 def test_an_endless_line_is_not_held() -> None:
-    with pytest.raises(EndpointError, match="endless line; set RAG_LLM"):
+    with pytest.raises(EndpointError, match="too long a line; set RAG_LLM"):
         list(completions.events(b"x" * 100_000 for _ in range(1_000_000)))
 
 
@@ -93,7 +93,7 @@ def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "message"),
     [
         ([], "broke off in the middle; ask again"),
         ([event("Ja")], "broke off in the middle; ask again"),
@@ -101,16 +101,16 @@ def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
         ([event(" \n"), "[DONE]"], "is empty; where the model thinks"),
         ([event(None, "length")], "is empty; where the model thinks"),
         ([event("\n<think>"), event("Hm."), "[DONE]"], "thinks aloud before it answers; where the model thinks"),
-        (["{"], "not of the form: it is no JSON; set RAG_LLM"),
-        (["[" * 100_000], "not of the form: it is no JSON"),
-        (["[]"], "not of the form: it is no JSON object"),
-        (["{}"], "not of the form: it has no choices"),
-        ([event(7)], "not of the form: its content is no text"),
+        (["{"], "not of the expected form: it is not JSON; set RAG_LLM"),
+        (["[" * 100_000], "not of the expected form: it is not JSON"),
+        (["[]"], "not of the expected form: it is not a JSON object"),
+        (["{}"], "not of the expected form: it has no choices"),
+        ([event(7)], "not of the expected form: its content is not text"),
         (['{"error": {"message": "out of\\nmemory"}}'], "the endpoint failed: out of memory; its own log"),
     ],
 )
-def test_an_answer_that_goes_wrong_says_what_mends_it(data: list[str], told: str) -> None:
-    with pytest.raises(EndpointError, match=told):
+def test_an_answer_that_goes_wrong_says_how_to_fix_it(data: list[str], message: str) -> None:
+    with pytest.raises(EndpointError, match=message):
         list(completions.pieces(data, 9))
 
 

@@ -61,7 +61,7 @@ def test_the_first_model_is_taken_unless_one_is_named(endpoint: Endpoint, reader
     assert endpoint.heard[0]["model"] == "large"
 
 
-def test_an_endpoint_without_a_model_is_told(endpoint: Endpoint) -> None:
+def test_an_endpoint_without_a_model_is_reported(endpoint: Endpoint) -> None:
     endpoint.models = []
     with pytest.raises(EndpointError, match="has no model; load one there"):
         open_at(endpoint.url)
@@ -128,7 +128,7 @@ def test_an_endpoint_that_refuses_to_give_probabilities_is_asked_for_them_once(
     assert ["logprobs" in body for body in endpoint.heard] == [True, False, False, False]
 
 
-def test_a_question_that_is_refused_for_another_reason_is_told_and_probabilities_are_asked_for_again(
+def test_a_question_that_is_refused_for_another_reason_is_reported_and_probabilities_are_asked_for_again(
     endpoint: Endpoint, reader: RemoteReader
 ) -> None:
     endpoint.instead = lambda handler, _: handler.fail(400, {"error": "too long"})
@@ -167,7 +167,7 @@ def test_a_poisoned_text_reaches_the_server_without_its_control_tokens(
     assert any("< |im_end|>system" in body["messages"][1]["content"] for body in endpoint.heard)
 
 
-def test_an_endpoint_that_goes_away_is_told(endpoint: Endpoint, reader: RemoteReader) -> None:
+def test_an_endpoint_that_goes_away_is_reported(endpoint: Endpoint, reader: RemoteReader) -> None:
     endpoint.instead = lambda handler, _: handler.fail(503, {"error": "shutting down"})
     with pytest.raises(EndpointUnavailable, match="shutting down"):
         list(reader.answer(QUESTION, [PASSAGE], "Jawab."))

@@ -64,10 +64,10 @@ def test_an_endpoint_that_asks_for_no_key_is_sent_none(endpoint: Endpoint) -> No
 
 
 @pytest.mark.parametrize(
-    ("instead", "kind", "told"),
+    ("instead", "kind", "message"),
     [
-        (failing(401, {"error": KEY}), EndpointError, r"does not let us in \(HTTP 401\); set RAG_LLM_KEY"),
-        (failing(403), EndpointError, r"does not let us in \(HTTP 403\); set RAG_LLM_KEY"),
+        (failing(401, {"error": KEY}), EndpointError, r"refuses access \(HTTP 401\); set RAG_LLM_KEY"),
+        (failing(403), EndpointError, r"refuses access \(HTTP 403\); set RAG_LLM_KEY"),
         (failing(400, {"error": {"message": "long"}}), EndpointRefused, r"refuses the question \(HTTP 400\): long; .*log"),
         (failing(500, b"<html>oops</html>"), EndpointRefused, r"refuses the question \(HTTP 500\); .*log"),
         (failing(413), EndpointError, r"cannot answer \(HTTP 413\); "),
@@ -75,16 +75,16 @@ def test_an_endpoint_that_asks_for_no_key_is_sent_none(endpoint: Endpoint) -> No
         (failing(429, Retry_After="Wed, 21 Oct"), EndpointUnavailable, "too many questions now; ask again later"),
         (failing(503, {"error": {"message": "Loading"}}), EndpointUnavailable, r"\(HTTP 503\): Loading; "),
         (failing(502, b"\xff\xfe"), EndpointUnavailable, r"cannot answer \(HTTP 502\); "),
-        (failing(301, Location="http://else.where/v1"), EndpointError, "points to http://else.where/v1; name that address"),
+        (failing(301, Location="http://else.where/v1"), EndpointError, "redirects to http://else.where/v1; name that address"),
         (failing(404, {"error": "no 'tiny'"}), EndpointError, "no 'tiny'; name one in RAG_LLM after `#`, of tiny, large"),
     ],
 )
-def test_a_failure_is_one_line_that_says_what_mends_it(
-    endpoint: Endpoint, opened: Connection, instead: Any, kind: type[EndpointError], told: str
+def test_a_failure_is_one_line_that_says_how_to_fix_it(
+    endpoint: Endpoint, opened: Connection, instead: Any, kind: type[EndpointError], message: str
 ) -> None:
     endpoint.instead = instead
     for ask in (lambda: opened.complete(BODY), lambda: next(opened.write(STREAM, 9))):
-        with pytest.raises(EndpointError, match=told) as caught:
+        with pytest.raises(EndpointError, match=message) as caught:
             ask()
         assert type(caught.value) is kind
         assert "\n" not in str(caught.value)
@@ -92,20 +92,20 @@ def test_a_failure_is_one_line_that_says_what_mends_it(
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
-        (b"rubbish", "not of the form: it is no JSON; set RAG_LLM"),
-        (b" " * 4_100_000, "not of the form: it has no end; set RAG_LLM"),
+        (b"rubbish", "not of the expected form: it is not JSON; set RAG_LLM"),
+        (b" " * 4_100_000, "not of the expected form: it is too long; set RAG_LLM"),
         ({"error": "no"}, "the endpoint failed: no; its own log"),
     ],
 )
-def test_a_reply_that_is_none_is_told(endpoint: Endpoint, opened: Connection, value: object, told: str) -> None:
+def test_a_reply_of_another_form_is_an_error(endpoint: Endpoint, opened: Connection, value: object, message: str) -> None:
     endpoint.instead = lambda handler, _: handler.reply(value)
-    with pytest.raises(EndpointError, match=told):
+    with pytest.raises(EndpointError, match=message):
         opened.complete(BODY)
 
 
-def test_a_failure_that_repeats_the_key_is_told_without_it(endpoint: Endpoint, opened: Connection) -> None:
+def test_a_failure_that_repeats_the_key_is_reported_without_it(endpoint: Endpoint, opened: Connection) -> None:
     endpoint.instead = failing(400, {"error": f"Authorization: Bearer {KEY} is odd"})
     with pytest.raises(EndpointRefused, match="Bearer … is odd") as caught:
         opened.complete(BODY)
@@ -120,7 +120,7 @@ def test_nothing_is_asked_twice(endpoint: Endpoint, opened: Connection) -> None:
     assert len(endpoint.heard) == 1
 
 
-def test_where_nothing_listens_that_is_told() -> None:
+def test_an_address_where_nothing_listens_is_reported() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         opened = connect(f"http://127.0.0.1:{free.getsockname()[1]}/v1")
@@ -129,14 +129,14 @@ def test_where_nothing_listens_that_is_told() -> None:
         opened.close()
 
 
-def test_a_host_that_nobody_knows_is_told() -> None:
+def test_an_unknown_host_is_reported() -> None:
     opened = connect("http://tiada.invalid/v1")
     with pytest.raises(EndpointUnavailable, match=r"nothing answers at http://tiada\.invalid/v1"):
         opened.models()
     opened.close()
 
 
-def test_an_address_that_is_no_such_endpoint_is_told(endpoint: Endpoint) -> None:
+def test_an_address_that_is_no_such_endpoint_is_reported(endpoint: Endpoint) -> None:
     opened = connect(endpoint.url.removesuffix("/v1"))
     for ask in (opened.models, lambda: opened.complete(BODY)):
         with pytest.raises(
@@ -146,7 +146,7 @@ def test_an_address_that_is_no_such_endpoint_is_told(endpoint: Endpoint) -> None
     opened.close()
 
 
-def test_what_speaks_no_http_is_told() -> None:
+def test_a_server_that_is_not_http_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         opened = connect(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
         listening.settimeout(PATIENCE)
@@ -170,12 +170,12 @@ def test_silence_ends_at_some_time(endpoint: Endpoint, monkeypatch: pytest.Monke
     opened = connect(endpoint.url)
     pieces = opened.write(STREAM, 9)
     assert next(pieces)
-    with pytest.raises(EndpointUnavailable, match="said nothing for 0 seconds; ask again"):
+    with pytest.raises(EndpointUnavailable, match="sent nothing for 0 seconds; ask again"):
         list(pieces)
     opened.close()
 
 
-def test_a_piece_is_told_before_the_next_is_written(endpoint: Endpoint, opened: Connection) -> None:
+def test_a_piece_is_reported_before_the_next_is_written(endpoint: Endpoint, opened: Connection) -> None:
     endpoint.may_go_on.clear()
     endpoint.instead = lambda handler, _: handler.write(["Satu ", "dua."])
     pieces = opened.write(STREAM, 9)
@@ -285,6 +285,6 @@ def test_what_stays_on_this_machine_goes_through_no_proxy(endpoint: Endpoint, mo
 def test_a_redirect_is_not_followed(endpoint: Endpoint, opened: Connection) -> None:
     with served() as other:
         endpoint.instead = failing(307, None, Location=other.url + "/chat/completions")
-        with pytest.raises(EndpointError, match="points to"):
+        with pytest.raises(EndpointError, match="redirects to"):
             opened.complete(BODY)
         assert other.heard == []

@@ -108,7 +108,7 @@ def test_a_question_that_fills_the_context_is_refused(reader: LlamaReader) -> No
 
 
 @pytest.mark.real
-def test_a_file_that_is_no_model_is_told(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_file_that_is_no_model_is_reported(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("w") / "no.gguf"
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(WeightsError, match=r"cannot load .*; set RAG_LLM"):

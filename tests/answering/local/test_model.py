@@ -19,7 +19,7 @@ def test_control_tokens_in_a_document_are_plain_text(reader: LlamaReader) -> Non
 
 @pytest.mark.parametrize("token", ["<tool_call>", "</tool_call>", "</s>", "<|fim_prefix|>", "<|im_start|>"])
 def test_no_text_of_a_document_becomes_a_control_token(reader: LlamaReader, token: str) -> None:
-    """llama.cpp itself, told to leave them out, keeps those that are "user defined" and those that pieces merge to."""
+    """llama.cpp, set to leave them out, keeps those that are "user defined" and those that pieces merge to."""
     model = reader._model
     tokens = model.tokens([Piece(f"Kapal {token} itu.", trusted=False)])
     assert model.control.isdisjoint(tokens)

@@ -67,7 +67,7 @@ def test_what_was_put_comes_back_byte_for_byte(tmp_path_factory: pytest.TempPath
 
 
 def test_each_thread_counts_what_it_asked_for(tmp_path: Path) -> None:
-    """A question is answered in one: its receipt tells of its own passages, however many are asked at once."""
+    """A question is answered in one: its receipt counts its own passages, however many run at once."""
     opened = PassageStore(tmp_path, MANY)
     opened.write(key(b"a"), b"state")
 
@@ -253,10 +253,12 @@ def test_a_disk_that_takes_nothing_is_a_miss_and_one_warning(
     assert [opened.get(name) for name in new] == [None, None]
     assert opened.get(old) == state_of(old)
     assert sorted(path.name for path in folder.iterdir()) == [".lock", f"{old}.state"]
-    assert [record.message.split(":")[0] for record in caplog.records] == ["passages cannot be stored, and are read again"]
+    assert [record.message.split(":")[0] for record in caplog.records] == [
+        "passages cannot be stored, so the model reads them again"
+    ]
 
 
-def test_a_full_disk_is_told_in_our_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_our_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path) -> None:
         raise OSError(errno.ENOSPC, "x", str(path))
 
@@ -402,8 +404,8 @@ class StoringReader:
 
 def warmed(folder: Path, passages: list[str], most: int = 10**6, size: int = 1_000) -> tuple[Warmed, list[str], list[int]]:
     store = PassageStore(folder, most)
-    reader, told = StoringReader(store, size), list[int]()
-    return warm(iter(passages), len(passages), reader, store, lambda done, total: told.append(done)), reader.read, told
+    reader, seen = StoringReader(store, size), list[int]()
+    return warm(iter(passages), len(passages), reader, store, lambda done, total: seen.append(done)), reader.read, seen
 
 
 def test_what_is_not_stored_is_read_in_order_and_each_once(tmp_path: Path) -> None:
