@@ -92,7 +92,7 @@ class Served:
         assert not self._thread.is_alive()
 
 
-def askers() -> int:
+def questions_running() -> int:
     """Threads in which questions are asked."""
     return sum(thread.name == "asking" for thread in threading.enumerate())
 

@@ -12,9 +12,9 @@ from tests.test_docs import _tree
 @pytest.mark.parametrize("kind", _tree(RagError))
 def test_each_error_of_ours_is_a_problem_of_its_status(kind: type[RagError]) -> None:
     more = (3,) if issubclass(kind, TooManyRequests) else ()
-    problem = problems.of(kind("it is wrong", "mend it", *more))
+    problem = problems.of(kind("it is wrong", "fix it", *more))
     assert (problem.type, problem.status) == (f"urn:rag:{kind.__name__}", kind.status)
-    assert problem.detail == "it is wrong; mend it"
+    assert problem.detail == "it is wrong; fix it"
 
 
 def test_an_error_of_the_framework_is_named_by_its_status() -> None:
@@ -36,7 +36,7 @@ def test_what_came_from_outside_is_told_in_one_line_of_bounded_length() -> None:
 
 def test_json_that_cannot_be_read_is_said_to_be_that() -> None:
     assert problems.of(RecursionError()).detail.startswith("the request is nested too deeply; ")
-    assert problems.of(UnicodeDecodeError("utf-8", b"", 0, 1, "x")).detail.startswith("the request is no JSON in UTF-8; ")
+    assert problems.of(UnicodeDecodeError("utf-8", b"", 0, 1, "x")).detail.startswith("the request is not JSON in UTF-8; ")
 
 
 def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:

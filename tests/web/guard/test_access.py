@@ -190,7 +190,7 @@ def test_each_key_may_ask_so_often(settings: Settings, keys: Keys) -> None:
     with opened(replace(settings, requests_per_minute=3)) as client:
         replies = [client.request(*READS, headers=bearer(first)) for _ in range(4)]
         assert [reply.status_code for reply in replies] == [200, 200, 200, 429]
-        assert_problem(replies[3], 429, "asked 3 times in a minute", "RAG_REQUESTS_PER_MINUTE")
+        assert_problem(replies[3], 429, "made 3 requests in a minute", "RAG_REQUESTS_PER_MINUTE")
         assert 1 <= int(replies[3].headers["retry-after"]) <= 20
         assert client.request(*READS, headers=bearer(second)).status_code == 200
         assert client.get("/v1/me", headers=bearer(first)).json()["scopes"] == ["read"]
@@ -240,7 +240,7 @@ def test_a_bucket_is_emptied_at_once_and_fills_with_time() -> None:
     buckets = Buckets(6, clock)
     for _ in range(6):
         buckets.take("a")
-    with pytest.raises(TooManyRequests, match="ask again in 10 seconds") as caught:
+    with pytest.raises(TooManyRequests, match="try again in 10 seconds") as caught:
         buckets.take("a")
     assert caught.value.retry_after == 10
     buckets.take("b")

@@ -16,7 +16,7 @@ from rag.errors import QuestionError, TooSlow
 from rag.settings import Settings
 from rag.web.app import create
 from rag.web.guard import connections
-from rag.web.guard.connections import Arriving
+from rag.web.guard.connections import TimedReceive
 from rag.web.serving import configured
 from rag.web.telemetry.metrics import Metrics
 from tests.web.conftest import PATIENCE, Served, assert_problem, until
@@ -26,14 +26,14 @@ def body(raw: bytes, *, more: bool) -> dict[str, Any]:
     return {"type": "http.request", "body": raw, "more_body": more}
 
 
-def arriving(messages: Sequence[dict[str, Any]]) -> Arriving:
+def arriving(messages: Sequence[dict[str, Any]]) -> TimedReceive:
     """What comes, and then nothing any more."""
     left = list(messages)
 
     async def receive() -> Any:
         return left.pop(0) if left else await asyncio.Event().wait()
 
-    return Arriving(receive)
+    return TimedReceive(receive)
 
 
 def test_a_body_that_stops_coming_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +206,7 @@ def test_where_all_are_at_work_one_too_many_is_told_so(
     head, _, problem = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: 10" in head
-    assert json.loads(problem)["detail"].endswith("; ask again in a while")
+    assert json.loads(problem)["detail"].endswith("; try again later")
     assert counted.registry.get_sample_value("rag_connections_turned_away_total") == 1
 
 
@@ -217,7 +217,7 @@ def test_many_that_are_turned_away_are_a_line_now_and_then(
     turned_away = connections.TurnedAway(lambda: counted.append(None))
     for _ in range(100):
         turned_away()
-    monkeypatch.setattr(connections, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "_LOG_SECONDS", 0.0)
     turned_away()
     assert [record.__dict__["fields"]["connections"] for record in caplog.records] == [1, 100]
     assert len(counted) == 101
@@ -323,7 +323,7 @@ def test_what_is_no_http_is_told_so_in_a_problem(hasty: tuple[str, int], sent: b
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     assert "default-src 'none'" in {name.lower(): value for name, value in headers.items()}["content-security-policy"]
-    assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "is no HTTP/1.1")
+    assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "is not HTTP/1.1")
 
 
 def test_what_is_no_http_after_a_reply_ends_the_connection(hasty: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:

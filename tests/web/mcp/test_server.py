@@ -25,7 +25,7 @@ from rag.web.app import create
 from rag.web.mcp.tools import MOST_CHARACTERS
 from tests.conftest import ROOT
 from tests.fakes import SlowReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, questions_running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -115,9 +115,9 @@ async def test_the_tools_answer_with_what_they_promise(client: Client, engine: E
             ("search", {"question": "", "judged": True}, "the question is empty; ask something"),
             ("search", {"question": "x", "where": "author=me"}, "; "),
             ("search", {"question": "x", "page": 2}, "see its input schema"),
-            ("read_document", {"document": "../../etc/passwd"}, "there is no document ../../etc/passwd; take"),
-            ("read_document", {"document": passage["path"], "start": 10**9}, "ask for a shorter one"),
-            ("read_document", {"document": passage["path"], "end": MOST_CHARACTERS + 1}, "ask for a shorter one"),
+            ("read_document", {"document": "../../etc/passwd"}, "there is no document ../../etc/passwd; use"),
+            ("read_document", {"document": passage["path"], "start": 10**9}, "ask for a shorter range"),
+            ("read_document", {"document": passage["path"], "end": MOST_CHARACTERS + 1}, "ask for a shorter range"),
         ):
             result = await client.call_tool(tool, arguments)
             assert result.is_error
@@ -139,7 +139,7 @@ async def test_a_mistake_of_ours_is_told_without_what_it_says(served: Served, en
     async with Client(served.url + "/mcp") as client:
         result = await client.call_tool("search", {"question": "x"})
     assert result.is_error
-    assert "a mistake in rag itself" in text(result)
+    assert "an internal error of rag" in text(result)
     assert "division" not in text(result)
 
 
@@ -192,7 +192,7 @@ async def test_a_call_that_is_cancelled_stops_the_model(
             await anyio.to_thread.run_sync(until, lambda: slow.left.is_set() or left.exists())
         assert slow.written < slow.most
         assert (await called(client, "search", question="Venezuela", count=1))["passages"]
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 def test_a_page_of_a_stranger_cannot_ask_by_a_name_that_leads_here(served: Served, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from rag.types import Citation
 from rag.web.app import create
 from rag.web.openai.requests import ChatRequest
 from tests.fakes import OverlapReader, ScriptedReader, SlowReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, questions_running, until
 
 UNANSWERED = "Siapa juara sepak bola Brasil?"
 REFUSAL = "Dokumen-dokumen ini tidak menjawab pertanyaan itu."
@@ -192,7 +192,7 @@ def test_hanging_up_stops_the_model(client: openai.OpenAI, engine: Engine) -> No
                 break
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 @pytest.mark.real

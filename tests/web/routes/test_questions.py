@@ -14,7 +14,7 @@ from rag.errors import WeightsError
 from rag.web import admission
 from rag.web.app import create
 from tests.fakes import BagEmbedder, OverlapReader, SlowReader, StuckReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, assert_problem, events, questions_running, until
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -245,7 +245,7 @@ def test_hanging_up_in_the_middle_of_a_stream_stops_the_model(served: Served, sl
     hang_up_after(served.url, "token")
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
     assert httpx.get(served.url + "/health/live").status_code == 200
 
 
@@ -257,7 +257,7 @@ def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowR
         until(lambda: slow.written)
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 class StuckEmbedder(BagEmbedder):
@@ -291,7 +291,7 @@ def test_hanging_up_before_anything_is_told_stops_the_question(
         assert embedder.stuck.working.wait(PATIENCE)
         connection.close()
         assert embedder.stuck.left.wait(PATIENCE)
-        until(lambda: not askers())
+        until(lambda: not questions_running())
 
 
 def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> None:
@@ -306,7 +306,7 @@ def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> Non
         assert next(lines) == "event: evidence"
         assert stuck.working.wait(PATIENCE)
     assert stuck.left.wait(PATIENCE)
-    until(lambda: not askers())
+    until(lambda: not questions_running())
     made.close()
 
 
@@ -320,7 +320,7 @@ def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served
         # The second waits for the model; it sees the evidence all the same, and leaves its place when it hangs up.
         for _ in range(2):
             hang_up_after(served.url, "evidence")
-            until(lambda: askers() == 1)
+            until(lambda: questions_running() == 1)
         with client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as second:
             more = second.iter_lines()
             assert next(more) == "event: evidence"
@@ -328,11 +328,11 @@ def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served
             assert json.loads(next(more).removeprefix("data: ")) == {"before": 1}
             for headers in ({}, STREAM):
                 third = httpx.post(served.url + ASK, json={"question": QUESTION}, headers=headers, timeout=PATIENCE)
-                assert_problem(third, 429, "2 questions are before this one")
+                assert_problem(third, 429, "2 questions are ahead of this one")
                 assert int(third.headers["retry-after"]) > 0
             # Search needs no model.
             assert httpx.post(served.url + SEARCH, json={"question": "Venezuela"}, timeout=PATIENCE).status_code == 200
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReader) -> None:
@@ -347,4 +347,4 @@ def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReade
         until(lambda: slow.written)
         made.close()
     assert slow.left.wait(PATIENCE)
-    until(lambda: not askers())
+    until(lambda: not questions_running())

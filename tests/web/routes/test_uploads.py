@@ -66,14 +66,14 @@ def test_files_come_as_they_were_sent() -> None:
         (named("a.txt", bytes(101)), TooLarge, "a.txt is larger than"),
         (named("a.txt") * 3, TooLarge, "at most 2"),
         (named("a.txt") * 10_000, TooLarge, "at most 2"),
-        (part('name="f"'), QuestionError, "no form of files"),
-        (part('name="f"; filename=""'), QuestionError, "no form of files"),
+        (part('name="f"'), QuestionError, "not a form of files"),
+        (part('name="f"; filename=""'), QuestionError, "not a form of files"),
         # As these say themselves, they would be decoded by the minute, or not at all.
-        (part('name="f"\r\nContent-Type: text/plain; charset=punycode', b"a" * 2000), QuestionError, "no form of files"),
-        (part('name="f"\r\nContent-Type: text/plain; charset=bogus'), QuestionError, "no form of files"),
-        (part("name=f; filename=a.txt\r\nX: " + "y" * 10_000), QuestionError, "no form of files"),
-        (part("name=f; filename=a.txt" + "\r\nX: y" * 100), QuestionError, "no form of files"),
-        (b"--x\r\nContent-Disposition: form-data; filename=\xff.txt\r\n\r\n\r\n", QuestionError, "no form of files"),
+        (part('name="f"\r\nContent-Type: text/plain; charset=punycode', b"a" * 2000), QuestionError, "not a form of files"),
+        (part('name="f"\r\nContent-Type: text/plain; charset=bogus'), QuestionError, "not a form of files"),
+        (part("name=f; filename=a.txt\r\nX: " + "y" * 10_000), QuestionError, "not a form of files"),
+        (part("name=f; filename=a.txt" + "\r\nX: y" * 100), QuestionError, "not a form of files"),
+        (b"--x\r\nContent-Disposition: form-data; filename=\xff.txt\r\n\r\n\r\n", QuestionError, "not a form of files"),
     ],
 )
 def test_what_is_refused_is_read_to_its_end_and_none_of_it_kept(raw: bytes, error: type[RagError], said: str) -> None:
@@ -93,7 +93,7 @@ def test_only_a_form_of_files_is_read(kind: str, boundary: str | None) -> None:
 
 
 def test_a_form_without_an_end_is_none() -> None:
-    with pytest.raises(QuestionError, match="no form of files"):
+    with pytest.raises(QuestionError, match="not a form of files"):
         Body(named("a.txt")).read()
 
 

@@ -118,18 +118,18 @@ def test_a_line_for_people_stays_one_line_whatever_it_tells() -> None:
 def test_the_text_of_an_error_is_told_only_where_questions_may_be(form: type[JsonLines] | type[ConsoleLines]) -> None:
     line = form(questions=False).format(record(error=failed()))
     assert "rahasia" not in line
-    assert all(told in line for told in ("KeyError", "ValueError", "test_logs.py", "in failed"))
+    assert all(told in line for told in ("KeyError", "ValueError", "test_log.py", "in failed"))
     assert "KeyError: 'Siapa rahasia?'" in form(questions=True).format(record(error=failed()))
 
 
 CONFIGURED = """
 import io, logging, sys, warnings
 from rag.settings import Settings
-from rag.web import logs
+from rag.web.telemetry import log
 class Terminal(io.StringIO):
     def isatty(self): return {terminal}
 stream = Terminal()
-logs.configure(Settings(log={log!r}), stream)
+log.configure(Settings(log={log!r}), stream)
 logging.getLogger("rag.web").info("ours")
 logging.getLogger("httpx").info("theirs")
 logging.getLogger("uvicorn.error").info("theirs")
