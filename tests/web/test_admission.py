@@ -45,7 +45,7 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 
 async def true(met: Callable[[], object]) -> None:
-    while not met():  # noqa: ASYNC110 - it is told by no event
+    while not met():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.01)
 
 

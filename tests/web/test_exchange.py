@@ -14,7 +14,7 @@ from tests.fakes import StuckReader
 from tests.web.conftest import PATIENCE, QUESTION, questions_running, until
 
 
-def test_a_conversation_is_taken_in_its_order() -> None:
+def test_a_conversation_keeps_its_order() -> None:
     assert turns([AskedBefore("Siapa?", "Ashtiani."), AskedBefore("Kapan?", "")]) == (
         Turn("Siapa?", "Ashtiani."),
         Turn("Kapan?", ""),
@@ -65,8 +65,12 @@ def test_a_judged_search_that_is_cancelled_stops_the_judge(engine: Engine) -> No
 def test_an_answer_is_followed_by_what_is_said_of_it_and_the_words_it_rests_on(engine: Engine) -> None:
     answer = engine.ask(QUESTION)
     (citation,) = answer.citations
-    told = replace(answer, note="Left out.", understood_as="Siapa?", citations=(replace(citation, page=3, text="dua\n baris"),))
-    assert exchange.answer_text(told) == f"{answer.text}\n\n(Left out.)\n\n(↳ Siapa?)\n\n[1] {citation.path}, p. 3: “dua baris”"
+    noted = replace(
+        answer, note="Left out.", understood_as="Siapa?", citations=(replace(citation, page=3, text="dua\n baris"),)
+    )
+    assert (
+        exchange.answer_text(noted) == f"{answer.text}\n\n(Left out.)\n\n(↳ Siapa?)\n\n[1] {citation.path}, p. 3: “dua baris”"
+    )
 
 
 def test_passages_have_the_place_by_which_a_document_is_read(engine: Engine) -> None:

@@ -80,7 +80,7 @@ def test_an_example_or_a_stream_is_of_a_route_that_there_is(schema: Any) -> None
         assert method in schema["paths"][path]
 
 
-def test_the_examples_cost_the_service_nothing_until_somebody_asks_for_the_schema(tmp_path: Path) -> None:
+def test_the_examples_are_not_imported_before_the_first_request_for_the_schema(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from litestar.testing import TestClient\n"
         "from rag.engine import Engine; from rag.settings import Settings; from rag.web.app import create\n"

@@ -1,4 +1,4 @@
-"""What becomes of a question whose client waits, and of one whose client has disconnected."""
+"""The response to a question whose client waits, and to one whose client has disconnected."""
 
 import asyncio
 import threading

@@ -84,7 +84,7 @@ def test_any_other_origin_is_refused(origin: str) -> None:
         {"sec-fetch-site": "none"},
         {"origin": "http://rag.example:8000"},
         {"origin": "https://RAG.example:8000"},
-        # A proxy changed Host; what the browser says of the site stands.
+        # A proxy changed Host; the browser's `Sec-Fetch-Site` decides.
         {"sec-fetch-site": "same-origin", "origin": "https://docs.example"},
         {"sec-fetch-site": "cross-site", "origin": "https://friend.example"},
     ],
@@ -175,5 +175,5 @@ def test_script_in_a_document_stays_text(client: TestClient[Any], engine: Engine
 def test_streams_have_them_too(client: TestClient[Any]) -> None:
     reply = client.post("/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"})
     assert reply.headers["content-security-policy"] == NOTHING
-    # A stream's own word stays.
+    # The header that the stream sets itself is kept.
     assert "no-cache" in reply.headers["cache-control"] or "no-store" in reply.headers["cache-control"]

@@ -1,4 +1,4 @@
-"""Under which names the service answers MCP clients. Whoever is let in gets a reply of the SDK's."""
+"""Which `Host` and `Origin` headers the MCP route accepts. An accepted request gets a response of the SDK."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
