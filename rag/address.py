@@ -1,26 +1,45 @@
-"""The address that the service listens on: taking it, and finding out whether it is free. Knows nothing of HTTP.
+"""Network addresses: sockets to listen on, the names of this machine, and the endpoint of a language model as a user names it.
 
-An OpenAI-compatible endpoint as a user names it: `http://127.0.0.1:11434/v1#qwen2.5:3b`. Pure: nobody is asked.
+Knows nothing of HTTP, and connects to nothing.
 """
 
 import errno
-import ipaddress
 import os
 import re
 import socket
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from rag.errors import QuestionError, StorageError
 
-# Connections that may wait until they are taken.
+# Connections that may wait until the service accepts them.
 _BACKLOG = 2048
+# No public domain can end in `.localhost` (RFC 6761).
+_LOCALHOST = re.compile(r"(?:[\w-]+\.)*localhost")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address reaches this machine only: `localhost`, `x.localhost`, `127.0.0.1`, `::1` or `[::1]`.
+
+    No name is resolved: a name that resolves to this machine now may resolve to another one at the next request.
+    """
+    name = host.lower().removesuffix(".")
+    if _LOCALHOST.fullmatch(name):
+        return True
+    try:
+        address = IPv6Address(name[1:-1]) if name.startswith("[") and name.endswith("]") else ip_address(name)
+    except ValueError:
+        return False
+    # Python before 3.13 does not count ::ffff:127.0.0.1 as loopback.
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen on the port at all addresses of the host (`localhost` has two). Port 0 is any that is free.
+    """Listening sockets on `port` at every address of `host` (`localhost` has two). Port 0 is any free port.
 
-    Raises StorageError with what mends it.
+    Raises StorageError.
     """
     opened: list[socket.socket] = []
     try:
@@ -30,14 +49,14 @@ def listen(host: str, port: int) -> list[socket.socket]:
             opened += _opened(family, address, optional=bool(opened))
     except OSError as error:
         _close(opened)
-        # The text of create_server's errors is long, and tells the address again.
+        # create_server's own message is long, and repeats the address.
         why = error.strerror if isinstance(error, socket.gaierror) or not error.errno else os.strerror(error.errno)
-        raise StorageError(f"{shown(host, port)} cannot be listened on ({why})", _hint_for(error)) from error
+        raise StorageError(f"cannot listen on {shown(host, port)} ({why})", _hint_for(error)) from error
     return opened
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether the address could be listened on now; whether the host is one of this machine is not asked."""
+    """Whether no other program listens on the port. A host that is not of this machine counts as free."""
     try:
         _close(listen(host, port))
     except StorageError as error:
@@ -46,7 +65,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def shown(host: str, port: int) -> str:
-    """The address as it stands in a URL."""
+    """`host:port` as in a URL, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -59,10 +78,8 @@ def _opened(family: int, address: tuple[str, int], *, optional: bool) -> list[so
     try:
         return [socket.create_server(address, family=family, backlog=_BACKLOG)]
     except OSError as error:
-        if optional and error.errno in {
-            errno.EADDRNOTAVAIL,
-            errno.EAFNOSUPPORT,
-        }:  # a machine without IPv6 names it all the same
+        # A machine without IPv6 still lists an IPv6 address for `localhost`.
+        if optional and error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
             return []
         raise
 
@@ -75,18 +92,19 @@ def _close(sockets: list[socket.socket]) -> None:
 def _hint_for(error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return "set RAG_HOST or --host to an address of this machine, as 127.0.0.1"
-    return "set RAG_PORT or --port to a free one"
+    return "set RAG_PORT or --port to a free port"
 
 
-_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_URL = re.compile(r"https?://", re.IGNORECASE)
 _HINT = "set RAG_LLM to one such as http://127.0.0.1:8080/v1 or http://127.0.0.1:11434/v1#qwen2.5:3b"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a language model is served. `url` has neither credentials nor a slash at its end; `host` is of it.
+    """An OpenAI-compatible endpoint that serves a language model, as in `http://127.0.0.1:11434/v1#qwen2.5:3b`.
 
-    `model` is the name by which the endpoint knows it, empty where the first that it has is meant.
+    `url` has no credentials and no trailing slash; `host` is its host. `model` is the model's name at the endpoint; where it is
+    empty, the first model that the endpoint lists is used.
     """
 
     url: str
@@ -95,34 +113,33 @@ class Endpoint:
 
     @property
     def local(self) -> bool:
-        """Whether the address itself says that it is on this machine."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost" or self.host.endswith(".localhost")
+        """Whether the URL itself names this machine."""
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return f"{self.url}#{self.model}" if self.model else self.url
 
 
 def parse(name: str) -> Endpoint | None:
-    """The endpoint whose address `name` is; None where it is no address of the web.
+    """The endpoint that the URL `name` stands for; None where `name` is not an HTTP URL.
 
-    Raises QuestionError for an address that cannot be one. It does not repeat the address, which may hold a password.
+    Raises QuestionError for a URL that is not valid. The message does not repeat it, for it may hold a password.
     """
-    if not _ADDRESS.match(name):
+    if not _URL.match(name):
         return None
     try:
         parts = urlsplit(name)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise QuestionError("llm is no address that can be", _HINT) from error
+        raise QuestionError("llm is not a valid URL", _HINT) from error
     if not host or not name.isprintable() or " " in name:
-        raise QuestionError("llm is no address that can be", _HINT)
+        raise QuestionError("llm is not a valid URL", _HINT)
     if "@" in parts.netloc:
-        raise QuestionError("llm holds a user or a password", "name the address alone in RAG_LLM, and the key in RAG_LLM_KEY")
+        raise QuestionError(
+            "llm contains a user name or password", "put only the URL into RAG_LLM, and the key into RAG_LLM_KEY"
+        )
     if parts.query:
-        raise QuestionError("llm is an address with a query", _HINT)
-    shown = f"[{host}]" if ":" in host else host
-    place = shown if port is None else f"{shown}:{port}"
+        raise QuestionError("llm is a URL with a query string", _HINT)
+    bracketed = f"[{host}]" if ":" in host else host
+    place = bracketed if port is None else f"{bracketed}:{port}"
     return Endpoint(f"{parts.scheme}://{place}{parts.path.rstrip('/')}", host, parts.fragment)

@@ -1,4 +1,4 @@
-"""The real command line over the fake models: `python -m tests.fake_rag index`."""
+"""The real command line over the fake models, as in `python -m tests.fake_rag index`."""
 
 import os
 import sys
@@ -11,22 +11,22 @@ from tests.conftest import FakeEngine, FakeModels
 from tests.fakes import SlowReader
 
 
-class TellingReader(SlowReader):
-    """Writes on and on, and makes a file when it is left: so another process sees it."""
+class SignallingReader(SlowReader):
+    """Writes without end, and creates a file when it is stopped, for a test in another process to see."""
 
-    def __init__(self, told: Path) -> None:
+    def __init__(self, signal: Path) -> None:
         super().__init__()
-        self._told = told
+        self._signal = signal
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
         try:
             return (yield from super().answer(question, passages, instruction))
         finally:
-            self._told.touch()
+            self._signal.touch()
 
 
 if __name__ == "__main__":
-    if told := os.environ.get("TOLD_WHEN_LEFT"):
-        FakeModels.reader = TellingReader(Path(told))
+    if path := os.environ.get("TOUCH_WHEN_STOPPED"):
+        FakeModels.reader = SignallingReader(Path(path))
     rag.engine.Engine = FakeEngine  # type: ignore[misc, assignment]
     sys.exit(main())

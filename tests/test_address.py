@@ -5,9 +5,62 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag import address
-from rag.address import Endpoint, parse
+from rag.address import Endpoint, is_loopback, parse
 from rag.errors import QuestionError, StorageError
 from rag.weights.catalogue import LLM
+
+LOOPBACK = [
+    "localhost",
+    "LocalHost",
+    "localhost.",
+    "x.localhost",
+    "a.b-c.localhost.",
+    "127.0.0.1",
+    "127.9.9.9",
+    "127.0.0.1.",
+    "::1",
+    "[::1]",
+    "0:0:0:0:0:0:0:1",
+    "::ffff:127.0.0.1",
+    "[::ffff:127.0.0.1]",
+]
+OTHERS = [
+    "",
+    ".",
+    ".localhost",
+    "notlocalhost",
+    "localhost.example",
+    "localhost\n",
+    "localhost:80",
+    "0.0.0.0",
+    "::",
+    "[::]",
+    "8.8.8.8",
+    "192.168.1.2",
+    "127.0.0.1.example",
+    "::ffff:8.8.8.8",
+    "::1]",
+    "[::1",
+    "[127.0.0.1]",
+    "[localhost]",
+    "evil.com@127.0.0.1",
+    "evil.com@x.localhost",
+    "evil.com/x.localhost",
+    "evil.com?x.localhost",
+    "evil.com#.localhost",
+    "evil.com\\.localhost",
+    "evil com.localhost",
+]
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_a_loopback_host_reaches_this_machine_only(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_any_other_host_may_reach_another_machine(host: str) -> None:
+    assert not is_loopback(host)
 
 
 def test_what_listens_is_reached() -> None:
@@ -17,22 +70,22 @@ def test_what_listens_is_reached() -> None:
         taken.close()
 
 
-def test_one_that_is_taken_is_told_and_is_not_free() -> None:
+def test_an_address_in_use_is_an_error_and_not_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert not address.is_free("127.0.0.1", port)
-        with pytest.raises(StorageError, match=f"127.0.0.1:{port} cannot be listened on .*; set RAG_PORT or --port to a free"):
+        with pytest.raises(StorageError, match=f"cannot listen on 127.0.0.1:{port} .*; set RAG_PORT or --port to a free port"):
             address.listen("127.0.0.1", port)
     assert address.is_free("127.0.0.1", port)
 
 
 def test_a_port_that_one_address_of_the_host_has_is_not_taken_by_half() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StorageError, match="cannot be listened on"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StorageError, match="cannot listen on"):
         address.listen("localhost", taken.getsockname()[1])
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
-def test_an_address_of_no_machine_or_another_is_told(host: str) -> None:
+def test_an_address_of_another_machine_or_of_none_is_an_error(host: str) -> None:
     with pytest.raises(StorageError, match="set RAG_HOST or --host to an address of this machine"):
         address.listen(host, 0)
     assert address.is_free(host, 0)
@@ -108,6 +161,8 @@ def test_any_address_is_an_endpoint_or_refused(name: str) -> None:
         ("http://[::1]/v1", True),
         ("http://localhost/v1", True),
         ("http://model.localhost/v1", True),
+        ("http://localhost./v1", True),
+        ("http://[::ffff:127.0.0.1]/v1", True),
         ("http://localhost.example.com/v1", False),
         ("http://192.168.1.7/v1", False),
         ("https://api.openai.com/v1", False),

@@ -1,4 +1,4 @@
-"""What the framework's description of a route in the schema lacks: event streams, uploads and files as they are."""
+"""OpenAPI operations that Litestar cannot describe by itself: server-sent events, uploads, raw files, empty responses."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,22 +12,20 @@ _FILES = Schema(
     type=OpenAPIType.OBJECT,
     properties={"files": Schema(type=OpenAPIType.ARRAY, items=_BYTES, min_items=1)},
     required=["files"],
-    description="One part for each file, with its name; what the parts are called does not matter.",
+    description="One part for each file, with a file name. The names of the form fields are ignored.",
 )
-
-
-# One event of a stream; what its data are is said in the description of the route.
+# One event of a stream. The description of the route says what its data are.
 _EVENT = Schema(type=OpenAPIType.OBJECT, properties={"event": _TEXT, "data": _TEXT}, required=["data"])
 
 
 @dataclass
 class EventStreamToo(Operation):
-    """A route that answers with server-sent events where they are asked for."""
+    """A route that responds with JSON or with server-sent events."""
 
     status: ClassVar[str] = "200"
 
     def __post_init__(self) -> None:
-        """Add the stream beside the JSON."""
+        """Add the stream to the JSON."""
         self._contents()["text/event-stream"] = OpenAPIMediaType(schema=_EVENT)
 
     def _contents(self) -> dict[str, OpenAPIMediaType]:
@@ -39,20 +37,20 @@ class EventStreamToo(Operation):
 
 @dataclass
 class Original(EventStreamToo):
-    """A route that answers with a file's bytes."""
+    """A route that responds with the bytes of a file."""
 
     def __post_init__(self) -> None:
-        """Bytes instead of JSON."""
+        """Replace the JSON by bytes."""
         self._contents().clear()
         self._contents()["application/octet-stream"] = OpenAPIMediaType(schema=_BYTES)
 
 
 @dataclass
 class NoContent(Operation):
-    """A route whose reply has no body, and so none of any type."""
+    """A route whose response has no body."""
 
     def __post_init__(self) -> None:
-        """Take away what a `Response` is taken to have."""
+        """Remove the body that Litestar describes for any `Response`."""
         response = (self.responses or {})["204"]
         assert isinstance(response, OpenAPIResponse)
         response.content = None
@@ -60,17 +58,8 @@ class NoContent(Operation):
 
 @dataclass
 class Upload(Operation):
-    """A route that takes files, as forms of browsers send them."""
+    """A route that takes files as `multipart/form-data`."""
 
     def __post_init__(self) -> None:
-        """Add what the body is."""
+        """Describe the body."""
         self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=_FILES)}, required=True)
-
-
-EVENTS = (
-    "The answer. As events: `evidence` {passages}, where others ask too `waiting` {before} with how many questions must end "
-    "before this one has the model, each time that changes and 0 last, of a follow-up then `understood` {question} and "
-    "`evidence` again, "
-    "`verdict` {citation, confidence}, `token` {text}, `citation` {number, citation}, last `done` with the answer, or `error` "
-    "with a problem"
-)

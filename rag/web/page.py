@@ -1,4 +1,4 @@
-"""The page: the files of static/ as they lie, each with its type, a tag to keep it by, and a policy that admits no other."""
+"""Serves the page: the files of `static/`, unchanged, with ETags and a content security policy that admits nothing else."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from rag.web.guard.access import PUBLIC
 
 _FOLDER = Path(__file__).parent / "static"
 _INDEX = "index.html"
-# Litestar adds `charset=utf-8` to what is text.
+# Litestar adds `charset=utf-8` to text types.
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-# What a document says can never run: nothing is loaded but the page's own files, and no script or style stands in the markup.
+# No text of a document can ever run as code: only the page's own files are loaded, and inline scripts and styles are refused.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    # The browser keeps a file and asks each time whether it still is the same, so a new version of rag is never half seen.
+    # The browser keeps a file and revalidates it each time, so that files of two versions of rag are never mixed.
     "Cache-Control": "no-cache",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of the page, and the tag by which a browser asks whether it has changed."""
+    """A file of the page. `etag` is its ETag, quotes included."""
 
     body: bytes
     media_type: str
@@ -39,7 +39,7 @@ class Asset:
 
 @cache
 def assets() -> dict[str, Asset]:
-    """Every file of the page by its path within static/. What is not in here is not served, whatever a path says."""
+    """Every file of the page by its path within `static/`. Only these are served, so no path can leave the folder."""
     files = sorted(path for path in _FOLDER.rglob("*") if path.suffix in _TYPES)
     return {path.relative_to(_FOLDER).as_posix(): _asset(path) for path in files}
 
@@ -49,32 +49,32 @@ def _asset(path: Path) -> Asset:
     return Asset(body, _TYPES[path.suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def _is_kept(request: Request[Any, Any, Any], etag: str) -> bool:
-    """Whether the browser has the file with this tag."""
+def _is_cached(request: Request[Any, Any, Any], etag: str) -> bool:
+    """Whether the browser has the file with this ETag (`If-None-Match`)."""
     tags = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
     return any(tag in {etag, "*"} for tag in tags)
 
 
-def _reply(request: Request[Any, Any, Any], name: str) -> Response[bytes | None]:
+def _response(request: Request[Any, Any, Any], name: str) -> Response[bytes | None]:
     asset = assets().get(name)
     if asset is None:
         raise NotFoundException("the page has no such file; open / instead")
     headers = {**_HEADERS, "ETag": asset.etag}
-    if _is_kept(request, asset.etag):
+    if _is_cached(request, asset.etag):
         return Response(None, status_code=304, headers=headers)
     return Response(asset.body, media_type=asset.media_type, headers=headers)
 
 
 @get("/", include_in_schema=False, sync_to_thread=False, opt=PUBLIC)
 def index(request: Request[Any, Any, Any]) -> Response[bytes | None]:
-    """The page itself."""
-    return _reply(request, _INDEX)
+    """The page."""
+    return _response(request, _INDEX)
 
 
 @get("/static/{path:path}", include_in_schema=False, sync_to_thread=False, opt=PUBLIC)
 def static(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes | None]:
-    """A style, a script or a picture of the page."""
-    return _reply(request, path.removeprefix("/"))
+    """A style sheet, script or picture of the page."""
+    return _response(request, path.removeprefix("/"))
 
 
 HANDLERS = (index, static)

@@ -1,4 +1,4 @@
-"""Rebuilds in a process of their own, which gives way to questions: one at a time, and one waits. Knows nothing of HTTP."""
+"""Rebuilds of the index, each in a process of low priority: one runs, one more waits. Knows nothing of HTTP."""
 
 import json
 import os
@@ -19,14 +19,14 @@ from rag.errors import JobFailed, RagError
 from rag.indexing.build import BuildReport
 from rag.settings import Settings
 
-# How much a rebuild gives way to the threads that answer: with this, about a tenth of a processor that both want.
+# Added to the niceness of a rebuild: it gets about a tenth of a processor that answers want too.
 _NICE = 10
-# Jobs that can still be asked about.
+# Jobs that are remembered.
 _KEPT = 100
-# Seconds that a rebuild gets to end when the service stops, before it is killed.
+# Seconds between SIGTERM and SIGKILL when the service stops.
 _GRACE = 5
-# Characters of what a process said last that may hold its error.
-_LAST_WORDS = 10_000
+# Characters at the end of a process' standard error in which its error message is looked for.
+_MOST_STDERR = 10_000
 _AGAIN = "start it again: what was embedded is kept"
 COMMAND = (sys.executable, "-m", "rag")
 
@@ -35,7 +35,7 @@ WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A rebuild. `stage` is waiting, reading or embedding, of which `done` of `total` are done; `error` is why it failed."""
+    """A rebuild. Of `stage` (waiting, reading or embedding), `done` of `total` are done; `error` is why it failed."""
 
     id: str
     anew: bool
@@ -48,15 +48,15 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether the job will not change any more."""
         return self.state in {DONE, FAILED}
 
 
 class Rebuilds:
-    """The rebuilds of one home. Safe to use from several threads. `ended` counts those that are done, and that failed."""
+    """The rebuilds of one home. Safe to use from several threads. `ended` counts the jobs that are done and that failed."""
 
     def __init__(self, settings: Settings, command: Sequence[str] = COMMAND) -> None:
-        """`command` is what `rag` is, for tests."""
+        """`command` runs `rag`; tests give another."""
         self._command = tuple(command)
         self._environment = {**os.environ, **configuration.environment(settings)}
         self.ended: Counter[str] = Counter()
@@ -67,7 +67,7 @@ class Rebuilds:
         self._closed = False
 
     def start(self, *, anew: bool = False) -> Job:
-        """The job that will see the seeds as they are now: one that waits, if there is one, else a new one."""
+        """The job that will read the seeds as they are now: the one that waits, else a new one."""
         with self._lock:
             waiting = next((job for job in self._jobs.values() if job.state == WAITING), None)
             if waiting:
@@ -84,12 +84,12 @@ class Rebuilds:
             return self._jobs.get(job_id)
 
     def recent(self) -> list[Job]:
-        """The jobs that can still be asked about, newest first."""
+        """The jobs that are remembered, newest first."""
         with self._lock:
             return list(reversed(self._jobs.values()))
 
     def close(self) -> None:
-        """Stop the rebuild that runs, and start none any more. What it has embedded is kept for the next."""
+        """Stop the running rebuild, and start no more. What it has embedded is kept for the next one."""
         with self._lock:
             self._closed = True
             process, thread = self._process, self._thread
@@ -110,11 +110,11 @@ class Rebuilds:
             return self._keep(job)
 
     def _work(self) -> None:
-        """One waiting job after the other, until there is none."""
+        """Run one waiting job after the other, until there is none."""
         while job := self._next():
             try:
-                self._change(self._ran(job))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the job has failed of it, and the next may run
+                self._change(self._run(job))
+            except Exception as error:  # noqa: BLE001 - whatever it is, this job failed, and the next may run
                 self._change(replace(job, state=FAILED, error=JobFailed(f"the rebuild could not be run ({error})", _AGAIN)))
 
     def _next(self) -> Job | None:
@@ -125,12 +125,12 @@ class Rebuilds:
                 return None
             return self._keep(replace(waiting, state=RUNNING))
 
-    def _ran(self, job: Job) -> Job:
-        """The job as it is when its process has ended."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-            process = self._started(job, said)
+    def _run(self, job: Job) -> Job:
+        """The job after its process has ended."""
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
+            process = self._start_process(job, stderr)
             try:
-                job = self._followed(job, process)
+                job = self._follow(job, process)
                 code = process.wait()
             except BaseException:
                 _end(process)
@@ -138,30 +138,30 @@ class Rebuilds:
             finally:
                 with self._lock:
                     self._process = None
-            return replace(job, state=DONE) if job.report else replace(job, state=FAILED, error=_error(code, said))
+            return replace(job, state=DONE) if job.report else replace(job, state=FAILED, error=_error(code, stderr))
 
-    def _followed(self, job: Job, process: subprocess.Popen[str]) -> Job:
-        """The job as it is when its process has no more to say."""
+    def _follow(self, job: Job, process: subprocess.Popen[str]) -> Job:
+        """Update the job by each line of its process, until the last; returns the job then."""
         assert process.stdout
         with process.stdout:
             for line in process.stdout:
-                job = self._change(_told(job, line))
+                job = self._change(_updated(job, line))
         return job
 
-    def _started(self, job: Job, said: IO[str]) -> subprocess.Popen[str]:
+    def _start_process(self, job: Job, stderr: IO[str]) -> subprocess.Popen[str]:
         arguments = ("index", "--progress", *(("--rebuild",) if job.anew else ()))
         with self._lock:
             if self._closed:
-                raise JobFailed("the service is stopping", "start it again")
+                raise JobFailed("the service is stopping", "start the rebuild again once it has restarted")
             process = self._process = subprocess.Popen(
                 (*self._command, *arguments),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=said,
+                stderr=stderr,
                 encoding="utf-8",
                 errors="replace",
-                # A group of its own: it ends together with the processes that read documents for it.
+                # A process group of its own, so that the processes which read documents for it end with it.
                 start_new_session=True,
             )
         with suppress(ProcessLookupError):
@@ -169,8 +169,8 @@ class Rebuilds:
         return process
 
 
-def _told(job: Job, line: str) -> Job:
-    """The job after a line of its process: a step, or the report."""
+def _updated(job: Job, line: str) -> Job:
+    """The job after a line of JSON of its process: a step, or the report."""
     value: dict[str, Any] = json.loads(line)
     if report := value.get("report"):
         fields: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in report.items()}
@@ -178,20 +178,20 @@ def _told(job: Job, line: str) -> Job:
     return replace(job, stage=value["stage"], done=value["done"], total=value["total"])
 
 
-def _error(code: int, said: IO[str]) -> RagError:
-    """Why the process failed: the error of ours whose exit code it is, with the line that it said last."""
+def _error(code: int, stderr: IO[str]) -> RagError:
+    """Why the process failed: the kind of error that has its exit code, with the message it printed last."""
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return JobFailed(f"the rebuild was ended by {name}", _AGAIN)
-    said.seek(0)
-    lines = [line for line in said.read()[-_LAST_WORDS:].splitlines() if line.startswith("rag: ")]
+    stderr.seek(0)
+    lines = [line for line in stderr.read()[-_MOST_STDERR:].splitlines() if line.startswith("rag: ")]
     kind = next((kind for kind in RagError.__subclasses__() if kind.exit_code == code), JobFailed)
     problem, _, hint = lines[-1].removeprefix("rag: ").rpartition("; ") if lines else ("", "", "")
-    return kind(problem or f"the rebuild ended with {code}", hint or _AGAIN)
+    return kind(problem or f"the rebuild ended with exit code {code}", hint or _AGAIN)
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a process with those that it started."""
+    """End a process and the processes that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
         try:

@@ -42,18 +42,18 @@ def client(engine: Engine, rebuilds: Rebuilds) -> Iterator[TestClient[Any]]:
 
 
 def connect(app: Litestar) -> TestClient[Any]:
-    """A client on the same machine: without keys no other name of the service is taken."""
+    """A client on the same machine: without keys, requests for other hosts are refused."""
     return TestClient(app, base_url="http://127.0.0.1:8000")
 
 
 def script(path: Path, text: str) -> tuple[str, ...]:
     """A command that does what the Python text says, in the place of `rag`."""
-    path.write_text("import json, os, sys, time\ndef tell(**said): print(json.dumps(said), flush=True)\n" + text)
+    path.write_text("import json, os, sys, time\ndef emit(**fields): print(json.dumps(fields), flush=True)\n" + text)
     return (sys.executable, str(path))
 
 
 def until(met: Callable[[], object]) -> None:
-    """Wait for it."""
+    """Wait until it is met; fail after a while."""
     waiting = threading.Event()
     for _ in range(PATIENCE * 50):
         if met():
@@ -63,7 +63,7 @@ def until(met: Callable[[], object]) -> None:
 
 
 def assert_problem(reply: httpx.Response, status: int, *words: str) -> None:
-    """The reply is a problem of this status, whose detail says this and what mends it."""
+    """The response is a problem of this status, whose detail has these words and ends with what to do."""
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"].startswith("application/problem+json")
     problem = reply.json()
@@ -92,8 +92,8 @@ class Served:
         assert not self._thread.is_alive()
 
 
-def askers() -> int:
-    """Threads in which questions are asked."""
+def questions_running() -> int:
+    """How many questions have a thread."""
     return sum(thread.name == "asking" for thread in threading.enumerate())
 
 
@@ -115,14 +115,14 @@ def address(engine: Engine, rebuilds: Rebuilds) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The system's chromium. Of a module's, for while it is open this thread has an event loop, which other tests bring too."""
+    """The system's chromium, for a module: while it is open, this thread has an event loop, and other tests run one too."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium; on Debian run: apt-get install chromium")
     with sync_playwright() as driver:
-        # Without its sandbox, which root may not have (it sees nothing but this page), and drawing without a processor for it.
+        # No sandbox, for root has none (it opens nothing but this page), and drawing without a graphics processor.
         opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
@@ -130,9 +130,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page_at(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """Opens the page in Indonesian. What the browser complains of, as of what the policy forbids, fails the test.
+    """Opens the page in Indonesian. An error in the browser's console, as a violation of the policy, fails the test.
 
-    Not of a problem that the service answers with: the page is to say that itself.
+    A problem that the service responds with does not: the page shows it.
     """
     complaints: list[str] = []
     contexts = []

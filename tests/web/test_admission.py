@@ -6,8 +6,8 @@ import pytest
 
 from rag import stopping
 from rag.errors import QuestionError, ServiceStopping, TooManyQuestions
-from rag.web.admission import RETRY_AFTER, Admission, Asking, drained
-from tests.web.conftest import askers, until
+from rag.web.admission import RETRY_AFTER, Admission, Asking, last_event
+from tests.web.conftest import questions_running, until
 
 
 class Steps:
@@ -41,11 +41,11 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(test(), 120)
 
     asyncio.run(bounded())
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 async def true(met: Callable[[], object]) -> None:
-    while not met():  # noqa: ASYNC110 - it is told by no event
+    while not met():  # noqa: ASYNC110 - there is no event to wait for
         await asyncio.sleep(0.01)
 
 
@@ -92,7 +92,7 @@ def test_each_has_its_first_step_at_once_and_the_model_in_turn() -> None:
     run(test)
 
 
-def test_who_waits_is_told_how_many_are_before_until_it_is_the_turn() -> None:
+def test_a_waiting_question_reports_how_many_are_ahead_until_there_are_none() -> None:
     async def test() -> None:
         admission, every = Admission(at_once=2, most_waiting=3), [Steps() for _ in range(5)]
         askings = [admission.admit(steps, lambda before: -before) for steps in every]
@@ -103,7 +103,7 @@ def test_who_waits_is_told_how_many_are_before_until_it_is_the_turn() -> None:
         for steps in every:
             steps.going.set()
         for asking in askings[:3]:
-            await drained(asking)
+            await last_event(asking)
         rest = [step async for step in last]
         assert rest[-3:] == [0, 1, 2]
         assert rest == sorted(rest)
@@ -126,15 +126,17 @@ def test_as_many_as_may_are_with_the_model_at_once() -> None:
     run(test)
 
 
-def test_beyond_those_who_can_wait_one_is_told_when_to_come_back() -> None:
+def test_with_a_full_queue_a_question_is_refused_with_the_time_to_try_again() -> None:
     async def test() -> None:
         admission, every = Admission(at_once=1, most_waiting=1), [Steps(), Steps()]
         askings = [admission.admit(steps) for steps in every]
-        with pytest.raises(TooManyQuestions, match="2 questions are before this one") as caught:
+        with pytest.raises(
+            TooManyQuestions, match="2 questions are ahead of this one, and the queue is full; try again in 10 seconds"
+        ) as caught:
             admission.admit(Steps())
         assert caught.value.retry_after == RETRY_AFTER
         askings[1].stop()
-        await true(lambda: askers() == 1)
+        await true(lambda: questions_running() == 1)
         third = Steps()
         third.going.set()
         admitted = admission.admit(third)
@@ -195,7 +197,7 @@ def test_one_that_is_stopped_while_it_waits_never_meets_the_model() -> None:
     run(test)
 
 
-def test_when_it_is_closed_every_asker_is_told_and_nobody_is_admitted() -> None:
+def test_when_it_is_closed_every_question_raises_and_none_is_admitted() -> None:
     async def test() -> None:
         admission, every = Admission(), [Steps(), Steps()]
         askings = [admission.admit(steps) for steps in every]
@@ -204,9 +206,9 @@ def test_when_it_is_closed_every_asker_is_told_and_nobody_is_admitted() -> None:
         assert await first(askings[0]) == 1
         admission.close()
         for asking in askings:  # at once: the first is within a step, and the second would only be woken
-            with pytest.raises(ServiceStopping, match="ask again"):
+            with pytest.raises(ServiceStopping, match="try again once it has restarted"):
                 await first(asking)
-        with pytest.raises(ServiceStopping, match="ask again"):
+        with pytest.raises(ServiceStopping, match="try again once it has restarted"):
             admission.admit(Steps())
         every[0].going.set()
 
@@ -223,4 +225,4 @@ def test_a_loop_that_is_gone_keeps_no_thread() -> None:
         asking.stop()
 
     asyncio.run(leave())
-    until(lambda: not askers())
+    until(lambda: not questions_running())

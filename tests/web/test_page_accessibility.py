@@ -1,4 +1,4 @@
-"""axe-core finds nothing on the page that would keep a person out: each view, in dark and light, on a desk and on a phone."""
+"""axe-core finds no accessibility problem on the page: each view, in dark and light, on a desk and on a phone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from tests.fakes import SlowReader
 from tests.web.conftest import QUESTION
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-# All but what axe itself calls experimental; what is found is shown whatever its weight.
+# All rules but those that axe calls experimental; every finding counts, whatever its impact.
 OPTIONS = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
@@ -21,12 +21,12 @@ OPTIONS = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag
 )
 def options(request: pytest.FixtureRequest) -> dict[str, Any]:
     scheme, size = request.param
-    # Colours that are under way to others would be measured there.
+    # Without reduced motion, colours would be measured while they change.
     return {"color_scheme": scheme, "viewport": size, "reduced_motion": "reduce"}
 
 
 def findings(view: Any) -> list[str]:
-    """What axe finds: the rule, how grave it is, and where."""
+    """The findings of axe: impact, rule, and element."""
     found = Axe().run(view, options=OPTIONS).response["violations"]
     return [
         f"{rule['impact']} {rule['id']}: {node['html'][:200]} {node['failureSummary']}"

@@ -16,7 +16,7 @@ from tests.fakes import OverlapReader, ScriptedJudge, ScriptedReader, SlowReader
 from tests.ingestion import makers
 from tests.web.conftest import QUESTION, until
 
-# The article with a sign of two UTF-16 units at its beginning, so that its code points are not its JavaScript indices.
+# The article begins with a character of two UTF-16 units, so that code points are not JavaScript indices.
 ARTICLE = "berita/ekspor.txt"
 CITED = re.compile(r"Sebelumnya pada hari Minggu, Menteri Pertahanan .*?Venezuela\.", re.DOTALL)
 TWO = ("Brigadir Jenderal Mohammad Reza Ashtiani mengatakan Iran tidak memiliki batasan. ", "Ia menyebut Venezuela.")
@@ -229,7 +229,7 @@ def test_what_is_uploaded_is_asked_and_what_is_deleted_is_gone(view: Any, seeds:
     view.locator("#reader .failure", has_text="sudah tidak ada").wait_for()
 
 
-def test_what_cannot_be_taken_is_said_with_what_mends_it(view: Any) -> None:
+def test_an_upload_that_is_refused_shows_the_reason_and_what_to_do(view: Any) -> None:
     documents(view)
     view.set_input_files("input[type=file]", {"name": "foto.exe", "mimeType": "text/plain", "buffer": b"MZ"})
     view.locator(".upload-said .failure", has_text="foto.exe is of no kind that is read; name one of").wait_for()
@@ -282,7 +282,7 @@ def test_an_answer_that_was_cut_says_so_also_where_it_is_withdrawn(view: Any, en
     view.locator(".answer .aside", has_text="Jawaban ini terpotong sebelum selesai.").wait_for()
 
 
-def test_a_problem_in_the_middle_is_said_with_what_mends_it(view: Any, engine: Engine) -> None:
+def test_a_problem_in_the_middle_is_shown_with_what_to_do(view: Any, engine: Engine) -> None:
     class Lost(OverlapReader):
         def answer(self, question: str, passages: Sequence[str], instruction: str) -> Any:
             raise WeightsMissing("the weights are gone", "run `rag models fetch`")
@@ -315,7 +315,7 @@ def test_an_answer_is_stopped_and_so_is_the_model(view: Any, engine: Engine) -> 
     assert view.locator("#send").is_visible()
 
 
-def test_who_waits_for_the_model_sees_how_many_are_before(view: Any, page_at: Any, engine: Engine) -> None:
+def test_a_question_that_waits_shows_how_many_are_ahead(view: Any, page_at: Any, engine: Engine) -> None:
     engine.models.reader = SlowReader()
     ask(view, QUESTION)
     view.locator(".draft", has_text="kata").wait_for()

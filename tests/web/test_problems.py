@@ -12,9 +12,9 @@ from tests.test_docs import _tree
 @pytest.mark.parametrize("kind", _tree(RagError))
 def test_each_error_of_ours_is_a_problem_of_its_status(kind: type[RagError]) -> None:
     more = (3,) if issubclass(kind, TooManyRequests) else ()
-    problem = problems.of(kind("it is wrong", "mend it", *more))
+    problem = problems.of(kind("it is wrong", "fix it", *more))
     assert (problem.type, problem.status) == (f"urn:rag:{kind.__name__}", kind.status)
-    assert problem.detail == "it is wrong; mend it"
+    assert problem.detail == "it is wrong; fix it"
 
 
 def test_an_error_of_the_framework_is_named_by_its_status() -> None:
@@ -27,19 +27,19 @@ def test_an_error_of_the_framework_is_named_by_its_status() -> None:
     )
 
 
-def test_what_came_from_outside_is_told_in_one_line_of_bounded_length() -> None:
-    told = problems.of(NotFound("there is no document a\nb\x1b[2J\u202ec", "choose one")).detail
-    assert told == "there is no document a b [2J c; choose one"
+def test_input_in_a_problem_is_one_line_of_bounded_length() -> None:
+    detail = problems.of(NotFound("there is no document a\nb\x1b[2J\u202ec", "choose one")).detail
+    assert detail == "there is no document a b [2J c; choose one"
     reasons: list[Any] = [{"key": "k" * 10_000, "message": "is unknown"}] * 1000
     assert len(problems.of(HTTPException("x" * 10_000, status_code=400, extra=reasons)).detail) < 4000
 
 
 def test_json_that_cannot_be_read_is_said_to_be_that() -> None:
     assert problems.of(RecursionError()).detail.startswith("the request is nested too deeply; ")
-    assert problems.of(UnicodeDecodeError("utf-8", b"", 0, 1, "x")).detail.startswith("the request is no JSON in UTF-8; ")
+    assert problems.of(UnicodeDecodeError("utf-8", b"", 0, 1, "x")).detail.startswith("the request is not JSON in UTF-8; ")
 
 
-def test_a_mistake_of_ours_tells_nothing_of_itself() -> None:
+def test_an_internal_error_hides_its_message() -> None:
     problem = problems.of(ValueError("secret"))
     assert problem.status == 500
     assert "secret" not in problem.detail

@@ -13,10 +13,10 @@ from tests.web.conftest import script, until
 
 REPORT = """
 report = dict(snapshot="s", added=["a.txt"], changed=[], removed=[], kept=[], unchanged=0, chunks=1, embedded=1, failures=[])
-tell(report={**report, "seconds": 0.5})
+emit(report={**report, "seconds": 0.5})
 """
 # Goes on only when the test says so.
-HELD = "tell(stage='reading', done=1, total=2)\nwhile not os.path.exists(sys.argv[0] + '.go'): time.sleep(0.02)\n"
+HELD = "emit(stage='reading', done=1, total=2)\nwhile not os.path.exists(sys.argv[0] + '.go'): time.sleep(0.02)\n"
 
 Making = Callable[[str], Rebuilds]
 
@@ -50,18 +50,18 @@ def ended(rebuilds: Rebuilds, job: Job) -> Job:
 
 
 def running(rebuilds: Rebuilds, job: Job) -> int:
-    """The process of a job that has told its first step."""
+    """The process of a job that has reported its first step."""
     until(lambda: now(rebuilds, job).stage)
     assert rebuilds._process
     return rebuilds._process.pid
 
 
-def test_a_job_tells_its_steps_and_ends_with_its_report(making: Making, tmp_path: Path) -> None:
+def test_a_job_reports_its_steps_and_ends_with_its_report(making: Making, tmp_path: Path) -> None:
     rebuilds = making(HELD + REPORT)
     job = rebuilds.start()
     running(rebuilds, job)
-    told = now(rebuilds, job)
-    assert (told.state, told.stage, told.done, told.total) == ("running", "reading", 1, 2)
+    written = now(rebuilds, job)
+    assert (written.state, written.stage, written.done, written.total) == ("running", "reading", 1, 2)
     go(tmp_path)
     done = ended(rebuilds, job)
     assert (done.state, done.error) == ("done", None)
@@ -69,9 +69,9 @@ def test_a_job_tells_its_steps_and_ends_with_its_report(making: Making, tmp_path
     assert done.report.added == ("a.txt",)
 
 
-def test_the_process_is_told_the_settings_and_gives_way(making: Making, tmp_path: Path) -> None:
-    told = "time.sleep(0.1)\nopen(sys.argv[0] + '.said', 'w').write(os.environ['RAG_HOME'] + ' '.join(sys.argv[1:]))\n"
-    rebuilds = making(HELD + told + REPORT)
+def test_the_process_gets_the_settings_and_a_low_priority(making: Making, tmp_path: Path) -> None:
+    written = "time.sleep(0.1)\nopen(sys.argv[0] + '.said', 'w').write(os.environ['RAG_HOME'] + ' '.join(sys.argv[1:]))\n"
+    rebuilds = making(HELD + written + REPORT)
     pid = running(rebuilds, rebuilds.start(anew=True))
     assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     go(tmp_path)
@@ -119,7 +119,7 @@ def test_an_error_of_the_process_is_the_jobs(making: Making) -> None:
     assert (failed.error.problem, failed.error.hint) == ("no document; in a", "put one in")
 
 
-@pytest.mark.parametrize("text", ["sys.exit(0)", "sys.exit(77)", "print('no JSON', flush=True)\ntime.sleep(600)", "tell(x=3)"])
+@pytest.mark.parametrize("text", ["sys.exit(0)", "sys.exit(77)", "print('no JSON', flush=True)\ntime.sleep(600)", "emit(x=3)"])
 def test_a_process_that_says_nothing_of_use_is_a_failed_job(making: Making, text: str) -> None:
     rebuilds = making(text)
     failed = ended(rebuilds, rebuilds.start())

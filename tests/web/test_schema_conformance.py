@@ -1,4 +1,4 @@
-"""The service does what its schema says, whatever is sent: schemathesis generates requests from it, also wrong ones.
+"""The service keeps to its schema, whatever is sent: schemathesis generates valid and invalid requests from it.
 
 `--generated 2000` sends at least so many; a whole run of the tests sends fewer.
 """
@@ -20,15 +20,15 @@ from tests.web.conftest import Served, script
 from tests.web.test_rebuilding import REPORT
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-# Not asked: that whatever fits the schema is accepted (it cannot say that a question has a letter, or how a document's name
-# ends), that whatever does not is refused (the framework takes 0 for false), and that OPTIONS, which the framework answers,
-# names the methods of all handlers of a path.
+# Not checked: that all that fits the schema is accepted (a schema cannot say that a question has a letter, or how a document's
+# name ends); that all else is refused (Litestar reads 0 as false); and that OPTIONS, which Litestar answers, names the methods
+# of all handlers of a path.
 NOT_ASKED = "positive_data_acceptance,negative_data_rejection,allow_header_conformance"
 
 
 @pytest.fixture
 def address(engine: Engine, tmp_path: Path) -> Iterator[str]:
-    """The service; its rebuilds are processes that only say they have done something."""
+    """The service, whose rebuilds are processes that only report that they did something."""
     rebuilds = Rebuilds(engine.settings, script(tmp_path / "idle.py", REPORT))
     with closing(Served(create(engine, rebuilds=rebuilds))) as served:
         yield served.url

@@ -13,13 +13,13 @@ from rag.web.admission import Admission
 from rag.web.app import create
 from rag.web.serving import Server, openness, require_keys, serve
 from tests.fakes import StuckReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, assert_problem, events, questions_running, until
 
 
-def test_an_address_that_is_taken_is_told(engine: Engine) -> None:
+def test_an_address_in_use_is_an_error(engine: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         engine.settings = replace(engine.settings, port=taken.getsockname()[1])
-        with pytest.raises(StorageError, match=r"cannot be listened on \(Address already in use\); set RAG_PORT"):
+        with pytest.raises(StorageError, match=r"cannot listen on .* \(Address already in use\); set RAG_PORT"):
             serve(engine)
 
 
@@ -43,12 +43,12 @@ def test_without_keys_no_other_machine_is_served(engine: Engine, host: str) -> N
 
 
 def test_it_says_who_can_use_it(engine: Engine) -> None:
-    assert "whoever uses this machine may use the service, and nobody else" in openness(engine.settings)
+    assert "anyone on this machine may use the service, and nobody else" in openness(engine.settings)
     Keys(engine.settings.keys).create("laptop", "read")
     assert openness(engine.settings).startswith("a key is needed")
 
 
-def test_who_has_no_answer_when_it_is_stopped_is_told_so(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_without_an_answer_when_it_stops_get_a_problem(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "GRACE", 0.1)
     engine.models.reader = stuck = StuckReader()
     admission = Admission()
@@ -66,4 +66,4 @@ def test_who_has_no_answer_when_it_is_stopped_is_told_so(engine: Engine, monkeyp
         assert [kind for kind, _ in events(streamed.result().text)][-1] == "error"
         assert "ServiceStopping" in events(streamed.result().text)[-1][1]
         assert_problem(waiting.result(), 503, "the service is stopping")
-    until(lambda: not askers())
+    until(lambda: not questions_running())

@@ -1,72 +1,72 @@
-"""Which requests a browser may have been tricked into: those of other sites' pages. Pure.
+"""Protection against pages of other sites: which browser requests are refused, and the headers of every response. Pure.
 
-Where no key is asked for, whoever reaches the service may use it, and so might any page that its user looks at. Browsers say
-from where a request comes, and no page can change what they say. A request without such a word comes from no browser.
-
-What every reply tells browsers: run nothing, guess nothing, show it in no frame, keep no answer.
+Without keys, anything that reaches the service may use it, and so could any page that its user visits. Browsers say where a
+request comes from (`Origin`, `Sec-Fetch-Site`), and no page can forge these headers. A request without them is not from a page.
 """
 
+import re
 from collections.abc import Collection, Mapping
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import Message, Scope
 
+from rag.address import is_loopback
 from rag.errors import AccessRefused
 
-# They change nothing, and their replies are for no other page to read.
+# These change nothing, and a page of another site cannot read their responses.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# A host, or an IPv6 address in brackets, and perhaps a port. `user@host` is no value of `Host`, whatever the host is.
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what is called so."""
-    name = host.lower().removesuffix(".")
-    if name == "localhost" or name.endswith(".localhost"):  # no domain of anybody's can end so (RFC 6761)
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
+def require_loopback(
+    host: str, hint: str = "use http://127.0.0.1 or http://localhost, or make a key: rag keys create NAME"
+) -> None:
+    """Refuse a `Host` header that does not name this machine. Raises AccessRefused with `hint`.
 
-
-def require_loopback(host: str) -> None:
-    """That the `Host` header names this machine. Raises AccessRefused.
-
-    A stranger's domain may name this machine too, from one moment to the next (DNS rebinding); to the browser our answers
-    then are that domain's own, and its page may read them.
+    A stranger's domain can resolve to this machine from one moment to the next (DNS rebinding). The browser then takes our
+    responses for that domain's own, and lets its page read them.
     """
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        name = ""
-    if not is_loopback(name):
-        hint = "ask http://127.0.0.1 or http://localhost, or make a key: rag keys create NAME"
-        raise AccessRefused(f"without keys the service is not to be had under the name {name[:80]!a}", hint)
+    if not is_loopback(_name(host)):
+        raise AccessRefused(f"requests for host {host[:80]!a} are refused", hint)
+
+
+def require_loopback_origin(origin: str, hint: str) -> None:
+    """Refuse an `Origin` header, where there is one, that does not name this machine. Raises AccessRefused with `hint`."""
+    scheme, _, place = origin.lower().partition("://")
+    if origin and not (scheme in {"http", "https"} and is_loopback(_name(place))):
+        raise AccessRefused(f"requests from pages of {origin[:80]!a} are refused", hint)
 
 
 def require_own_page(method: str, headers: Mapping[str, str], allowed: Collection[str]) -> None:
-    """That what changes or costs something is not asked by a page of another origin, but for those `allowed`.
+    """Refuse a request that changes or costs something and comes from a page of an origin not in `allowed`.
 
     Raises AccessRefused.
     """
     origin = headers.get("origin", "").lower()
     if method in SAFE or origin in allowed:
         return
-    # Only sent over HTTPS and to this machine; a proxy between may have changed Host, but not this.
+    # Browsers send it over HTTPS and to this machine only. A proxy may have changed `Host`, but not this.
     site = headers.get("sec-fetch-site", "")
     own = site in {"same-origin", "none"} if site else not origin or _place(origin) == headers.get("host", "").lower()
     if not own:
-        hint = "use the service's own page, or name the origin in RAG_CORS_ORIGINS"
-        raise AccessRefused(f"a page of {origin[:80]!a} may not ask this" if origin else "another page may not ask this", hint)
+        hint = "use the service's own page, or add the origin to RAG_CORS_ORIGINS"
+        by = f" by pages of {origin[:80]!a}" if origin else ""
+        raise AccessRefused(f"cross-site requests{by} are refused", hint)
+
+
+def _name(host: str) -> str:
+    """The name in a `Host` header, without the port; empty where it is not valid."""
+    found = _HOST.fullmatch(host)
+    return found[1] if found else ""
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin; that of a page without one is `null`, and no place."""
+    """Host and port of an origin; None for the origin `null`."""
     return origin.partition("://")[2] or None
 
 
-# For what is no page: should a browser take an answer, or a stranger's document in it, for one, it loads and runs nothing.
+# For responses that are no page: a browser that takes one for a page, or a document in it, loads and runs nothing.
 NOTHING = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 EVERYWHERE = {
     "Content-Security-Policy": NOTHING,
@@ -82,7 +82,7 @@ EVERYWHERE = {
 
 
 async def protect(message: Message, _scope: Scope) -> None:
-    """Add the headers to a reply that is about to go, also to one of an error; what a route says itself stays."""
+    """Add `EVERYWHERE` to the headers of a response, errors included. A header that the route set itself is kept."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         for name, value in EVERYWHERE.items():

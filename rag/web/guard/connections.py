@@ -1,8 +1,8 @@
-"""How long a request may take to arrive. Slow clients hold what they were given, a connection and a place, from others.
+"""Limits for slow and idle clients: how many connections there may be, and how long a head, a body and a read may take.
 
-The replies to what has no route: to bytes that are no HTTP, and to a connection too many. Problems as any other.
-
-Which connections are kept, and for how long: those who hold one and ask nothing, or do not read, give way to others.
+uvicorn limits none of these: connections that send nothing, or do not read, would hold all the files that the process may open.
+Its h11 protocol is extended here, which also writes the responses that no route can: to a connection over the limit, and to
+bytes that are not HTTP. Both are problem details, as all errors are. With `serving.py` the only importer of uvicorn.
 """
 
 import asyncio
@@ -30,21 +30,21 @@ from rag.web import problems
 from rag.web.guard import browsers
 from rag.web.telemetry import log
 
-# A body has so many seconds, and one more for each so many bytes that came: a slow line may take long, if it goes on.
+# A body has GRACE seconds, and one more for each BYTES_A_SECOND that arrived: a slow upload may take long if it goes on.
 GRACE, BYTES_A_SECOND = 20.0, 10_000
 
 
-def hurried(app: ASGIApp) -> ASGIApp:
-    """The application, to which a body that comes too slowly is an error. uvicorn has no limit for it."""
+def with_body_timeout(app: ASGIApp) -> ASGIApp:
+    """The application, in which reading a request body that arrives too slowly raises TooSlow. An ASGI middleware."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, Arriving(receive) if scope["type"] == ScopeType.HTTP else receive, send)
+        await app(scope, TimedReceive(receive) if scope["type"] == ScopeType.HTTP else receive, send)
 
     return run
 
 
-class Arriving:
-    """`receive` of one request, with a time limit until its body is whole; whoever hangs up may be waited for without one."""
+class TimedReceive:
+    """The ASGI `receive` of one request, with a time limit until the body is whole, and none for what follows it."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -52,7 +52,10 @@ class Arriving:
         self._whole = False
 
     async def __call__(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        """The next message. Raises TooSlow, or QuestionError where the sender is gone, which litestar calls our mistake."""
+        """The next message. Raises TooSlow, or QuestionError where the client disconnects within the body.
+
+        Litestar would report that as an internal error.
+        """
         if self._whole:
             return await self._receive()
         self._until = self._until or asyncio.get_running_loop().time() + GRACE
@@ -70,28 +73,28 @@ class Arriving:
         return message
 
 
-_AGAIN_SECONDS = 10
+_RETRY_SECONDS = 10
 
 
-def no_http(connection: h11.Connection) -> bytes:
-    """What is told to bytes that are no HTTP."""
-    error = QuestionError("the request is no HTTP/1.1", "send one, and by http:// where no proxy before rag ends TLS")
-    return _reply(connection, error)
+def not_http(connection: h11.Connection) -> bytes:
+    """The response to bytes that are not HTTP."""
+    error = QuestionError("the request is not HTTP/1.1", "send HTTP/1.1, over http:// unless a proxy in front of rag ends TLS")
+    return _response(connection, error)
 
 
 def too_many() -> bytes:
-    """What is told to a connection more than are kept."""
-    detail = "the service has as many connections as it takes"
-    error = ServiceUnavailableException(detail=detail, headers={"Retry-After": str(_AGAIN_SECONDS)})
-    return _reply(h11.Connection(h11.SERVER), error)
+    """The response to a connection over the limit."""
+    detail = "the service has too many connections"
+    error = ServiceUnavailableException(detail=detail, headers={"Retry-After": str(_RETRY_SECONDS)})
+    return _response(h11.Connection(h11.SERVER), error)
 
 
-def _reply(connection: h11.Connection, error: QuestionError | HTTPException) -> bytes:
-    """The whole reply, under an id of its own; the connection ends with it."""
+def _response(connection: h11.Connection, error: QuestionError | HTTPException) -> bytes:
+    """A whole response with a request id of its own. It announces that the connection is closed."""
     request = log.begin("", questions=False).id
     problem = problems.of(error)
     body = encode_json(problem)
-    told = {
+    headers = {
         **browsers.EVERYWHERE,
         **problems.headers(error),
         "Content-Type": problems.MEDIA_TYPE,
@@ -100,148 +103,151 @@ def _reply(connection: h11.Connection, error: QuestionError | HTTPException) -> 
         "X-Request-ID": request,
     }
     head = h11.Response(
-        status_code=problem.status, headers=list(told.items()), reason=HTTPStatus(problem.status).phrase.encode()
+        status_code=problem.status, headers=list(headers.items()), reason=HTTPStatus(problem.status).phrase.encode()
     )
     return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
 
 
-# More at once two cores have no use for.
+# More connections are of no use to two cores.
 _USEFUL = 1000
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-# Connections at once: at most half of the files that this process may open, for the index, uploads and endpoints need some too.
+# Connections at once: at most half of the files that this process may open. The index, uploads and endpoints need some too.
 MOST = _USEFUL if _FILES == resource.RLIM_INFINITY else min(_USEFUL, _FILES // 2)
-# Seconds in which the head of a request has to be there.
+# Seconds in which the head of a request must arrive.
 HEAD_SECONDS = 20.0
-# Seconds in which whoever is sent more than the system takes at once has to read it, at the speed that bodies need to come.
+# Seconds after which a client that has not read its response is looked at; it must have read BYTES_A_SECOND in them.
 READ_SECONDS = 20.0
-# Seconds between two lines of the log about connections that were turned away: those who want to be many are.
-_TELL_SECONDS = 10.0
+# Seconds between two log lines about refused connections: an attacker would fill the log.
+_LOG_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
 class TurnedAway:
-    """Tells of connections that there was no place for: of each to `count`, and now and then to the log how many they were."""
+    """Reports refused connections: each to `count`, and their number to the log, at most every ten seconds."""
 
     def __init__(self, count: Callable[[], None]) -> None:
-        self._count, self._untold, self._told = count, 0, -math.inf
+        self._count, self._unlogged, self._logged = count, 0, -math.inf
 
     def __call__(self) -> None:
-        """One more."""
+        """Report one refused connection."""
         self._count()
-        self._untold += 1
-        if (now := time.monotonic()) - self._told >= _TELL_SECONDS:
-            _log.warning("connections turned away", extra={"fields": {"status": 503, "connections": self._untold}})
-            self._untold, self._told = 0, now
+        self._unlogged += 1
+        if (now := time.monotonic()) - self._logged >= _LOG_SECONDS:
+            _log.warning("connections turned away", extra={"fields": {"status": 503, "connections": self._unlogged}})
+            self._unlogged, self._logged = 0, now
 
 
-class Impatient(H11Protocol):
-    """uvicorn's protocol, which itself takes connections without end, and waits without end for heads that come sign by sign.
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol with a connection limit, and time limits for a request's head and for reading a response.
 
-    Its `limit_concurrency` looks at requests: connections that send none are not counted out, and take all files there are.
+    uvicorn's own `limit_concurrency` counts requests, and so not the connections that send none.
     """
 
-    _waited: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
+    _head_timer: asyncio.TimerHandle | None = None
+    _read_timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, turned_away: TurnedAway, **given: Any) -> None:
-        """`given` is what uvicorn gives its own."""
-        super().__init__(**given)
+    def __init__(self, turned_away: TurnedAway, **arguments: Any) -> None:
+        """`arguments` are those of uvicorn's protocol."""
+        super().__init__(**arguments)
         self._turned_away = turned_away
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has no request under way, and nothing of a reply."""
+        """Whether no request is under way and no response is still to be sent."""
         return self.conn.their_state is h11.IDLE and not self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """A new connection, which has its time for the first head. Where there are too many, an idle one gives way to it."""
+        """Accept a connection and start the timer of its head. Over the limit, the longest idle one is closed for it."""
         if len(self.connections) >= MOST and not self._make_room():
             transport.write(too_many())
             transport.close()
             self._turned_away()
             return
         super().connection_made(transport)
-        # What the system does not take at once is told by `pause_writing`, however little it is: else a reply of which a few
-        # bytes were never read would keep the connection open without end.
+        # With a limit of 0, `pause_writing` is called for any bytes that the system does not take at once. Else a response of
+        # which a few bytes are never read would keep the connection open for ever.
         transport.set_write_buffer_limits(0)
         self._since = self.loop.time()
-        self._wait_for_head()
+        self._time_head()
 
     def _make_room(self) -> bool:
-        """Hang up on whoever has been idle for longest: one who means to ask does so at once."""
-        idle = [other for other in self.connections if isinstance(other, Impatient) and other.is_idle]
+        """Close the connection that has been idle for longest; a client that wants something sends it at once."""
+        idle = [other for other in self.connections if isinstance(other, LimitedProtocol) and other.is_idle]
         if not idle:
             return False
-        longest = min(idle, key=lambda other: other._since)  # noqa: SLF001 - one of its own kind
+        longest = min(idle, key=lambda other: other._since)  # noqa: SLF001 - of the same class
         self.connections.discard(longest)
         longest.transport.abort()
         return True
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a head, or of a body."""
-        if self.transport is None:  # it was turned away
+        """Handle bytes of a head or a body."""
+        if self.transport is None:  # the connection was refused
             return
         super().data_received(data)
-        self._wait_for_head()
+        self._time_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The end of it."""
+        """Stop the timers of a connection that has ended."""
         if self.transport is not None:
             super().connection_lost(exc)
-        self._stop_waiting()
-        self._stop_looking()
+        self._stop_head_timer()
+        self._stop_read_timer()
 
     def on_response_complete(self) -> None:
-        """The reply is whole; from now on it is idle, for five seconds at most."""
+        """Note since when the connection is idle; uvicorn closes it after five seconds."""
         self._since = self.loop.time()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """More of the reply waits than the system takes: the client does not read, or slowly."""
+        """Start the read timer: the client has not read what was sent."""
         super().pause_writing()
-        self._look_again()
+        self._time_reading()
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """Stop the read timer: the client has read all."""
         super().resume_writing()
-        self._stop_looking()
+        self._stop_read_timer()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - as uvicorn has it
-        """Say what is wrong with what is no HTTP, unless a reply has begun. uvicorn has logged it."""
+        """Answer bytes that are not HTTP, unless a response has started. uvicorn has logged them."""
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self.transport.write(no_http(self.conn))
+            self.transport.write(not_http(self.conn))
         self.transport.close()
 
-    def _wait_for_head(self) -> None:
-        """Begin to wait where a head is lacking, or the rest of a body that nobody needs any more; else end it."""
+    def _time_head(self) -> None:
+        """Start the timer while a head is awaited, or the rest of a body that nobody reads any more; else stop it."""
         if h11.IDLE is not self.conn.their_state and self.conn.our_state is not h11.DONE:
-            self._stop_waiting()
-        elif self._waited is None:
-            self._waited = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+            self._stop_head_timer()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
 
-    def _stop_waiting(self) -> None:
-        if self._waited:
-            self._waited.cancel()
-            self._waited = None
+    def _stop_head_timer(self) -> None:
+        if self._head_timer:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _look_again(self) -> None:
-        """See after a while how much of what waits was read since."""
-        self._unread = self.loop.call_later(READ_SECONDS, self._look, self._untaken())
+    def _time_reading(self) -> None:
+        self._read_timer = self.loop.call_later(READ_SECONDS, self._check_reading, self._unread())
 
-    def _look(self, before: int) -> None:
-        if before - self._untaken() < READ_SECONDS * BYTES_A_SECOND:
+    def _check_reading(self, before: int) -> None:
+        """Close the connection if the client read too little since there were `before` unread bytes."""
+        if before - self._unread() < READ_SECONDS * BYTES_A_SECOND:
             self.transport.abort()
         else:
-            self._look_again()
+            self._time_reading()
 
-    def _untaken(self) -> int:
-        """Bytes that the client has not taken yet: ours, and the system's, which asks for more only after a megabyte went."""
+    def _unread(self) -> int:
+        """Bytes that the client has not read yet, in our buffer and the system's.
+
+        Ours alone would not do: the system takes more from it only when a megabyte was read.
+        """
         held = b"\0" * 4
-        with suppress(OSError):  # a system that does not tell
+        with suppress(OSError):  # not every system reports it
             held = fcntl.ioctl(self.transport.get_extra_info("socket"), termios.TIOCOUTQ, held)
         return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
-    def _stop_looking(self) -> None:
-        if self._unread:
-            self._unread.cancel()
-            self._unread = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer:
+            self._read_timer.cancel()
+            self._read_timer = None

@@ -1,37 +1,40 @@
-"""The protocol's streamable HTTP at /mcp, within the service.
+"""The MCP server over streamable HTTP at `/mcp`, within the service.
 
-The SDK takes most of a second to import, so the first client waits for it and the service's start does not.
+The SDK takes most of a second to import: the first MCP client waits for it, and the start of the service does not.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, asgi
+from litestar.datastructures import Headers
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from rag.address import is_loopback
 from rag.engine import Engine
 from rag.web.admission import Admission
+from rag.web.guard import browsers
 from rag.web.guard.access import READ
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-# Bytes of a request: a question and its filter.
+# Bytes of a request: a question with its history and filter.
 _MOST_BODY_BYTES = 1_000_000
-# Clients that speak the older protocol keep a session, for half an hour after their last word.
+# Clients of the older protocol version keep a session until half an hour after their last request.
 _MOST_SESSIONS = 1000
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_HINT = "connect to http://127.0.0.1 or http://localhost, or make keys and set --host to an address of the network"
 
 
 class Mounted:
-    """The sessions of the protocol's clients. They live in a task of their own, from the first request to the service's end."""
+    """The route of the MCP server. The SDK's session manager runs in one task, from the first request to the service's end."""
 
     def __init__(self, engine: Engine, admission: Admission) -> None:
         self._engine, self._admission = engine, admission
+        self._is_local = is_loopback(engine.settings.host)
         self._task: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[StreamableHTTPSessionManager] | None = None
         self._closing = asyncio.Event()
@@ -42,6 +45,7 @@ class Mounted:
 
         @asgi("/mcp", copy_scope=True, opt={"scope": READ})
         async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
+            self._require_local_names(scope)
             manager = await self._manager()
             await manager.handle_request(scope, receive, send)  # type: ignore[arg-type]  # ASGI, typed by another framework
 
@@ -56,6 +60,17 @@ class Mounted:
             self._closing.set()
             if self._task:
                 await self._task
+
+    def _require_local_names(self, scope: Scope) -> None:
+        """On a loopback address, refuse a `Host` or `Origin` that is not of this machine, also where a key is sent.
+
+        The protocol requires both checks against DNS rebinding. On another address the service cannot know its own names; there
+        a key protects it. Raises AccessRefused.
+        """
+        if self._is_local:
+            headers = Headers.from_scope(scope)
+            browsers.require_loopback(headers.get("host", ""), _HINT)
+            browsers.require_loopback_origin(headers.get("origin", ""), _HINT)
 
     async def _manager(self) -> "StreamableHTTPSessionManager":
         if self._opened is None:
@@ -81,25 +96,8 @@ class Mounted:
 
         return StreamableHTTPSessionManager(
             build(self._engine, self._admission),
-            security_settings=TransportSecuritySettings(**_allowed(self._engine.settings.host)),
+            # The SDK compares names literally and knows no pattern such as `*.localhost`; `_require_local_names` checks them.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             max_request_body_size=_MOST_BODY_BYTES,
             max_sessions=_MOST_SESSIONS,
         )
-
-
-def _allowed(host: str) -> dict[str, Any]:
-    """Who may ask: on a loopback address those who name it so, for else a page of a stranger could, by a name that leads here.
-
-    Elsewhere the service cannot know its own names; there a key is what protects it.
-    """
-    if not _is_loopback(host):
-        return {"enable_dns_rebinding_protection": False}
-    hosts = [name + port for name in _LOOPBACK for port in ("", ":*")]
-    return {"allowed_hosts": hosts, "allowed_origins": [f"{scheme}://{name}" for scheme in ("http", "https") for name in hosts]}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,8 +1,7 @@
-"""The tools as a server of the Model Context Protocol. With `mounted.py` and `stdio.py` the only importer of its SDK.
+"""The MCP server: the tools, for any transport, and over standard input and output for `rag mcp`.
 
-The SDK's low-level server: its other one derives schemas from functions, and sets up the whole process' logging as it pleases.
-
-The protocol over standard input and output: for a client that starts `rag mcp` itself.
+With `mounted.py` the only importer of the SDK. It uses the SDK's low-level server: the high-level one derives schemas from
+functions, and reconfigures the logging of the whole process.
 """
 
 import itertools
@@ -23,17 +22,17 @@ from rag.web.admission import Admission
 from rag.web.mcp import tools
 
 _log = logging.getLogger(__name__)
-_MISTAKE = "a mistake in rag itself; see the log of the server, and please report it"
+_INTERNAL = "an internal error of rag; see the log of the server, and please report it"
 _INSTRUCTIONS = (
-    "The user's own documents. `ask` answers from them with verified citations; show these with the answer. `search` finds "
-    "passages, `read_document` reads around them."
+    "The user's own documents. `ask` answers a question from them, with verified citations: show them with the answer. "
+    "`search` finds passages, and `read_document` reads the text around them."
 )
-# Nothing is changed, the same call does the same, and of the world there are these documents and no more.
+# The tools change nothing, a repeated call does the same, and they reach these documents only.
 _READING = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
 def build(engine: Engine, admission: Admission) -> "Server[Any]":
-    """The server over one engine, for any transport."""
+    """The MCP server over one engine, for any transport."""
 
     async def list_tools(_context: Any, _params: Any) -> ListToolsResult:
         return ListToolsResult(tools=[_described(tool) for tool in tools.TOOLS])
@@ -41,14 +40,14 @@ def build(engine: Engine, admission: Admission) -> "Server[Any]":
     async def call_tool(context: ServerRequestContext, params: CallToolRequestParams) -> CallToolResult:
         try:
             tool = _named(params.name)
-            value = await tool.call(_taken(tool, params.arguments or {}), engine, admission, _reporting(context))
+            value = await tool.call(_converted(tool, params.arguments or {}), engine, admission, _reporting(context))
         except RagError as error:
             return _failed(str(error))
-        except Exception:  # noqa: BLE001 - whatever it is, the client is told, and the log has it
+        except Exception:  # noqa: BLE001 - whatever it is, the client gets an error, and the log has it
             _log.exception("the tool %s failed", params.name)
-            return _failed(_MISTAKE)
+            return _failed(_INTERNAL)
         return CallToolResult(
-            content=[TextContent(type="text", text=tool.said(value))], structured_content=msgspec.to_builtins(value)
+            content=[TextContent(type="text", text=tool.text(value))], structured_content=msgspec.to_builtins(value)
         )
 
     return Server(
@@ -61,7 +60,7 @@ def build(engine: Engine, admission: Admission) -> "Server[Any]":
 
 
 def _reporting(context: ServerRequestContext) -> tools.Report:
-    """Tells the client, where it asked for progress. Nobody knows how many lines there will be."""
+    """Sends progress lines to the client, if it asked for progress. Their total number is not known."""
     numbers = itertools.count(1)
 
     async def report(line: str) -> None:
@@ -77,11 +76,11 @@ def _named(name: str) -> tools.Tool:
     raise QuestionError(f"there is no tool {name[:40]}", f"call one of {', '.join(tool.name for tool in tools.TOOLS)}")
 
 
-def _taken(tool: tools.Tool, arguments: dict[str, Any]) -> Any:
+def _converted(tool: tools.Tool, arguments: dict[str, Any]) -> Any:
     try:
-        return msgspec.convert(arguments, tool.takes)
+        return msgspec.convert(arguments, tool.arguments)
     except msgspec.ValidationError as error:
-        raise QuestionError(f"{tool.name} does not take this: {error}", "see its input schema") from error
+        raise QuestionError(f"the arguments of {tool.name} are not valid: {error}", "see its input schema") from error
 
 
 def _failed(line: str) -> CallToolResult:
@@ -92,15 +91,15 @@ def _described(tool: tools.Tool) -> Tool:
     return Tool(
         name=tool.name,
         title=tool.title,
-        description=tool.about,
-        input_schema=_schema(tool.takes),
-        output_schema=_schema(tool.gives),
+        description=tool.description,
+        input_schema=_schema(tool.arguments),
+        output_schema=_schema(tool.result),
         annotations=_READING,
     )
 
 
 def _schema(kind: type) -> dict[str, Any]:
-    """The JSON schema of a type, with an object at its root as the protocol wants it, and not a reference to one."""
+    """The JSON schema of a type. The protocol requires an object at its root; msgspec puts a reference there."""
     schema = msgspec.json.schema(kind)
     definitions = schema.pop("$defs")
     root = definitions.pop(schema.pop("$ref").rpartition("/")[2])
@@ -108,7 +107,7 @@ def _schema(kind: type) -> dict[str, Any]:
 
 
 def serve(engine: Engine) -> None:
-    """Serve until the client closes standard input. What anything else prints goes to standard error: the SDK sees to it."""
+    """Serve over standard input and output until the client closes them. The SDK sends other output to standard error."""
     engine.models.begin_answering()
     anyio.run(_serve, engine)
 

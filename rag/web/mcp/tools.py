@@ -1,6 +1,6 @@
-"""What becomes of a question, in lines for whoever waits for the answer. Knows nothing of the protocol.
+"""The MCP tools: the arguments and result of each, and what it does; and progress lines while a question is answered.
 
-What clients of the Model Context Protocol may call: what each tool takes, gives, and does. Knows nothing of the protocol.
+Models read the descriptions here to choose a tool. Knows nothing of the protocol itself.
 """
 
 import asyncio
@@ -19,64 +19,64 @@ from rag.web.admission import Admission
 from rag.web.exchange import AskedBefore
 from rag.web.telemetry import log
 
-# Pieces of an answer between two lines: some words, which two slow cores write in about a second.
-_PIECES = 8
+# Tokens between two lines with the draft: some words, which two slow cores write in about a second.
+_TOKENS_A_LINE = 8
 
 
 class Progress:
-    """Of one question."""
+    """The progress lines of one question."""
 
     def __init__(self) -> None:
-        self._draft, self._pieces = "", 0
+        self._draft, self._tokens = "", 0
 
     def line(self, event: Event) -> str:
-        """What the event adds; empty where it is not worth a line."""
+        """The line for an event; empty where it needs none."""
         match event:
             case FoundEvent(passages):
                 return f"{len(passages)} passages found"
             case Waiting(before):
-                return f"waiting for the model: {before} before this one" if before else ""
+                return f"waiting for the model: {before} ahead of this one" if before else ""
             case Understood(question):
                 return f"understood as: {question}"
             case Marked(citation):
                 return f"{exchange.place(citation)}: {exchange.quoted(citation)}"
             case Token(text):
-                self._draft, self._pieces = self._draft + text, self._pieces + 1
-                return f"a draft, not verified yet: {self._draft}" if self._pieces % _PIECES == 1 else ""
+                self._draft, self._tokens = self._draft + text, self._tokens + 1
+                return f"a draft, not verified yet: {self._draft}" if self._tokens % _TOKENS_A_LINE == 1 else ""
         return ""
 
 
-# Characters of a document in one reply: what a model can take in beside its other work.
+# Characters of a document in one result: what fits into a model's context beside its other work.
 MOST_CHARACTERS = 20_000
 
 _Where = Annotated[str, Meta(description="A filter, as in: language=id and folder=news and date>=2026-01")]
 
 
 class Search(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question or words."""
+    """A question or search terms."""
 
     question: str
-    count: Annotated[int, Meta(ge=1, le=MOST_RESULTS, description="Passages, at most")] = 5
+    count: Annotated[int, Meta(ge=1, le=MOST_RESULTS, description="How many passages to return at most")] = 5
     where: _Where = ""
-    judged: Annotated[bool, Meta(description="Whether a judge reads the first passages and puts them in order: slower")] = False
+    judged: Annotated[bool, Meta(description="Let a judge read and reorder the first passages: better, slower")] = False
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question, in any language. One that leans on the conversation ("And when?") needs its `history`."""
+    """A question in any language. A follow-up that refers to earlier questions ("And when?") needs `history`."""
 
     question: str
     where: _Where = ""
     history: Annotated[
-        tuple[AskedBefore, ...], Meta(description="Earlier questions and what was answered, oldest first; the last three count")
+        tuple[AskedBefore, ...], Meta(description="Earlier questions and their answers, oldest first; the last three are used")
     ] = ()
 
 
 class ReadDocument(Struct, frozen=True, forbid_unknown_fields=True):
-    """A document, and a range of its text in characters."""
+    """A document, and a range of its text in characters (Unicode code points)."""
 
     document: Annotated[str, Meta(description="The `document_id` or the `path` of a passage or citation")]
     start: Annotated[int, Meta(ge=0)] = 0
-    end: Annotated[int | None, Meta(description=f"At most {MOST_CHARACTERS} after `start`, as it is if left out")] = None
+    end: Annotated[int | None, Meta(description=f"At most {MOST_CHARACTERS} after `start`, which is also the default")] = None
 
 
 class Found(Struct, frozen=True):
@@ -86,7 +86,7 @@ class Found(Struct, frozen=True):
 
 
 class Excerpt(Struct, frozen=True):
-    """The characters from `start` to `end` of a document that has `length`."""
+    """The text from character `start` to `end` of a document with `length` characters."""
 
     document_id: str
     path: str
@@ -96,47 +96,47 @@ class Excerpt(Struct, frozen=True):
     text: str
 
 
-# Is told, line by line, how far a call has come.
+# Sends a progress line to the client.
 Report = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: its name, its title for people, what it is for, and what it makes of what it takes; `said` is that as text."""
+    """A tool. `title` is for people, `description` for models. `call` makes a result of the arguments, `text` a text of it."""
 
     name: str
     title: str
-    about: str
-    takes: type[Struct]
-    gives: type
+    description: str
+    arguments: type[Struct]
+    result: type
     call: Callable[[Any, Engine, Admission, Report], Awaitable[Any]]
-    said: Callable[[Any], str]
+    text: Callable[[Any], str]
 
 
 async def search(wanted: Search, engine: Engine, admission: Admission, _report: Report) -> Found:
-    """Raises as `searching.found` does."""
-    found = exchange.found(engine, admission, wanted.question, wanted.count, wanted.where, judged=wanted.judged)
+    """The tool `search`. Raises as `exchange.search` does."""
+    found = exchange.search(engine, admission, wanted.question, wanted.count, wanted.where, judged=wanted.judged)
     return Found(await found)
 
 
 async def ask(wanted: Ask, engine: Engine, admission: Admission, report: Report) -> Answer:
-    """Raises as `Engine.ask` does, and TooManyQuestions. Cancelled, it stops the model."""
+    """The tool `ask`. Cancelling stops the model. Raises as `Engine.ask` does, and TooManyQuestions."""
     log.note_question(wanted.question)
     turns, progress = exchange.turns(wanted.history), Progress()
     asking = admission.admit(lambda: engine.stream(wanted.question, wanted.where, history=turns), Waiting)
-    told: Event | None = None
+    event: Event | None = None
     try:
-        async for told in asking:
-            if line := progress.line(told):
+        async for event in asking:
+            if line := progress.line(event):
                 await report(line)
     finally:
         asking.stop()
-    assert isinstance(told, Answer)
-    return told
+    assert isinstance(event, Answer)
+    return event
 
 
 async def read_document(wanted: ReadDocument, engine: Engine, _admission: Admission, _report: Report) -> Excerpt:
-    """Raises NotFound or QuestionError."""
+    """The tool `read_document`. Raises NotFound or QuestionError."""
     return await asyncio.to_thread(_read, wanted, engine)
 
 
@@ -145,12 +145,12 @@ def _read(wanted: ReadDocument, engine: Engine) -> Excerpt:
     listed = opened.find("id", wanted.document) or opened.find("path", wanted.document)
     document = opened.with_text(listed) if listed else None
     if document is None:
-        raise NotFound(f"there is no document {wanted.document[:80]}", "take the `document_id` of what `search` found")
+        raise NotFound(f"there is no document {wanted.document[:80]}", "use the `document_id` of a passage that `search` found")
     length = len(document.text)
     end = min(length, wanted.start + MOST_CHARACTERS) if wanted.end is None else wanted.end
     if not wanted.start <= end <= length or end - wanted.start > MOST_CHARACTERS:
-        problem = f"{wanted.start} to {end} is no range of at most {MOST_CHARACTERS} of its {length} characters"
-        raise QuestionError(problem, "ask for a shorter one, or leave `end` out")
+        problem = f"{wanted.start} to {end} is not a range of at most {MOST_CHARACTERS} of the document's {length} characters"
+        raise QuestionError(problem, "ask for a shorter range, or leave `end` out")
     return Excerpt(document.id, document.path, wanted.start, end, length, document.text[wanted.start : end])
 
 
@@ -158,27 +158,28 @@ TOOLS = (
     Tool(
         "search",
         "Search the documents",
-        "Find the passages of the user's own documents that are nearest to a question or words, in any language. Fast.",
+        "Find the passages of the user's own documents that are most relevant to a question or search terms, in any language. "
+        "Fast.",
         Search,
         Found,
         search,
-        lambda found: exchange.passages(found.passages),
+        lambda found: exchange.passages_text(found.passages),
     ),
     Tool(
         "ask",
         "Ask the documents",
-        "Answer a question from the user's own documents. Each sentence has citations that were verified word for word against "
-        "the document; where the documents do not answer, it says so (`answered` is false). A question that leans on `history` "
-        "is made to stand alone, and `understood_as` says how. Takes seconds, and reports its progress.",
+        "Answer a question from the user's own documents. The citations of each sentence were verified word for word against "
+        "the documents. If the documents do not answer the question, the result says so (`answered` is false). A follow-up is "
+        "rewritten by its `history` to stand alone; `understood_as` is that question. Takes seconds, and reports progress.",
         Ask,
         Answer,
         ask,
-        exchange.answer,
+        exchange.answer_text,
     ),
     Tool(
         "read_document",
         "Read a document",
-        f"Read the text around a passage or citation: up to {MOST_CHARACTERS} characters of a document.",
+        f"Read the text around a passage or citation: up to {MOST_CHARACTERS} characters of a document at once.",
         ReadDocument,
         Excerpt,
         read_document,

@@ -1,4 +1,4 @@
-"""Chat completions: the same answers, for clients of OpenAI. As a stream, what was verified; who hangs up stops the model."""
+"""The route for chat completions: rag's answers for OpenAI clients, whole or as a stream. A disconnect stops the model."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -15,24 +15,25 @@ from rag.engine import Engine
 from rag.types import Answer, Event
 from rag.web import problems
 from rag.web.admission import Admission, Asking
-from rag.web.disconnects import first, last, to_nobody
 from rag.web.guard.access import READ
 from rag.web.openai import embeddings, replies
 from rag.web.openai.replies import Completion, Json
 from rag.web.openai.requests import ChatRequest, conversation, require_plain
 from rag.web.operations import EventStreamToo
+from rag.web.streaming import first, last, no_response
 
 _EXAMPLE = {"model": embeddings.CHAT, "messages": [{"role": "user", "content": "Siapa Menteri Pertahanan Iran?"}]}
 _DESCRIPTION = (
-    "A chat completion: `content` has the answer with markers and the words they stand for, `annotations` the citations. With "
-    "`stream`, chunks: `reasoning_content` is a draft that nothing has verified yet, `content` the verified answer"
+    "A chat completion. `content` is the answer with markers such as `[1]`, followed by the words that each marker cites; "
+    "`annotations` are the citations. With `stream`, chunks: `reasoning_content` is a draft that is not verified yet, "
+    "`content` the verified answer, and the last chunk has the annotations"
 )
 
 
 @post(
     "/v1/chat/completions",
     status_code=200,
-    summary="Answer the last question of a conversation, as OpenAI does",
+    summary="Chat completion: answer the last question of a conversation",
     opt={"scope": READ},
     operation_class=EventStreamToo,
     response_description=_DESCRIPTION,
@@ -45,9 +46,11 @@ async def complete(
     engine: NamedDependency[Engine],
     admission: NamedDependency[Admission],
 ) -> Response[dict[str, Any]]:
-    """The answer, or plain words that the documents do not answer. A question that leans on earlier ones is understood by them.
+    """OpenAI's chat completions, answered from the documents, with citations in `annotations`.
 
-    Closing the connection stops the model.
+    Where the documents do not answer the question, `content` says so and `rag.answered` is false. A question that refers to
+    earlier messages is rewritten to stand alone; `rag.understood_as` is that question. `finish_reason` is `length` where the
+    answer reached the limit of tokens. Closing the connection stops the model.
     """
     embeddings.require(data.model, embeddings.CHAT)
     require_plain(data)
@@ -60,16 +63,16 @@ async def complete(
         return await _streamed(asking, request, form, counting=counting)
     answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
-    return Response(form.whole(answer)) if answer else to_nobody()
+    return Response(form.whole(answer)) if answer else no_response()
 
 
 async def _streamed(
     asking: Asking[Event], request: Request[Any, Any, Any], form: Completion, *, counting: bool
 ) -> Response[Any]:
-    """The chunks, once there is a first event: what goes wrong before it has its own status."""
+    """The chunks, once there is a first event: an error before it has a status of its own."""
     if await first(asking, request) is None:
-        return to_nobody()
-    # Stopped where the stream is left, and once more where it was never begun.
+        return no_response()
+    # `_lines` stops the question when it is left; if it is never started, the background task does.
     stopping = BackgroundTask(asking.stop)
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return Stream(_lines(asking, form, counting), media_type="text/event-stream", headers=headers, background=stopping)
@@ -85,15 +88,15 @@ async def _lines(asking: Asking[Event], form: Completion, counting: bool) -> Asy
             if counting and isinstance(event, Answer):
                 yield _line(form.counted(event))
         yield b"data: [DONE]\n\n"
-    except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
-        problems.log_if_unforeseen(error, "POST /v1/chat/completions")
+    except Exception as error:  # noqa: BLE001 - the status is sent already, so the error is a chunk of the stream
+        problems.log_if_unexpected(error, "POST /v1/chat/completions")
         yield _line(replies.of(error))
     finally:
         asking.stop()
 
 
 def _tokens(engine: Engine, text: str) -> int:
-    """As the embedder counts: the language model may be anywhere, and reads much that the client neither sent nor sees."""
+    """Tokens of the embedder: the language model may be at an endpoint, and its prompt has text that the client never sees."""
     return len(engine.models.embedder.token_starts(text))
 
 

@@ -1,7 +1,4 @@
-"""The models by the names that clients of OpenAI give: what answers, and what embeds.
-
-Vectors of texts, by the embedder that searches, in the form that clients of OpenAI read.
-"""
+"""The routes for models and embeddings, for OpenAI clients: the names that `model` may have, and vectors of texts."""
 
 import base64
 from typing import Annotated, Literal
@@ -19,12 +16,12 @@ from rag.errors import NotFound, QuestionError, TooLarge
 from rag.web.guard.access import READ
 from rag.web.openai import replies
 
-# The whole of retrieval, judge and language model, under one name.
+# The name of retrieval, judge and language model together, as a chat model.
 CHAT = "rag"
 
 
 class Model(Struct, frozen=True):
-    """A model; when it was made is not known."""
+    """A model. `created` is always 0: the date is not known."""
 
     id: str
     object: str = "model"
@@ -33,7 +30,7 @@ class Model(Struct, frozen=True):
 
 
 class Models(Struct, frozen=True):
-    """What may be named as `model`."""
+    """The models that a request may name."""
 
     data: list[Model]
     object: str = "list"
@@ -42,20 +39,20 @@ class Models(Struct, frozen=True):
 @get(
     "/v1/models",
     sync_to_thread=False,
-    summary="The models, as OpenAI lists them",
+    summary="List the models",
     opt={"scope": READ},
     exception_handlers=replies.HANDLERS,
     responses=replies.documented(),
 )
 def listed(engine: NamedDependency[Engine]) -> Models:
-    """`rag`, which answers chats from the documents, and the embedder."""
+    """`rag`, for chat completions, and the embedder, for embeddings."""
     return Models([Model(CHAT), Model(engine.settings.embedder)])
 
 
 @get(
     "/v1/models/{name:path}",
     sync_to_thread=False,
-    summary="One of the models",
+    summary="Get a model",
     opt={"scope": READ},
     exception_handlers=replies.HANDLERS,
     responses=replies.documented(400, 404),
@@ -63,27 +60,27 @@ def listed(engine: NamedDependency[Engine]) -> Models:
 def one(
     name: Annotated[str, PathParameter(description="as GET /v1/models lists it")], engine: NamedDependency[Engine]
 ) -> Model:
-    """The model of this name."""
+    """The model with this name; 404 where there is none."""
     name = name.removeprefix("/")
     require(name, CHAT, engine.settings.embedder)
     return Model(name)
 
 
 def require(name: str, *known: str) -> None:
-    """That the model is one of these. Raises NotFound."""
+    """Refuse a model that is not one of `known`. Raises NotFound."""
     if name not in known:
-        raise NotFound(f"the model {name[:80]!r} does not exist here", f"name {' or '.join(known)} (GET /v1/models)")
+        raise NotFound(f"there is no model {name[:80]!r}", f"use {' or '.join(known)} (GET /v1/models)")
 
 
-# Texts of one request, which two slow cores embed in some seconds, and characters of a text: far over what the embedder reads.
+# Texts of one request, which two slow cores embed in some seconds; characters of a text, far more than the embedder reads.
 MOST_TEXTS, MOST_CHARACTERS = 256, 8000
 _EXAMPLE = {"model": "multilingual-e5-small-q4", "input": ["Siapa Menteri Pertahanan Iran?"]}
 
 
 class EmbeddingRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """One text or several, 256 at most, each of at most 8,000 characters, of which the first 512 tokens are read.
+    """A text, or a list of at most 256 texts, of at most 8,000 characters each. The first 512 tokens of a text count.
 
-    `dimensions` may only be what the embedder has. `user` has no effect.
+    `dimensions` can only be the embedder's own number. `user` has no effect.
     """
 
     model: str
@@ -94,12 +91,12 @@ class EmbeddingRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def texts(self) -> list[str]:
-        """The texts, also where there is one."""
+        """The texts as a list."""
         return [self.input] if isinstance(self.input, str) else self.input
 
 
 class Embedding(Struct, frozen=True):
-    """The vector of the text at `index`; as `base64` the bytes of little-endian 32-bit floats."""
+    """The vector of the text at `index`: numbers, or base64 of little-endian 32-bit floats."""
 
     index: int
     embedding: list[float] | str
@@ -107,14 +104,14 @@ class Embedding(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of the texts, as the embedder counts."""
+    """The number of tokens in the texts, as the embedder counts them."""
 
     prompt_tokens: int
     total_tokens: int
 
 
 class Embeddings(Struct, frozen=True):
-    """A vector for each text, in order."""
+    """A vector for each text, in the order of the request."""
 
     data: list[Embedding]
     model: str
@@ -126,7 +123,7 @@ class Embeddings(Struct, frozen=True):
     "/v1/embeddings",
     status_code=200,
     sync_to_thread=True,
-    summary="Vectors of texts, as OpenAI gives them",
+    summary="Embed texts",
     opt={"scope": READ},
     exception_handlers=replies.HANDLERS,
     responses=replies.documented(400, 404, 413, 503, 507),
@@ -135,10 +132,10 @@ def embed(
     data: Annotated[EmbeddingRequest, BodyKwarg(examples=[Example(summary="A text", value=_EXAMPLE)])],
     engine: NamedDependency[Engine],
 ) -> Embeddings:
-    """Unit vectors, by the embedder that searches the documents.
+    """OpenAI's embeddings: unit vectors of the embedder that also searches the documents.
 
-    Each text is embedded as a question is, with the default embedder under `query: `, so that texts compare with each other;
-    the passages of the index are under `passage: `.
+    Each text is embedded as a question (with the prefix `query: ` for the default embedder), so that texts compare with each
+    other. The passages of the index are embedded with the prefix `passage: `.
     """
     require(data.model, engine.settings.embedder)
     texts = data.texts
@@ -156,10 +153,10 @@ def embed(
 
 def _require_meaningful(texts: list[str]) -> None:
     if not texts or not all(text.strip() for text in texts):
-        raise QuestionError("there is an empty text in `input`, or none at all", "send texts with words")
+        raise QuestionError("`input` is empty or has an empty text", "send texts with words")
     if len(texts) > MOST_TEXTS or max(map(len, texts)) > MOST_CHARACTERS:
         most = f"{MOST_TEXTS} texts of {MOST_CHARACTERS} characters"
-        raise TooLarge("`input` is more than is embedded at once", f"send at most {most} in a request")
+        raise TooLarge("`input` is too large", f"send at most {most} in a request")
 
 
 def _encoded(vector: NDArray[np.float32], form: str) -> list[float] | str:

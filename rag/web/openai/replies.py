@@ -1,7 +1,4 @@
-"""Errors in the form that clients of OpenAI read.
-
-An answer in the form that clients of OpenAI read: as one completion, or as chunks. Pure.
-"""
+"""Responses to OpenAI clients: an answer as a chat completion or as its chunks, and errors in OpenAI's form."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +22,7 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 
 
 class Failure(Struct, frozen=True):
-    """What is wrong: `message` ends with what mends it, `code` is the name of the error in rag."""
+    """An error. `message` ends with what to do, `type` is OpenAI's, and `code` is rag's own kind, as `IndexMissing`."""
 
     message: str
     type: str
@@ -34,30 +31,30 @@ class Failure(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """The body of every error of these routes."""
+    """The body of every error of the routes for OpenAI clients."""
 
     error: Failure
 
 
 def of(error: Exception) -> Failed:
-    """The failure that an error is."""
+    """An error in OpenAI's form."""
     problem = problems.of(error)
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
     return Failed(Failure(problem.detail, kind, problem.title))
 
 
 def reply(request: Request[Any, Any, Any], error: Exception) -> Response[Failed]:
-    """The response to a request that met this error, with the status and headers that a problem has."""
+    """Litestar's exception handler of these routes: the status and headers of a problem, with OpenAI's body."""
     problem = problems.reply(request, error)
     return Response(of(error), status_code=problem.status_code, headers=problem.headers, media_type="application/json")
 
 
-# For each route of this folder: its errors are not problem details.
+# For the routes of this folder, whose errors are not problem details.
 HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys((RagError, HTTPException, Exception), reply)
 
 
 def documented(*statuses: int) -> dict[int, ResponseSpec]:
-    """The failures that a route may answer with, for its entry in the schema; a mistake of ours is always among them."""
+    """The errors of a route, for the schema; as `problems.documented`."""
     return {status: _spec(status) for status in problems.documented(*statuses)}
 
 
@@ -73,7 +70,11 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What all chunks of a reply have in common. `count` says how many tokens a text has; `prompt` is what was asked."""
+    """One reply: what all its chunks have in common.
+
+    `prompt` is the question with its history, `base` the service's own URL for links to documents, and `count` counts the
+    tokens of a text.
+    """
 
     model: str
     prompt: str
@@ -83,10 +84,10 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
 
     def whole(self, answer: Answer) -> Json:
-        """The reply as one value."""
+        """The reply as one chat completion."""
         message = {
             "role": "assistant",
-            "content": exchange.answer(answer),
+            "content": exchange.answer_text(answer),
             "refusal": None,
             "annotations": self._annotations(answer),
         }
@@ -94,22 +95,22 @@ class Completion:
         return {**self._head("chat.completion", [choice], answer), "usage": self._usage(answer)}
 
     def chunks(self, event: Event) -> Iterator[Json]:
-        """What an event adds. What is being written is a draft until its citations are verified, and told as such."""
+        """The chunks of an event. A token is a draft, sent as `reasoning_content`; `content` is sent once it is verified."""
         match event:
             case Token(text):
                 yield self._chunk({"reasoning_content": text})
             case Answer():
                 yield self._chunk({"content": event.text})
-                if rest := exchange.answer(event).removeprefix(event.text):
+                if rest := exchange.answer_text(event).removeprefix(event.text):
                     yield self._chunk({"content": rest})
                 yield self._chunk({"annotations": self._annotations(event)}, _finish(event), event)
 
     def first(self) -> Json:
-        """The chunk that comes before all others."""
+        """The first chunk."""
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
     def counted(self, answer: Answer) -> Json:
-        """The chunk that counts tokens, after all others."""
+        """The chunk after all others, with the number of tokens (`include_usage`)."""
         return {**self._head("chat.completion.chunk", []), "usage": self._usage(answer)}
 
     def _chunk(self, delta: Json, finish: str | None = None, answer: Answer | None = None) -> Json:
@@ -121,15 +122,15 @@ class Completion:
         if answer is None:
             return head
         own = ("answered", "confidence", "language", "understood_as", "note")
-        told = {"rag": {name: getattr(answer, name) for name in own}}
-        return {**head, "system_fingerprint": f"{answer.receipt.version} {answer.receipt.snapshot}", **told}
+        fingerprint = f"{answer.receipt.version} {answer.receipt.snapshot}"
+        return {**head, "system_fingerprint": fingerprint, "rag": {name: getattr(answer, name) for name in own}}
 
     def _usage(self, answer: Answer) -> Json:
-        asked, said = self.count(self.prompt), self.count(exchange.answer(answer))
-        return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+        prompt, completion = self.count(self.prompt), self.count(exchange.answer_text(answer))
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
     def _annotations(self, answer: Answer) -> list[Json]:
-        """One for each marker in the text."""
+        """A citation for each marker in the text."""
         return [
             {
                 "type": "url_citation",

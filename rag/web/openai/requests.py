@@ -1,4 +1,4 @@
-"""What clients of OpenAI send, and the question, with the conversation before it, that it comes to. Pure."""
+"""Requests of OpenAI clients: a chat completion, and the question and history that its messages hold. Pure."""
 
 from typing import Any, Literal
 
@@ -9,8 +9,8 @@ from rag.engine import MOST_QUESTION_CHARACTERS
 from rag.errors import QuestionError
 from rag.types import Turn
 
-# What each of these may be: what a client sends to say that it wants nothing of it.
-_REFUSED: dict[str, tuple[object, ...]] = {
+# Parameters that are not supported, and the values with which a client says that it does not want them.
+_UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "n": (None, 1),
     "tools": (None, []),
     "functions": (None, []),
@@ -27,39 +27,41 @@ _REFUSED: dict[str, tuple[object, ...]] = {
 
 
 class TextPart(Struct, frozen=True, tag_field="type", tag="text"):
-    """A piece of a message. Only text is read."""
+    """A part of a message. Only text is supported."""
 
     text: str
 
 
 class Message(Struct, frozen=True):
-    """A message of the conversation. What the system says is not heard: answers come from the documents alone."""
+    """A message of the conversation. `system` and `developer` messages are ignored: answers come from the documents alone."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart] | None = None
 
     @property
     def text(self) -> str:
-        """The content as one text."""
+        """The content as one string."""
         if isinstance(self.content, list):
             return "\n".join(part.text for part in self.content)
         return self.content or ""
 
 
 class StreamOptions(Struct, frozen=True):
-    """`include_usage`: a last chunk counts tokens. `include_obfuscation` has no effect."""
+    """With `include_usage`, a last chunk counts the tokens. `include_obfuscation` has no effect."""
 
     include_usage: bool | None = None
     include_obfuscation: bool | None = None
 
 
 class ChatRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A conversation whose last message is the question; the ones before help to understand it.
+    """A conversation. The last message is the question; earlier ones are used to understand a question that refers to them.
 
-    `where` is rag's own: a filter, as in `language=id and folder=news`. Refused unless they ask for nothing: `n` (but 1),
-    `tools`, `tool_choice`, `functions`, `function_call`, `response_format`, `modalities`, `audio`, `logprobs`, `top_logprobs`,
-    `stop`, `web_search_options`. Whatever else stands here, sampling parameters too, is accepted and has no effect: the
-    likeliest token is written each time, and the service's settings say how many there are at most.
+    `model` is `rag`. `where` is rag's own parameter: a filter, as in `language=id and folder=news`.
+
+    Not supported, and refused unless empty or at their default: `n`, `tools`, `tool_choice`, `functions`, `function_call`,
+    `response_format`, `modalities`, `audio`, `logprobs`, `top_logprobs`, `stop`, `web_search_options`. All other parameters,
+    sampling parameters included, are accepted and have no effect: the model writes the likeliest token each time, and the
+    service's settings limit their number.
     """
 
     model: str
@@ -103,23 +105,26 @@ class ChatRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def require_plain(request: ChatRequest) -> None:
-    """That it asks for one answer in text. Raises QuestionError."""
-    for name, nothing in _REFUSED.items():
+    """Refuse parameters that are not supported. Raises QuestionError."""
+    for name, nothing in _UNSUPPORTED.items():
         if getattr(request, name) not in nothing:
-            raise QuestionError(f"`{name}` is not served here: an answer is one text from the documents", f"leave `{name}` out")
+            raise QuestionError(f"`{name}` is not supported: an answer is one text from the documents", f"leave `{name}` out")
 
 
 def conversation(messages: list[Message]) -> tuple[str, tuple[Turn, ...]]:
-    """The question, and the last turns before it. Raises QuestionError where the last message is nobody's question."""
-    said = [message for message in messages if message.role in {"user", "assistant"}]
-    if not said or said[-1].role != "user":
-        raise QuestionError("the last message is no question", "end `messages` with one whose `role` is `user`")
+    """The question and the turns before it, oldest first. Raises QuestionError where the last message is not a user's.
+
+    A refusal comes back as its text, for this protocol has no other form of it; `rag.answering` recognises it.
+    """
+    spoken = [message for message in messages if message.role in {"user", "assistant"}]
+    if not spoken or spoken[-1].role != "user":
+        raise QuestionError("the last message is not a question", "end `messages` with one whose `role` is `user`")
     turns: list[Turn] = []
-    for message in said[:-1]:
+    for message in spoken[:-1]:
         text = message.text
         if message.role == "user":
             turns.append(Turn(text[:MOST_QUESTION_CHARACTERS], ""))
         elif turns:
-            # What follows the first empty line of an answer of ours are its sources.
+            # In our answers, the first empty line ends the text and begins the sources (`exchange.answer_text`).
             turns[-1] = Turn(turns[-1].question, text.split("\n\n")[0])
-    return said[-1].text, tuple(turns[-MOST_TURNS:])
+    return spoken[-1].text, tuple(turns[-MOST_TURNS:])

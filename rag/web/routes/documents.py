@@ -1,7 +1,4 @@
-"""The files that the last rebuild could not read: which, why, and under which id they are removed.
-
-The documents: which there are, what they say, their files as they are, and changing them, which starts a rebuild.
-"""
+"""The routes for documents: list them, read their text, download and remove their files; and the files that cannot be read."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -23,13 +20,13 @@ from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import jobs
 
-# Files in the reply.
-_MOST = 200
+# Unread files in a response.
+_MOST_UNREAD = 200
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadItem:
-    """A file that could not be read, and why. DELETE takes the `id`, which is empty where the path is that of a folder."""
+    """A file or folder that could not be read, and why. A file can be removed by its `id`; a folder's is empty."""
 
     id: str
     path: str
@@ -37,7 +34,7 @@ class UnreadItem:
 
 
 class UnreadFiles(Struct, frozen=True):
-    """The files of the seeds that the last rebuild could not read: the first 200 of `total`."""
+    """The files in `seeds/` that the last rebuild could not read: the first 200 of `total`."""
 
     items: list[UnreadItem]
     total: int
@@ -46,18 +43,21 @@ class UnreadFiles(Struct, frozen=True):
 @get(
     "/v1/documents/unread",
     sync_to_thread=True,
-    summary="The files that could not be read",
+    summary="List the files that could not be read",
     opt={"scope": READ},
     responses=problems.documented(),
 )
 def unread(engine: NamedDependency[Engine]) -> UnreadFiles:
-    """What the last rebuild left out, also one of the command line. One whose earlier text is in the index is among them."""
+    """The files that the last rebuild left out, also a rebuild of the command line, each with a problem that says why.
+
+    A file is listed also where the index still has the text of its earlier version.
+    """
     found = engine.unread()
-    return UnreadFiles([_unread_item(each) for each in found[:_MOST]], len(found))
+    return UnreadFiles([_unread_item(each) for each in found[:_MOST_UNREAD]], len(found))
 
 
-def path_of(engine: Engine, wanted: str) -> str | None:
-    """The path of the unread file with this id, which is compared and never becomes a path; None where there is none."""
+def _unread_path(engine: Engine, wanted: str) -> str | None:
+    """The path of the unread file with this id; None where there is none. The id is compared, and never made a path."""
     paths = (each.path for each in engine.unread() if not each.is_folder)
     return next((path for path in paths if document_id(path) == wanted), None)
 
@@ -67,17 +67,22 @@ def _unread_item(each: Unread) -> UnreadItem:
     return UnreadItem("" if each.is_folder else document_id(each.path), shown(each.path), problem)
 
 
-# Documents in one reply, and characters of a document's text in one.
+# Documents in a response, and characters of text in a response.
 MOST_LISTED = 200
 MOST_CHARACTERS = 200_000
 
-_Id = Annotated[str, PathParameter(description="as in a citation's `document_id`, or as GET /v1/documents lists it")]
-_MOST_PLACE = 10**9
+_Id = Annotated[str, PathParameter(description="the `document_id` of a citation, or the `id` in GET /v1/documents")]
+# The largest offset: one that no document has, and that fits into any integer type.
+_MOST_OFFSET = 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A document. `characters` is the length of its text, `pages` how many it has, 0 where it has none."""
+    """A document. `characters` is the length of its text, `pages` the number of its pages, 0 where it has none.
+
+    `language` is a code such as `id`. `date` is the day that the document itself states, else that of its file, as 2026-11-24.
+    `url` downloads its file.
+    """
 
     id: str
     path: str
@@ -90,7 +95,7 @@ class Item:
 
 
 class Documents(Struct, frozen=True):
-    """Documents by their paths, from `offset` on, at most `limit` of `total`."""
+    """Documents in the order of their paths: at most `limit` of `total`, from `offset` on."""
 
     items: list[Item]
     total: int
@@ -100,14 +105,17 @@ class Documents(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page, and where in the text it begins."""
+    """A page: its number, from 1, and the character of the text at which it starts."""
 
     number: int
     start: int
 
 
 class Text(Struct, frozen=True):
-    """A range of a document's text, of `length` characters in all; `pages` are all that it has."""
+    """The text from character `start` to `end` of a document with `length` characters, and all pages of the document.
+
+    Characters are Unicode code points.
+    """
 
     id: str
     path: str
@@ -119,7 +127,7 @@ class Text(Struct, frozen=True):
 
 
 class Removed(Struct, frozen=True):
-    """What was removed from the seeds, and the rebuild that removes it from the index."""
+    """The path of the file that was removed from `seeds/`, and the rebuild that removes it from the index."""
 
     removed: str
     job: jobs.Job
@@ -128,18 +136,20 @@ class Removed(Struct, frozen=True):
 @get(
     "/v1/documents",
     sync_to_thread=True,
-    summary="The documents of the index",
+    summary="List the documents",
     opt={"scope": READ},
     responses=problems.documented(400, 503, 507),
 )
 def listed(
     engine: NamedDependency[Engine],
-    offset: Annotated[int, QueryParameter(ge=0, le=_MOST_PLACE, description="how many to leave out at the beginning")] = 0,
-    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="how many to list at most")] = 50,
-    contains: Annotated[str, QueryParameter(max_length=1000, description="what the path has in it, in any case")] = "",
-    language: Annotated[str, QueryParameter(max_length=20, description="the language of the documents, as `id`")] = "",
+    offset: Annotated[int, QueryParameter(ge=0, le=_MOST_OFFSET, description="how many documents to skip")] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LISTED, description="how many documents to list at most")] = 50,
+    contains: Annotated[
+        str, QueryParameter(max_length=1000, description="only paths that contain this, in upper or lower case")
+    ] = "",
+    language: Annotated[str, QueryParameter(max_length=20, description="only this language, as `id`")] = "",
 ) -> Documents:
-    """Those that meet both filters, by their paths."""
+    """The documents in the index that meet both filters, in the order of their paths."""
     opened = engine.snapshot()
     part = contains.casefold()
     found = [d for d in opened.listed() if part in d.path.casefold() and language in {"", d.language}]
@@ -150,12 +160,12 @@ def listed(
 @get(
     "/v1/documents/{document_id:str}",
     sync_to_thread=True,
-    summary="One document",
+    summary="Get a document",
     opt={"scope": READ},
     responses=problems.documented(400, 404, 503, 507),
 )
 def one(document_id: _Id, engine: NamedDependency[Engine]) -> Item:
-    """What is known of it, and where its file is."""
+    """A document's properties, and the URL of its file."""
     opened = engine.snapshot()
     return _item(_known(opened, document_id), opened)
 
@@ -163,23 +173,26 @@ def one(document_id: _Id, engine: NamedDependency[Engine]) -> Item:
 @get(
     "/v1/documents/{document_id:str}/text",
     sync_to_thread=True,
-    summary="A document's text, to which the offsets of citations belong",
+    summary="Read a document's text",
     opt={"scope": READ},
     responses=problems.documented(400, 404, 503, 507),
 )
 def text(
     document_id: _Id,
     engine: NamedDependency[Engine],
-    start: Annotated[int, QueryParameter(ge=0, le=_MOST_PLACE, description="the first character, as a citation has it")] = 0,
-    end: Annotated[int | None, QueryParameter(ge=0, le=_MOST_PLACE, description="the one after the last, likewise")] = None,
+    start: Annotated[int, QueryParameter(ge=0, le=_MOST_OFFSET, description="the first character, as in a citation")] = 0,
+    end: Annotated[int | None, QueryParameter(ge=0, le=_MOST_OFFSET, description="the character after the last")] = None,
 ) -> Text:
-    """The characters from `start` to `end`, as far as the text goes; without an end as many as there are, 200,000 at most."""
+    """The characters from `start` to `end` of the text, to which the offsets of passages and citations refer.
+
+    A range beyond the end of the text is cut there. Without `end`, the text from `start` on; at most 200,000 characters.
+    """
     found = engine.snapshot().document(document_id)
     if found is None:
         raise _unknown(document_id)
     if end is not None and end < start:
-        raise QuestionError(f"{start} to {end} is no range", "ask for one that ends where it begins, or after")
-    # Who asks for the surroundings of a citation need not know where the text ends, nor that it has become shorter since.
+        raise QuestionError(f"{start} to {end} is not a range", "use an `end` that is not before `start`")
+    # A client that wants the text around a citation does not know where the text ends, or that it became shorter since.
     length = len(found.text)
     first, last = min(start, length), min(start + MOST_CHARACTERS if end is None else end, length)
     if last - first > MOST_CHARACTERS:
@@ -191,14 +204,17 @@ def text(
 @get(
     "/v1/documents/{document_id:str}/original",
     sync_to_thread=True,
-    summary="A document's file",
+    summary="Download a document's file",
     opt={"scope": READ},
     operation_class=Original,
     media_type="application/octet-stream",
     responses=problems.documented(400, 404, 409, 503, 507),
 )
 def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[bytes]:
-    """Its bytes, to be saved and never shown: a page of a stranger must not run in the name of this service."""
+    """The bytes of the file that was indexed, always as an attachment; 409 where the file has changed since.
+
+    Browsers save it and never show it: an HTML document could otherwise run scripts in the name of this service.
+    """
     document = _known(engine.snapshot(), document_id)
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.path.rpartition('/')[2], safe='')}",
@@ -216,8 +232,11 @@ def original(document_id: _Id, engine: NamedDependency[Engine]) -> Response[byte
     responses=problems.documented(400, 404, 422, 503, 507),
 )
 def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]) -> Removed:
-    """Removes its file from the seeds, also one that could not be read. It is found until the job is done."""
-    path = path_of(engine, document_id) or _known(engine.snapshot(), document_id).path
+    """Remove a document's file from `seeds/`, also one that could not be read, and start a rebuild.
+
+    The document is still found until that job is done.
+    """
+    path = _unread_path(engine, document_id) or _known(engine.snapshot(), document_id).path
     engine.remove(path)
     return Removed(shown(path), jobs.shown(rebuilds.start()))
 

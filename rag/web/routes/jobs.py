@@ -1,7 +1,4 @@
-"""Rebuilding the index as a job, and how far it is, as JSON or as events.
-
-The states of the index: which there are, which one serves, and going back to another.
-"""
+"""The routes for the index: rebuilding it as a job, that job's progress, and its snapshots, one of which serves."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +10,6 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, PathParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
-from litestar.serialization import encode_json
 from msgspec import Struct
 
 from rag.engine import Engine
@@ -25,16 +21,18 @@ from rag.web.guard.access import ADMIN, READ
 from rag.web.operations import EventStreamToo
 from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
+from rag.web.streaming import message, wants_events
 
-# Seconds between two looks at a job that somebody watches.
-_LOOKED = 0.2
+# Seconds between two looks at a job whose events are sent.
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A rebuild: `state` is waiting, running, done or failed; `done` of `total` documents or chunks of `stage` are done.
+    """A rebuild of the index. `state` is `waiting`, `running`, `done` or `failed`; `kind` is `index`.
 
-    `report` is there once it is done, with the documents that could not be read; `problem` once it failed.
+    Of `stage` (`waiting` for another build, `reading` documents or `embedding` chunks), `done` of `total` are done. `report` is
+    set when the job is done: what changed, and which documents could not be read. `problem` is set when it failed.
     """
 
     id: str
@@ -48,19 +46,19 @@ class Job:
 
 
 class IndexRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether to reuse nothing of the old index."""
+    """With `anew`, nothing of the old index is reused: every document is read and embedded again."""
 
     anew: bool = False
 
 
 class Jobs(Struct, frozen=True):
-    """The jobs of late, newest first."""
+    """The last 100 jobs, newest first."""
 
     items: list[Job]
 
 
 def shown(job: rebuilding.Job) -> Job:
-    """The job as it goes out."""
+    """The job as a response."""
     problem = problems.of(job.error, f"/v1/jobs/{job.id}") if job.error else None
     return Job(job.id, "index", job.state, job.stage, job.done, job.total, job.report, problem)
 
@@ -69,7 +67,7 @@ def shown(job: rebuilding.Job) -> Job:
     "/v1/index",
     status_code=202,
     sync_to_thread=True,
-    summary="Bring the index in line with the seeds",
+    summary="Rebuild the index",
     opt={"scope": ADMIN},
     responses=problems.documented(400, 413),
 )
@@ -77,48 +75,46 @@ def rebuild(
     data: Annotated[IndexRequest, BodyKwarg(examples=[Example(summary="Index what is new", value={"anew": False})])],
     rebuilds: NamedDependency[Rebuilds],
 ) -> Job:
-    """The job. Questions are answered from the old index until it is done. One that waits already is joined."""
+    """Start a job that brings the index in line with the documents in `seeds/`.
+
+    Questions are answered from the old index until the job is done. If a job is waiting already, it is returned instead.
+    """
     return shown(rebuilds.start(anew=data.anew))
 
 
-@get("/v1/jobs", sync_to_thread=False, summary="The rebuilds of late", opt={"scope": READ}, responses=problems.documented())
+@get("/v1/jobs", sync_to_thread=False, summary="List the rebuilds", opt={"scope": READ}, responses=problems.documented())
 def listed_jobs(rebuilds: NamedDependency[Rebuilds]) -> Jobs:
-    """Newest first; those of before the service started are forgotten."""
+    """The last 100 jobs since the service started, newest first."""
     return Jobs([shown(job) for job in rebuilds.recent()])
 
 
 @get(
     "/v1/jobs/{job_id:str}",
-    summary="How far a rebuild is",
+    summary="Get a rebuild and its progress",
     opt={"scope": READ},
     operation_class=EventStreamToo,
-    response_description="The job. As events: `job` with the job, each time it changes, until it is done or failed",
+    response_description="The job. With `Accept: text/event-stream`, an event `job` with the job, now and at each change",
     responses=problems.documented(400, 404),
 )
 async def one_job(
-    job_id: Annotated[str, PathParameter(description="as the reply that began it has it, or as GET /v1/jobs lists it")],
+    job_id: Annotated[str, PathParameter(description="the `id` of a job, as in GET /v1/jobs")],
     request: Request[Any, Any, Any],
     rebuilds: NamedDependency[Rebuilds],
 ) -> Response[Job]:
-    """The job; with `Accept: text/event-stream` each change of it."""
+    """The job as it is now; with `Accept: text/event-stream`, its progress as events until it is done or failed."""
     job = _known(rebuilds, job_id)
-    if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
-        return _streamed(job, rebuilds)
-    return Response(shown(job))
-
-
-def _streamed(job: rebuilding.Job, rebuilds: Rebuilds) -> Response[Any]:
-    return ServerSentEvent(_changes(job, rebuilds))
+    reply: Response[Any] = ServerSentEvent(_changes(job, rebuilds)) if wants_events(request) else Response(shown(job))
+    return reply
 
 
 async def _changes(job: rebuilding.Job, rebuilds: Rebuilds) -> AsyncIterator[ServerSentEventMessage]:
-    yield _message(job)
+    yield message("job", shown(job))
     while not job.ended:
-        await asyncio.sleep(_LOOKED)
+        await asyncio.sleep(_POLL_SECONDS)
         now = _known(rebuilds, job.id)
         if now != job:
             job = now
-            yield _message(job)
+            yield message("job", shown(job))
 
 
 def _known(rebuilds: Rebuilds, job_id: str) -> rebuilding.Job:
@@ -128,13 +124,9 @@ def _known(rebuilds: Rebuilds, job_id: str) -> rebuilding.Job:
     return job
 
 
-def _message(job: rebuilding.Job) -> ServerSentEventMessage:
-    return ServerSentEventMessage(event="job", data=encode_json(shown(job)))
-
-
 @dataclass(frozen=True, slots=True)
 class SnapshotItem:
-    """A state of the index, when it was made, what it holds, and whether it serves."""
+    """A snapshot of the index: when it was made, how many documents and chunks it has, and whether it serves."""
 
     id: str
     made: str
@@ -144,7 +136,7 @@ class SnapshotItem:
 
 
 class Snapshots(Struct, frozen=True):
-    """The states that can be gone back to, newest first."""
+    """The snapshots that are kept, newest first."""
 
     items: list[SnapshotItem]
 
@@ -152,12 +144,12 @@ class Snapshots(Struct, frozen=True):
 @get(
     "/v1/snapshots",
     sync_to_thread=True,
-    summary="The states of the index",
+    summary="List the snapshots of the index",
     opt={"scope": READ},
     responses=problems.documented(503),
 )
 def listed_snapshots(engine: NamedDependency[Engine]) -> Snapshots:
-    """Those that can be gone back to, newest first; none where nothing was indexed."""
+    """The snapshots that are kept, newest first; none before the first rebuild."""
     serving = engine.serving()
     return Snapshots([_item(manifest, serving) for manifest in engine.snapshots()])
 
@@ -166,20 +158,24 @@ def listed_snapshots(engine: NamedDependency[Engine]) -> Snapshots:
     "/v1/snapshots/{snapshot_id:str}/activate",
     status_code=200,
     sync_to_thread=True,
-    summary="Go back to a state of the index",
+    summary="Make a snapshot serve",
     opt={"scope": ADMIN},
     responses=problems.documented(400, 404, 409, 503, 507),
 )
 def activate(
-    snapshot_id: Annotated[str, PathParameter(description="as GET /v1/snapshots lists it")], engine: NamedDependency[Engine]
+    snapshot_id: Annotated[str, PathParameter(description="the `id` of a snapshot, as in GET /v1/snapshots")],
+    engine: NamedDependency[Engine],
 ) -> SnapshotItem:
-    """The state that serves from now on, until the next rebuild brings the index in line with the seeds again."""
+    """Go back to an older snapshot. It serves until the next rebuild, which brings the index in line with `seeds/` again.
+
+    While a rebuild is running the response is 409.
+    """
     if snapshot_id not in {manifest.id for manifest in engine.snapshots()}:
         raise NotFound(f"there is no snapshot {snapshot_id[:80]}", "choose one of GET /v1/snapshots")
-    return _item(engine.rollback(snapshot_id, waiting=_refuse), engine.serving())
+    return _item(engine.rollback(snapshot_id, waiting=_refuse_while_rebuilding), engine.serving())
 
 
-def _refuse() -> None:
+def _refuse_while_rebuilding() -> None:
     raise IndexBusy("the index is being rebuilt", "wait until the job is done (GET /v1/jobs), then try again")
 
 

@@ -1,4 +1,4 @@
-"""Asking and searching. An answer is one JSON value, or events while it is made; who hangs up stops the model."""
+"""The routes for asking and searching. An answer is one JSON value, or events as it is made; a disconnect stops the model."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
@@ -9,25 +9,24 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg
 from litestar.response import ServerSentEvent, ServerSentEventMessage
-from litestar.serialization import encode_json
 from msgspec import Struct
 
 from rag.engine import Engine
 from rag.types import Answer, Event, Found, Marked, Passage, Token, Understood, Waiting
 from rag.web import exchange, problems
 from rag.web.admission import Admission, Asking
-from rag.web.disconnects import first, last, to_nobody, unless_gone
 from rag.web.exchange import AskedBefore
 from rag.web.guard.access import READ
-from rag.web.operations import EVENTS, EventStreamToo
+from rag.web.operations import EventStreamToo
+from rag.web.streaming import first, last, message, no_response, unless_disconnected, wants_events
 from rag.web.telemetry import log
 
 
 class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question to the documents; `where` is a filter, as in `language=id and folder=news and date>=2026-01`.
+    """A question of at most 1000 characters. `where` is a filter, as in `language=id and folder=news and date>=2026-01`.
 
-    `history` is the conversation before, oldest first. A question that leans on it ("And when?") is made to stand alone, by its
-    last three turns: `understood_as` of the answer says how it was understood.
+    `history` holds the conversation so far, oldest turn first, at most 20 turns. A follow-up that refers to it ("And when?") is
+    rewritten to stand alone, from the last three turns; `understood_as` of the answer is that question.
     """
 
     question: str
@@ -36,7 +35,11 @@ class AskRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SearchRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A question, how many passages to return, a filter as for asking, and whether the judge puts them in order."""
+    """A question or search terms.
+
+    At most `count` passages are returned, 1 to 100. `where` is a filter, as for asking. With `judged`, the judge model reads
+    the first passages, reorders them and gives each a `confidence`: better, but slower, and it may wait for other questions.
+    """
 
     question: str
     count: int = 5
@@ -45,12 +48,18 @@ class SearchRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SearchResponse(Struct, frozen=True):
-    """The passages nearest to the question, best first."""
+    """The most relevant passages, best first."""
 
     question: str
     passages: list[Passage]
 
 
+_EVENTS = (
+    "The answer. With `Accept: text/event-stream`, server-sent events: `evidence` {passages}; `waiting` {before}, the number "
+    "of questions ahead of this one, each time that it changes, 0 last; for a follow-up, `understood` {question} and "
+    "`evidence` once more; `verdict` {citation, confidence}, the words that answer; `token` {text}, a draft that is not "
+    "verified yet; `citation` {number, citation}; and last `done` with the answer, or `error` with a problem"
+)
 _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuela?", "where": "language=id"}
 
 
@@ -60,7 +69,7 @@ _QUESTION = {"question": "Apa yang dikatakan Menteri Pertahanan tentang Venezuel
     summary="Answer a question from the documents, with citations",
     opt={"scope": READ},
     operation_class=EventStreamToo,
-    response_description=EVENTS,
+    response_description=_EVENTS,
     responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
 async def ask(
@@ -69,24 +78,26 @@ async def ask(
     engine: NamedDependency[Engine],
     admission: NamedDependency[Admission],
 ) -> Response[Answer]:
-    """The answer, or an honest refusal (`answered` is false). With `Accept: text/event-stream`, events as it is made.
+    """The answer, with a citation for each sentence, or a refusal (`answered` is false) where the documents do not answer.
 
-    Closing the connection stops the model.
+    Every citation was compared with its document, word for word. With `Accept: text/event-stream`, the answer is sent as events
+    while it is written. One question uses the model at a time; 15 more wait, and beyond that the response is 429 with
+    `Retry-After`. Closing the connection stops the model.
     """
     log.note_question(data.question)
     turns = exchange.turns(data.history)
     asking = admission.admit(lambda: engine.stream(data.question, data.where, history=turns), Waiting)
-    if request.accept.best_match(["application/json", "text/event-stream"]) == "text/event-stream":
+    if wants_events(request):
         return await _streamed(asking, request)
     answer = await last(asking, request)
     assert answer is None or isinstance(answer, Answer)
-    return Response(answer) if answer else to_nobody()
+    return Response(answer) if answer else no_response()
 
 
 @post(
     "/v1/search",
     status_code=200,
-    summary="Find the passages nearest to a question",
+    summary="Search for passages",
     opt={"scope": READ},
     responses=problems.documented(400, 413, 429, 502, 503, 507),
 )
@@ -96,55 +107,54 @@ async def search(
     engine: NamedDependency[Engine],
     admission: NamedDependency[Admission],
 ) -> Response[SearchResponse]:
-    """Passages with their place in the document, and what each side of the search thought of them."""
-    work = exchange.found(engine, admission, data.question, data.count, data.where, judged=data.judged)
-    found = await unless_gone(work, request)
-    return Response(SearchResponse(data.question, found)) if found is not None else to_nobody()
+    """The passages most relevant to a question or search terms, best first.
+
+    Each has its place in the document, and its scores: the fused `score`, of meaning (`dense`) and of words (`lexical`).
+    """
+    work = exchange.search(engine, admission, data.question, data.count, data.where, judged=data.judged)
+    found = await unless_disconnected(work, request)
+    return Response(SearchResponse(data.question, found)) if found is not None else no_response()
 
 
 async def _streamed(asking: Asking[Event], request: Request[Any, Any, Any]) -> Response[Any]:
-    """The events, once there is a first: what goes wrong before it is a plain problem with its own status."""
-    begun = await first(asking, request)
-    if begun is None:
-        return to_nobody()
-    # Stopped where the stream is left, and once more where it was never begun.
-    return ServerSentEvent(_messages(asking, begun), background=BackgroundTask(asking.stop))
+    """The events, once there is a first: an error before it is a problem with a status of its own."""
+    begin = await first(asking, request)
+    if begin is None:
+        return no_response()
+    # `_messages` stops the question when it is left; if it is never started, the background task does.
+    return ServerSentEvent(_messages(asking, begin), background=BackgroundTask(asking.stop))
 
 
-async def _messages(asking: Asking[Event], begun: Event) -> AsyncIterator[ServerSentEventMessage]:
+async def _messages(asking: Asking[Event], begin: Event) -> AsyncIterator[ServerSentEventMessage]:
     try:
-        for message in _said(begun):
-            yield message
+        for sent in _messages_of(begin):
+            yield sent
         async for event in asking:
-            for message in _said(event):
-                yield message
-    except Exception as error:  # noqa: BLE001 - the status is sent already; the stream tells it
-        problems.log_if_unforeseen(error, "POST /v1/ask")
+            for sent in _messages_of(event):
+                yield sent
+    except Exception as error:  # noqa: BLE001 - the status is sent already, so the error is an event
+        problems.log_if_unexpected(error, "POST /v1/ask")
         problem = problems.of(error)
         log.note(problem=problem.title)
-        yield _message("error", problem)
+        yield message("error", problem)
     finally:
         asking.stop()
 
 
-def _said(event: Event) -> Iterator[ServerSentEventMessage]:
-    """What an event of the engine is to the asker."""
+def _messages_of(event: Event) -> Iterator[ServerSentEventMessage]:
+    """An event of the engine as server-sent events."""
     match event:
         case Found(passages):
-            yield _message("evidence", {"passages": passages})
+            yield message("evidence", {"passages": passages})
         case Waiting(before):
-            yield _message("waiting", {"before": before})
+            yield message("waiting", {"before": before})
         case Understood(question):
-            yield _message("understood", {"question": question})
+            yield message("understood", {"question": question})
         case Marked(citation, confidence):
-            yield _message("verdict", {"citation": citation, "confidence": confidence})
+            yield message("verdict", {"citation": citation, "confidence": confidence})
         case Token(text):
-            yield _message("token", {"text": text})
+            yield message("token", {"text": text})
         case Answer():
             for number, citation in enumerate(event.citations, 1):
-                yield _message("citation", {"number": number, "citation": citation})
-            yield _message("done", event)
-
-
-def _message(kind: str, value: object) -> ServerSentEventMessage:
-    return ServerSentEventMessage(event=kind, data=encode_json(value))
+                yield message("citation", {"number": number, "citation": citation})
+            yield message("done", event)

@@ -1,6 +1,6 @@
-"""Whether the service lives, and whether it can answer. Nothing is loaded to find out, and no key is needed.
+"""The routes about the service itself: liveness and readiness probes, metrics, and the page's login.
 
-Logging in on the page: a key is exchanged for a cookie that no script can read; and what the asker may do.
+Probes load nothing and need no key. A login exchanges a key for a cookie that scripts cannot read.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from rag.web.telemetry.metrics import TEXT, Metrics
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """That the service runs, and its version."""
+    """The service is running; its version."""
 
     status: str
     version: str
@@ -31,7 +31,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """That questions can be answered, and from which snapshot."""
+    """The service can answer questions, from this snapshot with so many documents."""
 
     status: str
     version: str
@@ -42,24 +42,24 @@ class Health:
 @get(
     "/health/live",
     sync_to_thread=False,
-    summary="Whether the service runs",
+    summary="Liveness probe",
     opt=PUBLIC,
     responses=problems.documented(keyed=False),
 )
 def live() -> Live:
-    """200 as long as it does."""
+    """200 as long as the service runs."""
     return Live("ok", __version__)
 
 
 @get(
     ["/health", "/health/ready"],
     sync_to_thread=True,
-    summary="Whether questions can be answered",
+    summary="Readiness probe",
     opt=PUBLIC,
     responses=problems.documented(503, keyed=False),
 )
 def ready(engine: NamedDependency[Engine]) -> Health:
-    """503 with what mends it while there is no index, or weights are missing."""
+    """200 if questions can be answered; 503, with what to do, while there is no index or model weights are missing."""
     manifest = engine.manifest()
     engine.models.require_weights()
     return Health("ok", __version__, manifest.id, manifest.documents)
@@ -67,21 +67,27 @@ def ready(engine: NamedDependency[Engine]) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """What the asker may do, and whether a key is needed for it."""
+    """The scopes of the client, and whether the service requires a key."""
 
     scopes: tuple[str, ...]
     keys_required: bool
 
 
 class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The key to log in with."""
+    """A key of `rag keys create`."""
 
     key: str
 
 
-@get("/v1/me", sync_to_thread=False, summary="What you may do here", opt=PUBLIC, responses=problems.documented(keyed=False))
+@get(
+    "/v1/me",
+    sync_to_thread=False,
+    summary="Get your scopes",
+    opt=PUBLIC,
+    responses=problems.documented(keyed=False),
+)
 def me(request: Request[Any, Any, Any], access: NamedDependency[Access]) -> Me:
-    """All scopes, as long as no key is required; none without a key that is good."""
+    """The scopes of the key or session; all scopes where no key is required, none where the key is missing or invalid."""
     return Me(access.scopes(request), access.keys_required)
 
 
@@ -99,13 +105,14 @@ def login(
     request: Request[Any, Any, Any],
     access: NamedDependency[Access],
 ) -> Response[None]:
-    """Sets the cookie of a session, and `rag_csrf`, whose value goes into the header `X-CSRF-Token` of what changes something.
+    """Start a session: sets the cookies `rag_session` and `rag_csrf`.
 
-    The session ends when its key is revoked or expires, with the service, and after seven days.
+    Send the value of `rag_csrf` as the header `X-CSRF-Token` with every request that is not GET, HEAD or OPTIONS. The session
+    ends after seven days, when its key is revoked or expires, and when the service stops.
     """
     token, session = access.log_in(data.key)
     values = {SESSION_COOKIE: token, CSRF_COOKIE: session.csrf}
-    return _setting(request, values, LASTS)
+    return _with_cookies(request, values, LASTS)
 
 
 @post(
@@ -118,13 +125,13 @@ def login(
     responses=problems.documented(keyed=False),
 )
 def logout(request: Request[Any, Any, Any], access: NamedDependency[Access]) -> Response[None]:
-    """Ends the session, and takes its cookies away."""
+    """End the session and delete its cookies."""
     access.log_out(request)
-    return _setting(request, {SESSION_COOKIE: "", CSRF_COOKIE: ""}, 0)
+    return _with_cookies(request, {SESSION_COOKIE: "", CSRF_COOKIE: ""}, 0)
 
 
-def _setting(request: Request[Any, Any, Any], values: dict[str, str], seconds: int) -> Response[None]:
-    """A reply that sets these cookies, which browsers send back from our own pages only, and by TLS where that is in use."""
+def _with_cookies(request: Request[Any, Any, Any], values: dict[str, str], seconds: int) -> Response[None]:
+    """A response that sets these cookies, for our own pages only (`SameSite`), and for TLS only where it is in use."""
     secure = request.url.scheme == "https"
     cookies = [
         Cookie(name, value=value, max_age=seconds, httponly=name == SESSION_COOKIE, secure=secure, samesite="strict")
@@ -136,11 +143,11 @@ def _setting(request: Request[Any, Any, Any], values: dict[str, str], seconds: i
 @get(
     "/metrics",
     sync_to_thread=True,
-    summary="What the service counts, for Prometheus",
+    summary="Metrics for Prometheus",
     opt={"scope": READ},
     media_type="text/plain",
     responses=problems.documented(),
 )
 def metrics(counted: NamedDependency[Metrics]) -> Response[str]:
-    """Prometheus' text format. Nothing in it says what was asked or what documents say."""
+    """The service's metrics in Prometheus' text format. They contain no text of questions or documents."""
     return Response(counted.exposition(), media_type=TEXT)

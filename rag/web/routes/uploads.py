@@ -1,9 +1,8 @@
-"""The files of a form, as they arrive. The only importer of multipart, the parser that litestar reads forms with too.
+"""The route for uploads: all files of a form are checked before any is written to the seeds, and then a rebuild starts.
 
-Litestar keeps parts that are no files in memory, however long, and decodes each as it says itself: a megabyte with
-`charset=punycode` would hold up the whole service for a minute, and a charset that is none be a mistake of ours.
-
-Documents that are sent to the service: checked all before any of them is written, then indexed.
+The only importer of multipart, the parser that Litestar uses too. Litestar's own form reading is not used: it keeps parts that
+are not files in memory, however long, and decodes each with the charset that it names. A megabyte with `charset=punycode` would
+block the service for a minute, and an unknown charset would be an internal error.
 """
 
 from collections.abc import AsyncIterator
@@ -28,16 +27,19 @@ from rag.web.routes import jobs
 
 
 async def files_of_form(request: Request[Any, Any, Any], *, most: int, most_bytes: int) -> list[UploadFile]:
-    """At most `most` files of `most_bytes` each, for the caller to close. Raises QuestionError or TooLarge."""
+    """The files of a form as they arrive, at most `most` of `most_bytes` each. The caller closes them.
+
+    Raises QuestionError or TooLarge.
+    """
     stream, kept = request.stream(), list[UploadFile]()
     try:
         await _keep(stream, _parser(request), kept, most, most_bytes)
     except (MultipartError, QuestionError) as error:
         await close(kept)
-        # A browser hears the reply only when it has sent everything.
+        # A browser reads the response only after it has sent the whole body.
         async for _ in stream:
             pass
-        raise error if isinstance(error, QuestionError) else _no_form() from error
+        raise error if isinstance(error, QuestionError) else _not_a_form() from error
     except BaseException:
         await close(kept)
         raise
@@ -45,7 +47,7 @@ async def files_of_form(request: Request[Any, Any, Any], *, most: int, most_byte
 
 
 async def close(kept: list[UploadFile]) -> None:
-    """Let go of the files."""
+    """Close the files."""
     for file in kept:
         await file.close()
 
@@ -53,7 +55,7 @@ async def close(kept: list[UploadFile]) -> None:
 def _parser(request: Request[Any, Any, Any]) -> PushMultipartParser:
     kind, options = request.content_type
     if kind != "multipart/form-data":
-        raise _no_form()
+        raise _not_a_form()
     return PushMultipartParser(options.get("boundary", ""))
 
 
@@ -62,7 +64,7 @@ async def _keep(
 ) -> None:
     size = 0
     async for chunk in stream:
-        # What stands after the form's end is nobody's, and none of it is looked at; an empty chunk is the body's end.
+        # Bytes after the end of the form are ignored. An empty chunk ends the body.
         for event in () if parser.closed else parser.parse(chunk):
             if isinstance(event, MultipartSegment):
                 if len(kept) == most:
@@ -78,20 +80,20 @@ async def _keep(
 
 def _file(part: MultipartSegment) -> UploadFile:
     if not part.filename:
-        raise _no_form()
+        raise _not_a_form()
     return UploadFile(part.content_type or "", part.filename)
 
 
-def _no_form() -> QuestionError:
-    return QuestionError("the body is no form of files", "send multipart/form-data, one part with a file name for each")
+def _not_a_form() -> QuestionError:
+    return QuestionError("the body is not a form of files", "send multipart/form-data, one part with a file name for each")
 
 
-# Bytes of one file, files at once, and bytes of them together with what stands around them.
+# Bytes of a file, files of a form, and bytes of a form.
 MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000
 
 
 class Added(Struct, frozen=True):
-    """The names under which the documents lie in the seeds, and the rebuild that will find them."""
+    """The names of the documents in `seeds/`, and the rebuild that adds them to the index."""
 
     added: list[str]
     job: jobs.Job
@@ -109,8 +111,11 @@ class Added(Struct, frozen=True):
 async def upload(
     request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
 ) -> Added:
-    """One file or several, each at most 50 MB; one that has the name of a document takes its place."""
-    # What is larger than a megabyte waits on the disk until it is whole.
+    """Add documents to `seeds/` and start a rebuild: at most 20 files of 50 MB each, 200 MB together.
+
+    A file with the name of a document replaces it. If one file is refused, none is added. They are found once the job is done.
+    """
+    # A file of more than a megabyte is kept in the temporary folder while it arrives.
     with storage_errors(temporary_folder()):
         files = await files_of_form(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
     try:
@@ -135,4 +140,4 @@ def _require_document(file: UploadFile) -> None:
     size = file.file.seek(0, 2)
     file.file.seek(0)
     if not size:
-        raise SeedError(f"{file.filename} is empty", "send a document that says something")
+        raise SeedError(f"{file.filename} is empty", "send a document with text")

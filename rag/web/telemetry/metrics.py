@@ -1,7 +1,7 @@
-"""What the service counts, for Prometheus. Values of labels are of small fixed sets, and nothing says what was asked.
+"""Metrics for Prometheus. Label values come from small fixed sets, and nothing contains a question or a document.
 
-The only importer of prometheus_client. Each application has a registry of its own: litestar's plugin counts in one for the
-whole process, sees no request that has no route, and adds a label of the status to what is under way.
+The only importer of prometheus_client. Each application has a registry of its own. Litestar's plugin is not used: it has one
+registry for the process, does not see requests without a route, and labels requests in progress with a status.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,12 +19,12 @@ from rag.web.admission import Admission
 from rag.web.rebuilding import DONE, FAILED, RUNNING, WAITING, Rebuilds
 from rag.web.telemetry.tracing import STAGES
 
-# Prometheus' text format; litestar adds the charset to what is text.
+# Prometheus' text format; Litestar adds the charset.
 TEXT = "text/plain; version=0.0.4"
-# Seconds, from a search to an answer of a slow machine behind a full line.
+# Seconds: from a search to an answer on a slow machine behind a full queue.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-# What becomes of a question. Refused: the documents do not answer it; unsupported: nothing that was written held.
+# How a question ends. Refused: the documents do not answer it. Unsupported: no passage supported any sentence of the answer.
 ANSWERED, REFUSED, UNSUPPORTED, STOPPED, FAILED_QUESTION = OUTCOMES = (
     "answered",
     "refused",
@@ -35,65 +35,67 @@ ANSWERED, REFUSED, UNSUPPORTED, STOPPED, FAILED_QUESTION = OUTCOMES = (
 
 
 class Metrics:
-    """The counts of one application. Safe to use from several threads."""
+    """The metrics of one application. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Histogram(
             "rag_request_duration_seconds",
-            "From a request to the end of its reply",
+            "Time from a request to the end of its response; status 0: the client disconnected before the response started",
             ("method", "route", "status"),
             registry=self.registry,
             buckets=_BUCKETS,
         )
         self._stages = Histogram(
-            "rag_stage_duration_seconds", "Stages of answers", ("stage",), registry=self.registry, buckets=_BUCKETS
+            "rag_stage_duration_seconds",
+            "Time of a stage of an answer",
+            ("stage",),
+            registry=self.registry,
+            buckets=_BUCKETS,
         )
         self._questions = Counter(
             "rag_questions",
-            "Questions for which passages were found, by what became of them",
+            "Questions that were searched for, by how they ended",
             ("outcome",),
             registry=self.registry,
         )
-        self._tokens = Counter("rag_tokens_written", "Pieces of answers as the model wrote them", registry=self.registry)
+        self._tokens = Counter("rag_tokens_written", "Tokens that the model wrote", registry=self.registry)
         self._dropped = Counter(
-            "rag_sentences_dropped", "Sentences that nothing supports, and that were not shown", registry=self.registry
+            "rag_sentences_dropped", "Sentences that no passage supports, which were left out", registry=self.registry
         )
-        self._cut = Counter(
-            "rag_answers_cut", "Answers that the model was stopped in before it had ended", registry=self.registry
-        )
-        self._hits = Counter("rag_store_hits", "Passages that the model had read before", registry=self.registry)
+        self._cut = Counter("rag_answers_cut", "Answers that reached the limit of tokens", registry=self.registry)
+        self._hits = Counter("rag_store_hits", "Passages whose state was in the store", registry=self.registry)
         self._misses = Counter("rag_store_misses", "Passages that the model had to read", registry=self.registry)
         self._turned_away = Counter(
-            "rag_connections_turned_away", "Connections that there was no place for (HTTP 503)", registry=self.registry
+            "rag_connections_turned_away", "Connections refused over the limit (503)", registry=self.registry
         )
-        # What has not happened yet is 0, not absent: then a rate can be taken of it.
+        # A series must be there from the start, with 0: a rate cannot be taken of one that appears with its first count.
         for stage in STAGES:
             self._stages.labels(stage)
         for outcome in OUTCOMES:
             self._questions.labels(outcome)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """A request that has ended. `route` is the template of its path."""
+        """Count a request that has ended. `route` is its path template, `seconds` its duration."""
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route, str(status)).observe(seconds)
 
     def token(self) -> None:
-        """A piece of an answer."""
+        """Count a token of an answer."""
         self._tokens.inc()
 
     def stage(self, name: str, seconds: float) -> None:
-        """A stage that has ended."""
+        """Record the duration of a stage in seconds."""
         if name in STAGES:
             self._stages.labels(name).observe(seconds)
 
     def question(self, outcome: str) -> None:
-        """A question that has ended in one of OUTCOMES."""
+        """Count a question that has ended; `outcome` is one of OUTCOMES."""
         self._questions.labels(outcome).inc()
 
     def answer(self, answer: Answer) -> None:
-        """A question that has an answer or a refusal."""
+        """Count a question that ended with an answer or a refusal."""
         outcome = ANSWERED if answer.answered else UNSUPPORTED if answer.dropped else REFUSED
         self.question(outcome)
         self._dropped.inc(len(answer.dropped))
@@ -102,32 +104,32 @@ class Metrics:
         self._misses.inc(answer.receipt.read)
 
     def turned_away(self) -> None:
-        """A connection more than are kept."""
+        """Count a connection over the limit."""
         self._turned_away.inc()
 
     def exposition(self) -> str:
-        """All of it in Prometheus' text format, `TEXT`."""
+        """All metrics in Prometheus' text format (`TEXT`)."""
         return generate_latest(self.registry).decode()
 
     def look_at(self, engine: Engine, admission: Admission, rebuilds: Rebuilds) -> None:
-        """Report also how these are, each time that somebody asks for the metrics."""
+        """Also report the queue, the rebuilds and the snapshot, as they are whenever the metrics are read."""
         self.registry.register(_State(engine, admission, rebuilds))
 
 
 class _State(Collector):
-    """What need not be counted, since it can be looked at."""
+    """Metrics that are read from the application's state when they are wanted."""
 
     def __init__(self, engine: Engine, admission: Admission, rebuilds: Rebuilds) -> None:
         self._engine, self._admission, self._rebuilds = engine, admission, rebuilds
 
     def describe(self) -> Iterable[Metric]:
-        """None: names are not looked for twice, for that would look at everything."""
+        """Nothing, so that registering does not call `collect` to look for duplicate names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily("rag_build", "The version of rag", {"version": __version__})
-        yield GaugeMetricFamily("rag_queue_length", "Questions in the model and before it", self._admission.length)
-        yield GaugeMetricFamily("rag_queue_places", "Questions that there is room for", self._admission.places)
+        yield GaugeMetricFamily("rag_queue_length", "Questions that use the model or wait for it", self._admission.length)
+        yield GaugeMetricFamily("rag_queue_places", "The most that rag_queue_length can be", self._admission.places)
         yield from self._jobs()
         yield from self._snapshot()
 
@@ -140,12 +142,12 @@ class _State(Collector):
         yield GaugeMetricFamily("rag_rebuilds_at_work", "Rebuilds that run or wait", at_work)
 
     def _snapshot(self) -> Iterator[Metric]:
-        """Nothing where there is no index: its age is not 0 then."""
+        """Nothing where there is no index: an age of 0 would be wrong."""
         try:
             manifest = self._engine.manifest()
         except (SnapshotError, OSError):
             return
         age = (datetime.now(UTC) - datetime.fromisoformat(manifest.created)).total_seconds()
-        yield GaugeMetricFamily("rag_snapshot_age_seconds", "Since the snapshot that serves was made", max(0.0, age))
-        yield GaugeMetricFamily("rag_snapshot_documents", "Documents of the snapshot that serves", manifest.documents)
-        yield GaugeMetricFamily("rag_snapshot_chunks", "Chunks of the snapshot that serves", manifest.chunks)
+        yield GaugeMetricFamily("rag_snapshot_age_seconds", "Age of the snapshot that serves", max(0.0, age))
+        yield GaugeMetricFamily("rag_snapshot_documents", "Documents in the snapshot that serves", manifest.documents)
+        yield GaugeMetricFamily("rag_snapshot_chunks", "Chunks in the snapshot that serves", manifest.chunks)

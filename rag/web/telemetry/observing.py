@@ -1,4 +1,4 @@
-"""Around all routes: each request's id, its line in the log, its metrics and its span; and the course of questions."""
+"""Observes every request and every question: request ids, log lines, metrics and traces."""
 
 import logging
 import time
@@ -16,23 +16,23 @@ from rag.web.telemetry.metrics import FAILED_QUESTION, STOPPED, Metrics
 from rag.web.telemetry.tracing import Traces
 
 _log = logging.getLogger(__name__)
-# A request that no route takes, and one whose asker had gone before a reply began.
+# The route of a request without one, and the status where the client disconnected before the response started.
 _NO_ROUTE, _NO_STATUS = "none", 0
-# Characters of a path and of a method that the log has.
+# Characters of a path and of a method in the log.
 _MOST_PATH, _MOST_METHOD = 200, 20
 
 T = TypeVar("T")
 
 
 class Observed:
-    """An application that is observed. Outside of the routing, so that requests of no route are seen too."""
+    """An ASGI application that is observed. It wraps the routing, so that requests without a route are seen too."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces, *, questions: bool) -> None:
-        """`questions` is whether the log may say what was asked."""
+        """`questions` is whether questions may be logged."""
         self._app, self._metrics, self._traces, self._questions = app, metrics, traces, questions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and tell of it when it has ended, however it did."""
+        """Pass the request on, and report it when it has ended, also with an error."""
         if scope["type"] == ScopeType.HTTP:
             await self._observed(scope, receive, send)
         else:
@@ -41,28 +41,28 @@ class Observed:
     async def _observed(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         noted = log.begin(headers.get("x-request-id", ""), questions=self._questions)
-        seen, begun = _Seen(noted.id, receive, send), time.perf_counter()
+        seen, started = _Messages(noted.id, receive, send), time.perf_counter()
         with self._traces.request(scope["method"], headers, noted.id) as ended:
             try:
                 await self._app(scope, seen.receive, seen.send)
             finally:
-                route, seconds = _route(scope), time.perf_counter() - begun
+                route, seconds = _route(scope), time.perf_counter() - started
                 ended(route, seen.status)
                 self._metrics.request(scope["method"], route, seen.status, seconds)
-                _tell(scope, seen, seconds, noted.fields)
+                _log_request(scope, seen, seconds, noted.fields)
 
 
-class _Seen:
-    """What went back and forth: the status, and whether the asker hung up before the reply was whole."""
+class _Messages:
+    """The ASGI messages of one request: their status, and whether the client hung up before the response was complete."""
 
     def __init__(self, request_id: str, receive: Receive, send: Send) -> None:
-        self.status, self.hung_up, self._whole = _NO_STATUS, False, False
+        self.status, self.hung_up, self._complete = _NO_STATUS, False, False
         self._header = (b"x-request-id", request_id.encode())
         self._receive, self._send = receive, send
 
     async def receive(self) -> Any:
         message = await self._receive()
-        if message["type"] == "http.disconnect" and not self._whole:
+        if message["type"] == "http.disconnect" and not self._complete:
             self.hung_up = True
         return message
 
@@ -71,7 +71,7 @@ class _Seen:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), self._header]
         elif message["type"] == "http.response.body":
-            self._whole = not message.get("more_body", False)
+            self._complete = not message.get("more_body", False)
         await self._send(message)
 
 
@@ -79,28 +79,28 @@ def _route(scope: HTTPScope) -> str:
     return str(cast("dict[str, Any]", scope).get("path_template", _NO_ROUTE))
 
 
-def _tell(scope: HTTPScope, seen: _Seen, seconds: float, fields: dict[str, object]) -> None:
-    """The line. The path without its query, in which filters may stand."""
+def _log_request(scope: HTTPScope, seen: _Messages, seconds: float, fields: dict[str, object]) -> None:
+    """Log the request. The path is without its query string, in which filters may quote documents."""
     level = logging.WARNING if seen.status >= 500 else logging.INFO
-    told: dict[str, object] = {
+    line: dict[str, object] = {
         "method": scope["method"][:_MOST_METHOD],
         "path": quote(scope["path"])[:_MOST_PATH],
         "status": seen.status,
+        "seconds": round(seconds, 4),
     }
-    told["seconds"] = round(seconds, 4)
     if seen.hung_up:
-        told["hung_up"] = True
-    _log.log(level, "request", extra={"fields": {**told, **fields}})
+        line["hung_up"] = True
+    _log.log(level, "request", extra={"fields": {**line, **fields}})
 
 
 class Questions:
-    """The course of questions: their events pass through `watch`, which counts, times and traces them."""
+    """Counts, times and traces questions by their events, which pass through `watch`."""
 
     def __init__(self, metrics: Metrics, traces: Traces) -> None:
         self._metrics, self._traces = metrics, traces
 
     def watch(self, steps: Iterator[T]) -> Iterator[T]:
-        """The same events. They are asked for in the thread of the question, and the first waits there for the model."""
+        """The same events. It runs in the question's thread, which waits for the model after it has taken `Found`."""
         found, waited, outcome = 0, 0.0, STOPPED
         with closing(cast("Any", steps)):
             try:
@@ -111,9 +111,9 @@ class Questions:
                         self._answered(event, found, waited)
                         outcome = ""
                     elif isinstance(event, Found):
-                        found, begun = time.time_ns(), time.perf_counter()
+                        found, started = time.time_ns(), time.perf_counter()
                         yield event
-                        waited = time.perf_counter() - begun
+                        waited = time.perf_counter() - started
                         continue
                     yield event
             except Exception:

@@ -1,9 +1,7 @@
-"""The stages of an answer as spans of time, from the seconds of its receipt. Pure.
+"""Traces: a span for each request, with a child span for each stage of its answer, if OpenTelemetry's variables ask for them.
 
-Traces: a span for each request, with the stages of its answer below, where OpenTelemetry's own variables ask for them.
-
-The only importer of opentelemetry's SDK, and only then. The span of a request is made here, not by the ASGI instrumentation
-behind litestar's plugin: that one notes whole URLs, in which filters may quote documents, and makes a span of each piece sent.
+The only importer of OpenTelemetry, and only then. Litestar's plugin for its ASGI instrumentation is not used: it records whole
+URLs, in which filters may quote documents, and makes a span of every chunk of a response.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,14 +15,14 @@ from rag.errors import QuestionError
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-# In their order: what comes before anything is told, the wait for the model, and what comes after.
+# The stages in order: before the passages are sent, the wait for the model, and after it.
 BEFORE, WAIT, AFTER = ("load", "search"), "wait", ("judge", "first_token", "write", "cite")
 STAGES = (*BEFORE, WAIT, *AFTER)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage that began and ended at these nanoseconds since 1970."""
+    """A stage of an answer. `start` and `end` are nanoseconds since 1970."""
 
     name: str
     start: int
@@ -32,10 +30,11 @@ class Stage:
 
 
 def spans(seconds: Mapping[str, float], *, found: int, waited: float, ended: int) -> list[Stage]:
-    """The stages that there were, in their order. `found` is when the passages were told, `ended` when the answer was there.
+    """The stages of an answer in order, from the `seconds` of its receipt.
 
-    A receipt has lengths, not times. The stages before `found` end there, one after the other, and the last of the others
-    ends with the answer.
+    `found` (when the passages were found) and `ended` (when the answer was complete) are nanoseconds since 1970, `waited` is
+    seconds. A receipt has durations, not times: the stages of BEFORE are laid end to end up to `found`, those of AFTER up to
+    `ended`.
     """
     waiting = [Stage(WAIT, found, found + _ns(waited))]
     return [*_ending_at(found, BEFORE, seconds), *waiting, *_ending_at(ended, AFTER, seconds)]
@@ -56,58 +55,58 @@ def _ns(seconds: float) -> int:
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _EXPORTER, _PROTOCOLS = "OTEL_TRACES_EXPORTER", ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-# Milliseconds that a service which stops gives to what was not sent yet.
+# Milliseconds to send the remaining spans when the service stops.
 _GRACE = 3000
 
-# Called when the request has ended, with the template of its path and its status.
+# Called when a request has ended, with its path template and status.
 Ended = Callable[[str, int], None]
 
 
 class Traces(Protocol):
-    """Where requests and the stages of answers are traced to."""
+    """Where spans go."""
 
     def request(self, method: str, headers: Mapping[str, str], request_id: str) -> Any:
-        """A context manager around a request, which gives what is to be called when it has ended."""
+        """A context manager around a request; it gives the `Ended` to call at its end."""
 
     def stages(self, stages: Sequence[Stage]) -> None:
-        """The stages of the answer to the request under way."""
+        """Trace the stages of the answer to the request under way."""
 
     def close(self) -> None:
-        """Send what was not sent yet."""
+        """Send the remaining spans."""
 
 
 class Untraced:
-    """Nobody wants traces."""
+    """No traces."""
 
     @contextmanager
     def request(self, _method: str, _headers: Mapping[str, str], _request_id: str) -> Iterator[Ended]:
-        """Nothing is traced."""
+        """Do nothing."""
         yield lambda _route, _status: None
 
     def stages(self, stages: Sequence[Stage]) -> None:
-        """Nothing is traced."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is to be sent."""
+        """Do nothing."""
 
 
 class OpenTelemetry:
-    """Traces to whatever the provider sends them to."""
+    """Traces through an OpenTelemetry provider."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         self._provider, self._tracer = provider, provider.get_tracer("rag", __version__)
 
     @contextmanager
     def request(self, method: str, headers: Mapping[str, str], request_id: str) -> Iterator[Ended]:
-        """The request's span, below that of who sent it where the headers name one (`traceparent`)."""
+        """The request's span, a child of the client's where the headers name one (`traceparent`)."""
         from opentelemetry.propagate import extract
         from opentelemetry.trace import SpanKind, StatusCode
 
-        noted = {"http.request.method": method, "rag.request_id": request_id}
+        attributes = {"http.request.method": method, "rag.request_id": request_id}
         span_of = self._tracer.start_as_current_span
-        # What an exception says may quote the question.
+        # The message of an exception may quote the question.
         private: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
-        with span_of(method, extract(headers), SpanKind.SERVER, noted, **private) as span:
+        with span_of(method, extract(headers), SpanKind.SERVER, attributes, **private) as span:
 
             def ended(route: str, status: int) -> None:
                 span.update_name(f"{method} {route}")
@@ -118,25 +117,25 @@ class OpenTelemetry:
             yield ended
 
     def stages(self, stages: Sequence[Stage]) -> None:
-        """A span for each, below that of the request."""
+        """A child span of the request's for each stage."""
         for stage in stages:
             self._tracer.start_span(stage.name, start_time=stage.start).end(stage.end)
 
     def close(self) -> None:
-        """Send what was not sent yet, for some seconds."""
+        """Send the remaining spans, for at most three seconds."""
         self._provider.force_flush(_GRACE)
         self._provider.shutdown()
 
 
 def open_configured(environment: Mapping[str, str]) -> Traces:
-    """Traces as OpenTelemetry's variables ask for them. Raises QuestionError where that cannot be done here."""
+    """Traces as OpenTelemetry's environment variables ask for. Raises QuestionError where they cannot be sent like that."""
     if not _wanted(environment):
         return Untraced()
     try:
         return OpenTelemetry(_provider(environment))
     except ImportError as error:
         hint = f"run `pip install 'rag[telemetry]'`, or set {_EXPORTER}=none"
-        raise QuestionError("traces are asked for, and OpenTelemetry is not installed", hint) from error
+        raise QuestionError("traces are configured, but OpenTelemetry is not installed", hint) from error
 
 
 def _wanted(environment: Mapping[str, str]) -> bool:
@@ -148,7 +147,7 @@ def _wanted(environment: Mapping[str, str]) -> bool:
 
 
 def _provider(environment: Mapping[str, str]) -> "TracerProvider":
-    """A provider with the exporter that is asked for. Sampling, limits and addresses the SDK itself reads of the variables."""
+    """A provider with the configured exporter. The SDK itself reads the variables for sampling, limits and addresses."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 

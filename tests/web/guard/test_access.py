@@ -1,4 +1,4 @@
-"""Who is let in, and to what. The home has no index: what is let through finds none, or a body that is none."""
+"""Which requests are allowed. The home has no index: one that is allowed fails at that, or at its empty body."""
 
 import json
 from collections.abc import Iterator
@@ -114,7 +114,7 @@ def test_a_key_goes_as_far_as_its_scope(client: TestClient[Any], keys: Keys, sco
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer ", "Bearer rag_no", "bearer rag_no", "Basic cmFnOnJhZw==", "rag_no"])
-def test_without_a_good_key_nobody_is_let_in(client: TestClient[Any], keys: Keys, sent: str) -> None:
+def test_without_a_valid_key_requests_are_refused(client: TestClient[Any], keys: Keys, sent: str) -> None:
     keys.create("laptop", ADMIN)
     for route in (READS, INGESTS, ADMINISTERS):
         reply = client.request(*route, headers={"Authorization": sent} if sent else {})
@@ -136,11 +136,11 @@ def test_a_running_service_sees_new_revoked_and_expired_keys(client: TestClient[
     assert_problem(client.request(*READS, headers=bearer(second)), 401, "the key second expired on 2026-01-02")
     assert client.get("/v1/me", headers=bearer(second)).json()["scopes"] == []
     keys.revoke("second")
-    # No key is left; what was closed is not opened by that.
+    # No key is left; that does not open the service.
     assert not is_let_in(client.request(*READS))
 
 
-def test_a_damaged_file_of_keys_lets_nobody_in(client: TestClient[Any], keys: Keys, settings: Settings) -> None:
+def test_with_a_damaged_key_file_requests_are_refused(client: TestClient[Any], keys: Keys, settings: Settings) -> None:
     token, _ = keys.create("laptop", ADMIN)
     settings.keys.write_bytes(b"rubbish")
     assert_problem(client.request(*READS, headers=bearer(token)), 503, "rag keys create NAME")
@@ -166,7 +166,7 @@ def test_a_page_elsewhere_can_change_nothing(client: TestClient[Any], headers: d
         assert_problem(client.request(*route, headers=headers), 403, "RAG_CORS_ORIGINS")
 
 
-def test_other_origins_are_told_nothing_unless_they_are_named(settings: Settings) -> None:
+def test_other_origins_get_no_cors_headers_unless_they_are_configured(settings: Settings) -> None:
     asking = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST"}
     with opened(settings) as client:
         reply = client.options("/v1/ask", headers=asking)
@@ -190,7 +190,7 @@ def test_each_key_may_ask_so_often(settings: Settings, keys: Keys) -> None:
     with opened(replace(settings, requests_per_minute=3)) as client:
         replies = [client.request(*READS, headers=bearer(first)) for _ in range(4)]
         assert [reply.status_code for reply in replies] == [200, 200, 200, 429]
-        assert_problem(replies[3], 429, "asked 3 times in a minute", "RAG_REQUESTS_PER_MINUTE")
+        assert_problem(replies[3], 429, "made 3 requests in a minute", "RAG_REQUESTS_PER_MINUTE")
         assert 1 <= int(replies[3].headers["retry-after"]) <= 20
         assert client.request(*READS, headers=bearer(second)).status_code == 200
         assert client.get("/v1/me", headers=bearer(first)).json()["scopes"] == ["read"]
@@ -240,7 +240,7 @@ def test_a_bucket_is_emptied_at_once_and_fills_with_time() -> None:
     buckets = Buckets(6, clock)
     for _ in range(6):
         buckets.take("a")
-    with pytest.raises(TooManyRequests, match="ask again in 10 seconds") as caught:
+    with pytest.raises(TooManyRequests, match="try again in 10 seconds") as caught:
         buckets.take("a")
     assert caught.value.retry_after == 10
     buckets.take("b")

@@ -16,7 +16,7 @@ from rag.errors import QuestionError, TooSlow
 from rag.settings import Settings
 from rag.web.app import create
 from rag.web.guard import connections
-from rag.web.guard.connections import Arriving
+from rag.web.guard.connections import TimedReceive
 from rag.web.serving import configured
 from rag.web.telemetry.metrics import Metrics
 from tests.web.conftest import PATIENCE, Served, assert_problem, until
@@ -26,14 +26,14 @@ def body(raw: bytes, *, more: bool) -> dict[str, Any]:
     return {"type": "http.request", "body": raw, "more_body": more}
 
 
-def arriving(messages: Sequence[dict[str, Any]]) -> Arriving:
-    """What comes, and then nothing any more."""
+def arriving(messages: Sequence[dict[str, Any]]) -> TimedReceive:
+    """Receives these messages, and then waits for ever."""
     left = list(messages)
 
     async def receive() -> Any:
         return left.pop(0) if left else await asyncio.Event().wait()
 
-    return Arriving(receive)
+    return TimedReceive(receive)
 
 
 def test_a_body_that_stops_coming_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_what_came_gives_time_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(read())
 
 
-def test_whoever_hangs_up_before_the_body_is_whole_has_made_the_mistake() -> None:
+def test_a_disconnect_before_the_body_is_complete_is_a_client_error() -> None:
     async def read() -> None:
         request = arriving([body(b"{", more=True), {"type": "http.disconnect"}])
         await request()
@@ -72,7 +72,7 @@ def test_whoever_hangs_up_before_the_body_is_whole_has_made_the_mistake() -> Non
     asyncio.run(read())
 
 
-def test_whoever_hangs_up_is_waited_for_without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_the_body_there_is_no_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "GRACE", 0.0)
 
     async def read() -> None:
@@ -92,7 +92,7 @@ def test_whoever_hangs_up_is_waited_for_without_limit(monkeypatch: pytest.Monkey
         ("/v1/documents", "multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data"),
     ],
 )
-def test_a_slow_client_is_told_and_hung_up_on(
+def test_a_slow_client_gets_a_problem_and_is_disconnected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str, sent: bytes
 ) -> None:
     monkeypatch.setattr(connections, "GRACE", 0.2)
@@ -134,7 +134,7 @@ def counted() -> Metrics:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, counted: Metrics) -> Iterator[uvicorn.Server]:
-    """Serves an application that answers anything, to those who say at once what they want."""
+    """Serves an application that answers anything, with short time limits."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 2.0)
     monkeypatch.setattr(connections, "READ_SECONDS", 1.0)
     server = uvicorn.Server(configured(_application, counted))
@@ -159,7 +159,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.mark.parametrize("before", [b"", GET])
 @pytest.mark.parametrize("sent", [b"", GET[:20]])
-def test_whoever_does_not_say_what_they_want_is_hung_up_on(hasty: tuple[str, int], before: bytes, sent: bytes) -> None:
+def test_a_connection_without_a_whole_head_is_closed(hasty: tuple[str, int], before: bytes, sent: bytes) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         if before:
             connection.sendall(before)
@@ -181,19 +181,17 @@ def connected(where: tuple[str, int]) -> socket.socket:
     return socket.create_connection(where, timeout=PATIENCE)
 
 
-def test_one_too_many_takes_the_place_of_whoever_was_idle_for_longest(
-    hasty: tuple[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_the_limit_the_longest_idle_connection_is_closed(hasty: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", PATIENCE)
     monkeypatch.setattr(connections, "MOST", 2)
     with connected(hasty) as first, connected(hasty) as second, connected(hasty) as third:
         assert first.recv(10) == b""
-        for asker in (second, third):
-            asker.sendall(GET)
-            assert asker.recv(1000).startswith(b"HTTP/1.1 204")
+        for client in (second, third):
+            client.sendall(GET)
+            assert client.recv(1000).startswith(b"HTTP/1.1 204")
 
 
-def test_where_all_are_at_work_one_too_many_is_told_so(
+def test_over_the_limit_of_busy_connections_one_more_gets_a_problem(
     hasty: tuple[str, int], counted: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "MOST", 1)
@@ -206,25 +204,23 @@ def test_where_all_are_at_work_one_too_many_is_told_so(
     head, _, problem = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503")
     assert b"Retry-After: 10" in head
-    assert json.loads(problem)["detail"].endswith("; ask again in a while")
+    assert json.loads(problem)["detail"].endswith("; try again later")
     assert counted.registry.get_sample_value("rag_connections_turned_away_total") == 1
 
 
-def test_many_that_are_turned_away_are_a_line_now_and_then(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_connections_are_logged_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[None] = []
     turned_away = connections.TurnedAway(lambda: counted.append(None))
     for _ in range(100):
         turned_away()
-    monkeypatch.setattr(connections, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(connections, "_LOG_SECONDS", 0.0)
     turned_away()
     assert [record.__dict__["fields"]["connections"] for record in caplog.records] == [1, 100]
     assert len(counted) == 101
 
 
 def _all(connection: socket.socket) -> bytes:
-    """What comes until the end."""
+    """All that is received until the end."""
     return b"".join(iter(lambda: connection.recv(100_000), b""))
 
 
@@ -239,21 +235,21 @@ def _until_hung_up(connection: socket.socket, sent: bytes) -> None:
     raise AssertionError("it is still open")
 
 
-def test_whoever_sends_on_what_nobody_reads_is_hung_up_on(hasty: tuple[str, int]) -> None:
+def test_a_client_that_sends_a_body_which_nobody_reads_is_disconnected(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 1000000\r\n\r\n"))
         assert connection.recv(1000).startswith(b"HTTP/1.1 204")
         _until_hung_up(connection, b"x")
 
 
-def test_whoever_does_not_read_is_hung_up_on(hasty: tuple[str, int]) -> None:
+def test_a_client_that_does_not_read_is_disconnected(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/much "))
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
         _until_hung_up(connection, GET)
 
 
-def test_whoever_reads_slowly_gets_everything(hasty: tuple[str, int]) -> None:
+def test_a_client_that_reads_slowly_gets_everything(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/much ").replace(b"Host", b"Connection: close\r\nHost"))
         got = 0
@@ -267,15 +263,15 @@ def _kept(server: uvicorn.Server) -> list[Any]:
     return list(server.server_state.connections)
 
 
-def test_whoever_leaves_the_last_bytes_of_a_reply_unread_is_hung_up_on(hasty: tuple[str, int], server: uvicorn.Server) -> None:
-    """So few that the transport itself would take them without a word."""
+def test_a_client_that_leaves_the_last_bytes_unread_is_disconnected(hasty: tuple[str, int], server: uvicorn.Server) -> None:
+    """They are so few that the transport would buffer them without calling `pause_writing`."""
 
     async def little_more_than_the_system_takes(scope: Any, receive: Any, send: Any) -> None:
         (connection,) = _kept(server)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         while not connection.transport.get_write_buffer_size():
             await send({"type": "http.response.body", "body": bytes(1000), "more_body": True})
-        # The rest does not wait for it to be taken.
+        # The rest does not wait for the client to read.
         connection.flow.resume_writing()
         await send({"type": "http.response.body"})
 
@@ -286,8 +282,8 @@ def test_whoever_leaves_the_last_bytes_of_a_reply_unread_is_hung_up_on(hasty: tu
         until(lambda: not _kept(server))
 
 
-def test_whoever_reads_much_slower_than_the_system_buffers_is_not_hung_up_on(hasty: tuple[str, int]) -> None:
-    """The system asks for more only when a third of its megabytes is gone: that is no measure of who reads."""
+def test_a_client_that_reads_slower_than_the_system_buffers_is_kept(hasty: tuple[str, int]) -> None:
+    """The system takes more only when a third of its megabytes is read: that alone does not show whether a client reads."""
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/much ").replace(b"Host", b"Connection: close\r\nHost"))
         got = 0
@@ -297,7 +293,7 @@ def test_whoever_reads_much_slower_than_the_system_buffers_is_not_hung_up_on(has
         assert got + len(_all(connection)) > MUCH
 
 
-def test_a_stream_that_waits_for_the_model_is_not_hung_up_on(hasty: tuple[str, int]) -> None:
+def test_a_stream_that_waits_for_the_model_is_kept(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/slowly ").replace(b"Host", b"Connection: close\r\nHost"))
         assert b"last" in _all(connection)
@@ -316,17 +312,19 @@ def test_a_stream_that_waits_for_the_model_is_not_hung_up_on(hasty: tuple[str, i
         b"GET / HTTP/1.1\r\nX: \x00\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_told_so_in_a_problem(hasty: tuple[str, int], sent: bytes) -> None:
+def test_bytes_that_are_not_http_get_a_problem(hasty: tuple[str, int], sent: bytes) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(sent)
         head, _, body = _all(connection).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     assert "default-src 'none'" in {name.lower(): value for name, value in headers.items()}["content-security-policy"]
-    assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "is no HTTP/1.1")
+    assert_problem(httpx.Response(int(status.split()[1]), headers=headers, content=body), 400, "is not HTTP/1.1")
 
 
-def test_what_is_no_http_after_a_reply_ends_the_connection(hasty: tuple[str, int], caplog: pytest.LogCaptureFixture) -> None:
+def test_bytes_that_are_not_http_after_a_response_end_the_connection(
+    hasty: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"))
         assert connection.recv(1000).startswith(b"HTTP/1.1 204")

@@ -25,7 +25,7 @@ from rag.web.app import create
 from rag.web.mcp.tools import MOST_CHARACTERS
 from tests.conftest import ROOT
 from tests.fakes import SlowReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, questions_running, until
 
 pytestmark = pytest.mark.anyio
 
@@ -115,9 +115,9 @@ async def test_the_tools_answer_with_what_they_promise(client: Client, engine: E
             ("search", {"question": "", "judged": True}, "the question is empty; ask something"),
             ("search", {"question": "x", "where": "author=me"}, "; "),
             ("search", {"question": "x", "page": 2}, "see its input schema"),
-            ("read_document", {"document": "../../etc/passwd"}, "there is no document ../../etc/passwd; take"),
-            ("read_document", {"document": passage["path"], "start": 10**9}, "ask for a shorter one"),
-            ("read_document", {"document": passage["path"], "end": MOST_CHARACTERS + 1}, "ask for a shorter one"),
+            ("read_document", {"document": "../../etc/passwd"}, "there is no document ../../etc/passwd; use"),
+            ("read_document", {"document": passage["path"], "start": 10**9}, "ask for a shorter range"),
+            ("read_document", {"document": passage["path"], "end": MOST_CHARACTERS + 1}, "ask for a shorter range"),
         ):
             result = await client.call_tool(tool, arguments)
             assert result.is_error
@@ -134,17 +134,17 @@ async def test_what_a_model_reads_names_the_words_an_answer_rests_on(served: Ser
         assert text(refused) == "Dokumen-dokumen ini tidak menjawab pertanyaan itu."
 
 
-async def test_a_mistake_of_ours_is_told_without_what_it_says(served: Served, engine: Engine) -> None:
+async def test_an_internal_error_is_reported_without_its_message(served: Served, engine: Engine) -> None:
     engine.search = lambda *_, **__: 1 / 0  # type: ignore[assignment, method-assign]
     async with Client(served.url + "/mcp") as client:
         result = await client.call_tool("search", {"question": "x"})
     assert result.is_error
-    assert "a mistake in rag itself" in text(result)
+    assert "an internal error of rag" in text(result)
     assert "division" not in text(result)
 
 
 def assert_is_whole(schema: dict[str, Any] | None) -> None:
-    """It is a schema of an object, every reference of which leads somewhere, and which describes itself."""
+    """It is a schema of an object, with a description, and every reference in it resolves."""
     assert schema
     Draft202012Validator.check_schema(schema)
     assert (schema["type"], bool(schema["description"])) == ("object", True)
@@ -152,11 +152,11 @@ def assert_is_whole(schema: dict[str, Any] | None) -> None:
     assert references == set(schema["$defs"])
 
 
-async def test_progress_is_reported_to_those_who_want_it(client: Client) -> None:
-    told: list[tuple[float, str]] = []
+async def test_progress_is_reported_to_a_client_that_asks_for_it(client: Client) -> None:
+    received: list[tuple[float, str]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
-        told.append((progress, message or ""))
+        received.append((progress, message or ""))
 
     before = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
     asked = {"question": "Apa katanya tentang Venezuela?", "history": before}
@@ -164,9 +164,9 @@ async def test_progress_is_reported_to_those_who_want_it(client: Client) -> None
         result = await client.call_tool("ask", asked, progress_callback=hear)
         assert not result.is_error
     # The SDK's client hands each notification to a task of its own, so the last may come after the result.
-    told.sort()
-    assert [number for number, _ in told] == list(range(1, len(told) + 1))
-    lines = [line for _, line in told]
+    received.sort()
+    assert [number for number, _ in received] == list(range(1, len(received) + 1))
+    lines = [line for _, line in received]
     assert lines[0].endswith("passages found")
     assert lines[1].startswith("understood as: Apa katanya")
 
@@ -183,7 +183,7 @@ async def test_a_call_that_is_cancelled_stops_the_model(
         if message and "draft" in message:
             writing.set()
 
-    async with over(transport, engine, request, TOLD_WHEN_LEFT=str(left)) as client:
+    async with over(transport, engine, request, TOUCH_WHEN_STOPPED=str(left)) as client:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as group:
                 group.start_soon(partial(client.call_tool, "ask", {"question": QUESTION}, progress_callback=hear))
@@ -192,7 +192,7 @@ async def test_a_call_that_is_cancelled_stops_the_model(
             await anyio.to_thread.run_sync(until, lambda: slow.left.is_set() or left.exists())
         assert slow.written < slow.most
         assert (await called(client, "search", question="Venezuela", count=1))["passages"]
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 def test_a_page_of_a_stranger_cannot_ask_by_a_name_that_leads_here(served: Served, engine: Engine) -> None:

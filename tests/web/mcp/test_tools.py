@@ -6,7 +6,7 @@ def test_each_stage_has_a_line_and_a_draft_one_now_and_then() -> None:
     progress = Progress()
     citation = Citation("d", "a.pdf", "0" * 64, 0, 9, "dua\n baris", page=3)
     assert progress.line(Found(())) == "0 passages found"
-    assert progress.line(Waiting(3)) == "waiting for the model: 3 before this one"
+    assert progress.line(Waiting(3)) == "waiting for the model: 3 ahead of this one"
     assert progress.line(Waiting(0)) == ""
     assert progress.line(Understood("Kapan itu?")) == "understood as: Kapan itu?"
     assert progress.line(Marked(citation, 0.9)) == "a.pdf, p. 3: “dua baris”"

@@ -15,7 +15,7 @@ from rag.types import Citation
 from rag.web.app import create
 from rag.web.openai.requests import ChatRequest
 from tests.fakes import OverlapReader, ScriptedReader, SlowReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, questions_running, until
 
 UNANSWERED = "Siapa juara sepak bola Brasil?"
 REFUSAL = "Dokumen-dokumen ini tidak menjawab pertanyaan itu."
@@ -74,7 +74,7 @@ def test_a_stream_says_what_the_whole_reply_says_and_ends_with_the_citations(cli
     assert all(chunk.usage is None for chunk in chunks)
 
 
-def test_what_is_not_verified_yet_is_told_as_a_draft(client: openai.OpenAI, engine: Engine) -> None:
+def test_what_is_not_verified_yet_is_sent_as_a_draft(client: openai.OpenAI, engine: Engine) -> None:
     chunks = list(client.chat.completions.create(model="rag", messages=[user(QUESTION)], stream=True))
     draft, text = joined(chunks, "reasoning_content"), joined(chunks, "content")
     assert draft
@@ -106,7 +106,7 @@ def test_the_packages_own_streaming_helper_reads_it(client: openai.OpenAI) -> No
     assert "[1]" in (final.choices[0].message.content or "")
 
 
-def test_parts_of_text_a_system_prompt_and_an_own_filter_are_taken(client: openai.OpenAI) -> None:
+def test_parts_of_text_a_system_prompt_and_an_own_filter_are_accepted(client: openai.OpenAI) -> None:
     messages: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": "You are a pirate."},
         user([{"type": "text", "text": QUESTION}]),
@@ -192,7 +192,7 @@ def test_hanging_up_stops_the_model(client: openai.OpenAI, engine: Engine) -> No
                 break
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 @pytest.mark.real

@@ -63,10 +63,10 @@ def test_a_job_as_events_ends_with_its_end(watcher: TestClient[Any], tmp_path: P
     go(tmp_path)
     reply = watcher.get(f"/v1/jobs/{job['id']}", headers=STREAM)
     assert reply.headers["content-type"].startswith("text/event-stream")
-    told = [(kind, json.loads(data)) for kind, data in events(reply.text)]
-    assert {kind for kind, _ in told} == {"job"}
-    assert told[-1][1] == watcher.get(f"/v1/jobs/{job['id']}").json()
-    assert (told[-1][1]["state"], told[-1][1]["report"]["added"]) == ("done", ["a.txt"])
+    received = [(kind, json.loads(data)) for kind, data in events(reply.text)]
+    assert {kind for kind, _ in received} == {"job"}
+    assert received[-1][1] == watcher.get(f"/v1/jobs/{job['id']}").json()
+    assert (received[-1][1]["state"], received[-1][1]["report"]["added"]) == ("done", ["a.txt"])
 
 
 def test_one_whose_process_is_killed_has_failed(watcher: TestClient[Any], held: Rebuilds) -> None:

@@ -14,7 +14,7 @@ from rag.errors import WeightsError
 from rag.web import admission
 from rag.web.app import create
 from tests.fakes import BagEmbedder, OverlapReader, SlowReader, StuckReader
-from tests.web.conftest import PATIENCE, QUESTION, Served, askers, assert_problem, events, until
+from tests.web.conftest import PATIENCE, QUESTION, Served, assert_problem, events, questions_running, until
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -42,22 +42,22 @@ def test_ask_refuses_honestly(client: TestClient[Any]) -> None:
 def test_an_answer_as_events_ends_with_what_the_json_is(client: TestClient[Any]) -> None:
     reply = client.post("/v1/ask", json={"question": QUESTION}, headers=STREAM)
     assert reply.headers["content-type"].startswith("text/event-stream")
-    told = [(kind, json.loads(data)) for kind, data in events(reply.text)]
-    kinds = [kind for kind, _ in told]
+    received = [(kind, json.loads(data)) for kind, data in events(reply.text)]
+    kinds = [kind for kind, _ in received]
     assert kinds[:2] == ["evidence", "verdict"]
     assert kinds == sorted(kinds, key=["evidence", "verdict", "token", "citation", "done"].index)
-    passage = told[0][1]["passages"][0]
+    passage = received[0][1]["passages"][0]
     assert passage["start"] <= passage["highlight"]["start"] < passage["highlight"]["end"] <= passage["end"]
-    assert set(told[1][1]) == {"citation", "confidence"}
-    answer, whole = told[-1][1], client.post("/v1/ask", json={"question": QUESTION}).json()
-    assert [data["citation"] for kind, data in told if kind == "citation"] == answer["citations"]
-    assert [data["number"] for kind, data in told if kind == "citation"] == [1]
+    assert set(received[1][1]) == {"citation", "confidence"}
+    answer, whole = received[-1][1], client.post("/v1/ask", json={"question": QUESTION}).json()
+    assert [data["citation"] for kind, data in received if kind == "citation"] == answer["citations"]
+    assert [data["number"] for kind, data in received if kind == "citation"] == [1]
     assert {**answer, "receipt": None} == {**whole, "receipt": None}
 
 
 def test_a_refusal_as_events_has_evidence_and_an_end(client: TestClient[Any]) -> None:
-    told = events(client.post("/v1/ask", json={"question": "Siapa juara sepak bola Brasil?"}, headers=STREAM).text)
-    assert [kind for kind, _ in told] == ["evidence", "done"]
+    received = events(client.post("/v1/ask", json={"question": "Siapa juara sepak bola Brasil?"}, headers=STREAM).text)
+    assert [kind for kind, _ in received] == ["evidence", "done"]
 
 
 def test_asking_keeps_to_its_filter(client: TestClient[Any]) -> None:
@@ -72,9 +72,9 @@ def test_a_follow_up_is_understood_by_the_conversation_and_says_how(client: Test
     answer = client.post("/v1/ask", json=body).json()
     assert "Ashtiani" in answer["understood_as"]
     assert "Venezuela" in answer["citations"][0]["text"]
-    told = [(kind, json.loads(data)) for kind, data in events(client.post("/v1/ask", json=body, headers=STREAM).text)]
-    assert [kind for kind, _ in told][:4] == ["evidence", "understood", "evidence", "verdict"]
-    assert told[1][1] == {"question": answer["understood_as"]}
+    received = [(kind, json.loads(data)) for kind, data in events(client.post("/v1/ask", json=body, headers=STREAM).text)]
+    assert [kind for kind, _ in received][:4] == ["evidence", "understood", "evidence", "verdict"]
+    assert received[1][1] == {"question": answer["understood_as"]}
     assert client.post("/v1/ask", json={"question": QUESTION, "history": history}).json()["understood_as"] == ""
 
 
@@ -141,7 +141,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-def test_a_bad_request_is_a_problem_that_says_what_mends_it(client: TestClient[Any]) -> None:
+def test_a_bad_request_is_a_problem_that_says_what_to_do(client: TestClient[Any]) -> None:
     for path, body in BAD:
         assert_problem(client.post(path, json=body), 400)
     for body in ({"question": ""}, {"question": "x" * 1001}, {"question": "Apa?", "where": "date>soon"}):
@@ -185,7 +185,7 @@ def test_without_an_index_asking_says_how_to_make_one(client: TestClient[Any], e
 
 
 class BrokenReader(OverlapReader):
-    """Fails after its first word."""
+    """Fails after its first token."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -197,20 +197,20 @@ class BrokenReader(OverlapReader):
 
 def test_what_goes_wrong_in_the_middle_is_the_last_event(client: TestClient[Any], engine: Engine) -> None:
     engine.models.reader = BrokenReader(WeightsError("it cannot be read", "set RAG_LLM to another"))
-    told = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
-    assert [kind for kind, _ in told][-2:] == ["token", "error"]
-    problem = json.loads(told[-1][1])
+    received = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
+    assert [kind for kind, _ in received][-2:] == ["token", "error"]
+    problem = json.loads(received[-1][1])
     assert (problem["type"], problem["status"]) == ("urn:rag:WeightsError", 503)
     assert_problem(client.post(ASK, json={"question": QUESTION}), 503, "it cannot be read")
 
 
-def test_a_mistake_of_ours_is_told_without_what_it_says(
+def test_an_internal_error_is_reported_without_its_message(
     client: TestClient[Any], engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.models.reader = BrokenReader(ValueError("secret"))
-    told = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
-    assert told[-1][0] == "error"
-    assert "secret" not in told[-1][1]
+    received = events(client.post(ASK, json={"question": QUESTION}, headers=STREAM).text)
+    assert received[-1][0] == "error"
+    assert "secret" not in received[-1][1]
     assert "POST /v1/ask failed" in caplog.text
     assert QUESTION not in caplog.text
 
@@ -245,7 +245,7 @@ def test_hanging_up_in_the_middle_of_a_stream_stops_the_model(served: Served, sl
     hang_up_after(served.url, "token")
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
     assert httpx.get(served.url + "/health/live").status_code == 200
 
 
@@ -257,7 +257,7 @@ def test_hanging_up_on_a_json_answer_stops_the_model(served: Served, slow: SlowR
         until(lambda: slow.written)
     assert slow.left.wait(PATIENCE)
     assert slow.written < slow.most
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 class StuckEmbedder(BagEmbedder):
@@ -279,7 +279,7 @@ class StuckEmbedder(BagEmbedder):
         ("/v1/chat/completions", {}, {"model": "rag", "stream": True, "messages": [{"role": "user", "content": QUESTION}]}),
     ],
 )
-def test_hanging_up_before_anything_is_told_stops_the_question(
+def test_hanging_up_before_the_first_event_stops_the_question(
     engine: Engine, path: str, headers: dict[str, str], body: dict[str, Any]
 ) -> None:
     engine.models.embedder = embedder = StuckEmbedder()  # type: ignore[assignment]
@@ -291,36 +291,36 @@ def test_hanging_up_before_anything_is_told_stops_the_question(
         assert embedder.stuck.working.wait(PATIENCE)
         connection.close()
         assert embedder.stuck.left.wait(PATIENCE)
-        until(lambda: not askers())
+        until(lambda: not questions_running())
 
 
 def test_hanging_up_reaches_a_model_that_is_within_a_step(engine: Engine) -> None:
-    """Nothing is told between the evidence and its first piece, so nobody could look there whether the asker has gone."""
+    """No event is sent between the evidence and the first token, so a disconnect is not noticed by sending."""
     engine.models.reader = stuck = StuckReader()
     made = Served(create(engine))
     with (
         httpx.Client(timeout=PATIENCE) as client,
         client.stream("POST", made.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
     ):
-        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        lines = reply.iter_lines()  # kept: httpx disconnects when it is garbage collected
         assert next(lines) == "event: evidence"
         assert stuck.working.wait(PATIENCE)
     assert stuck.left.wait(PATIENCE)
-    until(lambda: not askers())
+    until(lambda: not questions_running())
     made.close()
 
 
-def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served, slow: SlowReader) -> None:
+def test_a_question_that_waits_gets_evidence_and_one_too_many_is_refused(served: Served, slow: SlowReader) -> None:
     with (
         httpx.Client(timeout=PATIENCE) as client,
         client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
     ):
-        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        lines = reply.iter_lines()  # kept: httpx disconnects when it is garbage collected
         assert next(lines) == "event: evidence"
-        # The second waits for the model; it sees the evidence all the same, and leaves its place when it hangs up.
+        # The second waits for the model. It gets the evidence all the same, and leaves the queue when it disconnects.
         for _ in range(2):
             hang_up_after(served.url, "evidence")
-            until(lambda: askers() == 1)
+            until(lambda: questions_running() == 1)
         with client.stream("POST", served.url + ASK, json={"question": QUESTION}, headers=STREAM) as second:
             more = second.iter_lines()
             assert next(more) == "event: evidence"
@@ -328,11 +328,11 @@ def test_one_who_waits_has_evidence_and_one_too_many_is_sent_away(served: Served
             assert json.loads(next(more).removeprefix("data: ")) == {"before": 1}
             for headers in ({}, STREAM):
                 third = httpx.post(served.url + ASK, json={"question": QUESTION}, headers=headers, timeout=PATIENCE)
-                assert_problem(third, 429, "2 questions are before this one")
+                assert_problem(third, 429, "2 questions are ahead of this one")
                 assert int(third.headers["retry-after"]) > 0
             # Search needs no model.
             assert httpx.post(served.url + SEARCH, json={"question": "Venezuela"}, timeout=PATIENCE).status_code == 200
-    until(lambda: not askers())
+    until(lambda: not questions_running())
 
 
 def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReader) -> None:
@@ -342,9 +342,9 @@ def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReade
         httpx.Client(timeout=PATIENCE) as client,
         client.stream("POST", made.url + ASK, json={"question": QUESTION}, headers=STREAM) as reply,
     ):
-        lines = reply.iter_lines()  # kept: httpx hangs up when nobody has it any more
+        lines = reply.iter_lines()  # kept: httpx disconnects when it is garbage collected
         assert next(lines) == "event: evidence"
         until(lambda: slow.written)
         made.close()
     assert slow.left.wait(PATIENCE)
-    until(lambda: not askers())
+    until(lambda: not questions_running())

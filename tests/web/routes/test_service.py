@@ -23,7 +23,7 @@ def test_ready_names_the_snapshot(client: TestClient[Any], engine: Engine, path:
     assert client.get(path).json() == said
 
 
-def test_without_an_index_it_lives_and_is_not_ready(client: TestClient[Any], engine: Engine) -> None:
+def test_without_an_index_it_is_live_and_not_ready(client: TestClient[Any], engine: Engine) -> None:
     (engine.settings.index / "current").unlink()
     assert client.get("/health/live").json() == {"status": "ok", "version": __version__}
     for path in ("/health", "/health/ready"):
@@ -54,7 +54,7 @@ def client(settings: Settings) -> Iterator[TestClient[Any]]:
 
 
 def log_in(client: TestClient[Any], token: str) -> str:
-    """The value of the cookie that proves that the page asks."""
+    """Log in, and return the CSRF token."""
     assert client.post("/login", json={"key": f" {token}\n"}).status_code == 204
     return str(client.cookies["rag_csrf"])
 
@@ -93,27 +93,27 @@ def test_a_body_that_is_none_is_a_problem(client: TestClient[Any], keys: Keys, b
     assert_problem(client.post("/login", json=body), 400)
 
 
-def test_a_session_changes_nothing_without_the_word_of_the_page(client: TestClient[Any], keys: Keys) -> None:
+def test_a_session_changes_nothing_without_the_csrf_header(client: TestClient[Any], keys: Keys) -> None:
     csrf = log_in(client, keys.create("laptop", "admin")[0])
     for sent in (None, "", csrf[:-1], "é"):
         headers: dict[bytes, bytes] = {} if sent is None else {b"X-CSRF-Token": sent.encode()}
         for path in ("/v1/index", "/v1/search", "/logout"):
             assert_problem(client.post(path, headers=headers), 403, "X-CSRF-Token")
     good = {"X-CSRF-Token": csrf}
-    # Let through, and then found to have no body.
+    # Allowed, and then refused for its empty body.
     assert_problem(client.post("/v1/search", headers=good), 400)
-    # One that the page has by another login is none for this session.
+    # The token of another login is not valid for this session.
     client.cookies.set("rag_csrf", "planted")
     assert_problem(client.post("/v1/search", headers={"X-CSRF-Token": "planted"}), 403)
 
 
-def test_a_key_in_the_header_needs_no_word_of_the_page(client: TestClient[Any], keys: Keys) -> None:
+def test_a_key_in_the_header_needs_no_csrf_header(client: TestClient[Any], keys: Keys) -> None:
     token, _ = keys.create("laptop", "admin")
     log_in(client, token)
     assert_problem(client.post("/v1/search", headers={"Authorization": f"Bearer {token}"}), 400)
-    # And it counts alone: a bad one is not made good by the cookies beside it.
+    # Only the key counts: cookies do not help an invalid one.
     assert_problem(client.get("/v1/jobs", headers={"Authorization": "Bearer rag_no"}), 401)
-    # The password of a proxy before us is none of ours.
+    # A password for a proxy in front of the service is ignored.
     assert client.get("/v1/jobs", headers={"Authorization": "Basic cmFnOnJhZw=="}).status_code == 200
 
 
@@ -124,7 +124,7 @@ def test_logging_out_ends_the_session_for_good(client: TestClient[Any], keys: Ke
     assert "rag_session" not in client.cookies
     client.cookies.set("rag_session", session)
     assert_problem(client.get("/v1/jobs"), 401, "log in at /")
-    # Whoever has no session may log out all the same.
+    # Logging out without a session is allowed.
     assert client.post("/logout").status_code == 204
 
 
@@ -142,7 +142,7 @@ def test_a_session_ends_with_its_key(client: TestClient[Any], keys: Keys, settin
     assert_problem(client.post("/login", json={"key": token}), 401, "expired on")
 
 
-def test_an_id_that_the_browser_came_with_is_never_taken_for_a_session(client: TestClient[Any], keys: Keys) -> None:
+def test_a_session_id_that_the_browser_brings_is_never_used(client: TestClient[Any], keys: Keys) -> None:
     client.cookies.set("rag_session", "planted")
     log_in(client, keys.create("laptop", "read")[0])
     client.cookies.clear()

@@ -66,14 +66,14 @@ def test_files_come_as_they_were_sent() -> None:
         (named("a.txt", bytes(101)), TooLarge, "a.txt is larger than"),
         (named("a.txt") * 3, TooLarge, "at most 2"),
         (named("a.txt") * 10_000, TooLarge, "at most 2"),
-        (part('name="f"'), QuestionError, "no form of files"),
-        (part('name="f"; filename=""'), QuestionError, "no form of files"),
-        # As these say themselves, they would be decoded by the minute, or not at all.
-        (part('name="f"\r\nContent-Type: text/plain; charset=punycode', b"a" * 2000), QuestionError, "no form of files"),
-        (part('name="f"\r\nContent-Type: text/plain; charset=bogus'), QuestionError, "no form of files"),
-        (part("name=f; filename=a.txt\r\nX: " + "y" * 10_000), QuestionError, "no form of files"),
-        (part("name=f; filename=a.txt" + "\r\nX: y" * 100), QuestionError, "no form of files"),
-        (b"--x\r\nContent-Disposition: form-data; filename=\xff.txt\r\n\r\n\r\n", QuestionError, "no form of files"),
+        (part('name="f"'), QuestionError, "not a form of files"),
+        (part('name="f"; filename=""'), QuestionError, "not a form of files"),
+        # With the charset that they name, they would be decoded for minutes, or not at all.
+        (part('name="f"\r\nContent-Type: text/plain; charset=punycode', b"a" * 2000), QuestionError, "not a form of files"),
+        (part('name="f"\r\nContent-Type: text/plain; charset=bogus'), QuestionError, "not a form of files"),
+        (part("name=f; filename=a.txt\r\nX: " + "y" * 10_000), QuestionError, "not a form of files"),
+        (part("name=f; filename=a.txt" + "\r\nX: y" * 100), QuestionError, "not a form of files"),
+        (b"--x\r\nContent-Disposition: form-data; filename=\xff.txt\r\n\r\n\r\n", QuestionError, "not a form of files"),
     ],
 )
 def test_what_is_refused_is_read_to_its_end_and_none_of_it_kept(raw: bytes, error: type[RagError], said: str) -> None:
@@ -93,7 +93,7 @@ def test_only_a_form_of_files_is_read(kind: str, boundary: str | None) -> None:
 
 
 def test_a_form_without_an_end_is_none() -> None:
-    with pytest.raises(QuestionError, match="no form of files"):
+    with pytest.raises(QuestionError, match="not a form of files"):
         Body(named("a.txt")).read()
 
 
@@ -103,7 +103,7 @@ Files = list[tuple[str, tuple[str, bytes]]]
 @pytest.fixture
 def idle(engine: Engine, tmp_path: Any) -> Any:
     """A client whose rebuilds do nothing."""
-    rebuilds = Rebuilds(engine.settings, script(tmp_path / "idle.py", "tell(stage='reading', done=0, total=0)"))
+    rebuilds = Rebuilds(engine.settings, script(tmp_path / "idle.py", "emit(stage='reading', done=0, total=0)"))
     with connect(create(engine, rebuilds=rebuilds)) as opened:
         yield opened
 
@@ -174,7 +174,7 @@ def test_what_can_be_no_document_is_refused_and_nothing_is_written(
     assert idle.get("/v1/jobs").json()["items"] == []
 
 
-def test_limits_are_told(idle: TestClient[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uploads_over_a_limit_are_refused(idle: TestClient[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "MOST_FILE_BYTES", 1000)
     assert_problem(idle.post("/v1/documents", files=files(("a.txt", b"x" * 1001))), 413, "a.txt is larger than")
     many = files(*((f"{number}.txt", b"x") for number in range(uploads.MOST_FILES + 1)))
@@ -202,11 +202,9 @@ def test_a_body_that_is_no_form_of_files_is_a_problem(idle: TestClient[Any], con
     assert_problem(idle.post("/v1/documents", content=raw, headers={"content-type": content_type}), 400)
 
 
-# Litestar leaves the file to the garbage collector where the form did not become whole.
+# Litestar leaves the file of an incomplete form to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_temporary_folder_without_room_is_told_as_such(
-    idle: TestClient[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_temporary_folder_is_a_problem(idle: TestClient[Any], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def rollover(_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize("given", ["abc-1", "0123456789abcdef" * 4, "A.b_c~d"])
-def test_a_sane_id_is_taken(given: str) -> None:
+def test_a_safe_id_is_kept(given: str) -> None:
     def test() -> None:
         assert log.begin(given, questions=False).id == given
         assert log.request_id() == given
@@ -108,28 +108,28 @@ def test_a_line_of_json_has_time_level_message_fields_and_the_request() -> None:
     }
 
 
-def test_a_line_for_people_stays_one_line_whatever_it_tells() -> None:
+def test_a_line_for_people_stays_one_line_whatever_it_holds() -> None:
     line = ConsoleLines(questions=False).format(record(path='/a\n08:00:00 x="y"', status=200, none=""))
     assert line == '08:00:00 request failed path="/a\\n08:00:00 x=\\"y\\"" status=200 none=""'
     assert ConsoleLines(questions=False).format(record(logging.ERROR)) == "08:00:00 ERROR request failed"
 
 
 @pytest.mark.parametrize("form", [JsonLines, ConsoleLines])
-def test_the_text_of_an_error_is_told_only_where_questions_may_be(form: type[JsonLines] | type[ConsoleLines]) -> None:
+def test_the_message_of_an_error_is_logged_only_where_questions_may_be(form: type[JsonLines] | type[ConsoleLines]) -> None:
     line = form(questions=False).format(record(error=failed()))
     assert "rahasia" not in line
-    assert all(told in line for told in ("KeyError", "ValueError", "test_logs.py", "in failed"))
+    assert all(part in line for part in ("KeyError", "ValueError", "test_log.py", "in failed"))
     assert "KeyError: 'Siapa rahasia?'" in form(questions=True).format(record(error=failed()))
 
 
 CONFIGURED = """
 import io, logging, sys, warnings
 from rag.settings import Settings
-from rag.web import logs
+from rag.web.telemetry import log
 class Terminal(io.StringIO):
     def isatty(self): return {terminal}
 stream = Terminal()
-logs.configure(Settings(log={log!r}), stream)
+log.configure(Settings(log={log!r}), stream)
 logging.getLogger("rag.web").info("ours")
 logging.getLogger("httpx").info("theirs")
 logging.getLogger("uvicorn.error").info("theirs")
@@ -142,7 +142,7 @@ print(stream.getvalue())
     ("log", "terminal", "people"),
     [("auto", True, True), ("auto", False, False), ("console", False, True), ("json", True, False)],
 )
-def test_the_form_is_chosen_and_libraries_tell_warnings_only(log: str, terminal: bool, people: bool) -> None:
+def test_the_form_is_chosen_and_libraries_log_warnings_only(log: str, terminal: bool, people: bool) -> None:
     code = CONFIGURED.format(log=log, terminal=terminal)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     lines = run.stdout.strip().splitlines()

@@ -117,5 +117,5 @@ def test_alerts_are_about_what_is_counted(client: TestClient[Any]) -> None:
 
 
 def test_the_outcomes_that_alerts_wait_for_are_counted_from_the_start(client: TestClient[Any]) -> None:
-    """Of a series that appears with its first count, nothing has increased."""
+    """`increase` of a series that appears with its first count is 0."""
     assert values(client)['rag_rebuilds_total{state="failed"}'] == 0

@@ -23,9 +23,9 @@ from tests.web.conftest import QUESTION, Served, assert_problem, connect, events
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """The fields of the lines about requests, as they are written."""
     caplog.set_level(logging.INFO, "rag")
-    told: list[dict[str, Any]] = []
-    caplog.handler.emit = lambda record: told.append(getattr(record, "fields", {}))  # type: ignore[method-assign]
-    return told
+    received: list[dict[str, Any]] = []
+    caplog.handler.emit = lambda record: received.append(getattr(record, "fields", {}))  # type: ignore[method-assign]
+    return received
 
 
 def test_a_request_has_one_line_and_an_id_that_comes_back(client: TestClient[Any], lines: list[dict[str, Any]]) -> None:
@@ -45,9 +45,7 @@ def test_a_problem_names_the_request_also_where_there_is_no_route(client: TestCl
     assert lines[1]["path"] == "/nothing%0A2027-01-01%20evil"
 
 
-def test_the_line_of_a_question_tells_its_stages_and_not_what_it_was(
-    client: TestClient[Any], lines: list[dict[str, Any]]
-) -> None:
+def test_the_line_of_a_question_has_its_stages_and_not_its_text(client: TestClient[Any], lines: list[dict[str, Any]]) -> None:
     client.post("/v1/ask", json={"question": QUESTION, "where": "language=id"})
     client.post("/v1/search", json={"question": QUESTION})
     client.post("/v1/ask", json={"question": QUESTION}, headers={"Accept": "text/event-stream"})
@@ -58,7 +56,7 @@ def test_the_line_of_a_question_tells_its_stages_and_not_what_it_was(
     assert "Ashtiani" not in repr(lines)
 
 
-def test_the_line_tells_what_was_asked_where_that_is_wanted(
+def test_the_line_has_the_question_where_that_is_allowed(
     engine: Engine, rebuilds: Rebuilds, lines: list[dict[str, Any]]
 ) -> None:
     engine.settings = replace(engine.settings, log_questions=True)
@@ -84,15 +82,15 @@ def test_an_error_within_a_stream_names_the_request_and_is_in_its_line(
     engine.models.reader = Failing()
     with connect(create(engine, rebuilds=rebuilds)) as client:
         headers = {"Accept": "text/event-stream", "X-Request-ID": "mine-3"}
-        told = events(client.post("/v1/ask", json={"question": QUESTION}, headers=headers).text)
+        received = events(client.post("/v1/ask", json={"question": QUESTION}, headers=headers).text)
         metrics = client.get("/metrics").text
-    assert told[-1][0] == "error"
-    assert "urn:rag:request:mine-3" in told[-1][1]
+    assert received[-1][0] == "error"
+    assert "urn:rag:request:mine-3" in received[-1][1]
     assert (lines[0]["status"], lines[0]["problem"]) == (200, "EndpointUnavailable")
     assert 'rag_questions_total{outcome="failed"} 1.0' in metrics
 
 
-def test_whoever_hangs_up_is_in_the_line_and_counted_as_stopped(
+def test_a_disconnect_is_in_the_line_and_counted_as_stopped(
     engine: Engine, rebuilds: Rebuilds, lines: list[dict[str, Any]]
 ) -> None:
     engine.models.reader = SlowReader()
@@ -113,10 +111,10 @@ class Remembered(Untraced):
     """Remembers what is traced."""
 
     def __init__(self) -> None:
-        self.told: list[Sequence[Stage]] = []
+        self.received: list[Sequence[Stage]] = []
 
     def stages(self, stages: Sequence[Stage]) -> None:
-        self.told.append(stages)
+        self.received.append(stages)
 
 
 def test_the_wait_for_the_model_is_a_stage_of_its_own(engine: Engine) -> None:
@@ -125,8 +123,8 @@ def test_the_wait_for_the_model_is_a_stage_of_its_own(engine: Engine) -> None:
     assert isinstance(next(steps), Found)
     until(iter([False, False, True]).__next__)  # 0.04 s
     list(steps)
-    (told,) = traces.told
-    found = {stage.name: stage for stage in told}
+    (received,) = traces.received
+    found = {stage.name: stage for stage in received}
     assert found["wait"].end - found["wait"].start >= 0.03e9
     assert found["wait"].end <= found["judge"].start + 0.01e9
     assert found["search"].end == found["wait"].start

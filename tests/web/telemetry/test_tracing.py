@@ -64,7 +64,7 @@ def by_name(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
     return {span.name: span for span in spans.get_finished_spans()}
 
 
-def test_the_stages_of_an_answer_are_below_its_request_and_that_below_who_sent_it(
+def test_stages_are_child_spans_of_the_request_and_that_of_the_client(
     traced: TestClient[Any], spans: InMemorySpanExporter
 ) -> None:
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "X-Request-ID": "mine"}
@@ -96,10 +96,10 @@ def test_a_request_that_fails_is_a_span_that_did_and_says_nothing_of_the_questio
     (engine.settings.index / "current").unlink()
     traced.post("/v1/ask", json={"question": QUESTION})
     traced.get("/v1/documents?contains=rahasia")
-    told = [span.to_json() for span in spans.get_finished_spans()]
-    assert [json.loads(span)["status"]["status_code"] for span in told] == ["ERROR", "ERROR"]
-    assert "Ashtiani" not in "".join(told)
-    assert "rahasia" not in "".join(told)
+    received = [span.to_json() for span in spans.get_finished_spans()]
+    assert [json.loads(span)["status"]["status_code"] for span in received] == ["ERROR", "ERROR"]
+    assert "Ashtiani" not in "".join(received)
+    assert "rahasia" not in "".join(received)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_request_that_fails_is_a_span_that_did_and_says_nothing_of_the_questio
         {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
     ],
 )
-def test_nobody_who_does_not_ask_for_traces_gets_them(environment: dict[str, str]) -> None:
+def test_without_configuration_there_are_no_traces(environment: dict[str, str]) -> None:
     assert isinstance(tracing.open_configured(environment), tracing.Untraced)
 
 
@@ -119,7 +119,7 @@ def test_nobody_who_does_not_ask_for_traces_gets_them(environment: dict[str, str
     "environment",
     [{"OTEL_TRACES_EXPORTER": "console"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}],
 )
-def test_whoever_asks_for_them_does(environment: dict[str, str]) -> None:
+def test_configured_traces_are_opened(environment: dict[str, str]) -> None:
     traces = tracing.open_configured(environment)
     assert isinstance(traces, tracing.OpenTelemetry)
     traces.close()
@@ -135,12 +135,12 @@ def test_whoever_asks_for_them_does(environment: dict[str, str]) -> None:
         ),
     ],
 )
-def test_what_cannot_be_done_is_told(environment: dict[str, str], hint: str) -> None:
+def test_traces_that_cannot_be_sent_are_an_error(environment: dict[str, str], hint: str) -> None:
     with pytest.raises(QuestionError, match=hint):
         tracing.open_configured(environment)
 
 
-def test_where_it_is_not_installed_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_configured_traces_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(QuestionError, match=r"run `pip install 'rag\[telemetry\]'`"):
         tracing.open_configured({"OTEL_TRACES_EXPORTER": "console"})
