@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rag.errors import StorageError
 from rag.indexing.embedded import index, snapshot
 from rag.indexing.embedded.draft import Size, to_merge
+from rag.indexing.embedded.index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
 from tests.indexing.making import chunks, digests, document, grow, texts, write
 
@@ -135,7 +136,7 @@ def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
     def refused(*_: object) -> None:
         raise StorageError("writing is not permitted", "give yourself the right")
 
-    monkeypatch.setattr(index, "prune", refused)
+    monkeypatch.setattr(EmbeddedIndex, "prune", refused)
     written = write(tmp_path, [A])
     assert snapshot.current_id(tmp_path) == written.id
 
@@ -159,10 +160,10 @@ def test_a_disk_that_is_full_at_any_point_leaves_the_old_snapshot_or_the_new(
             break
         if texts(tmp_path) != OLD:
             assert texts(tmp_path) == NEW
-            index.rollback(tmp_path, old.id)
-        index.prune(tmp_path, 1)
+            EmbeddedIndex(tmp_path).rollback(old.id)
+        EmbeddedIndex(tmp_path).prune(1)
     assert texts(tmp_path) == NEW
-    assert index.abandoned(tmp_path) == []
+    assert not EmbeddedIndex(tmp_path).interrupted()
     assert failed_at == {*FailingDisk.CALLS, "write_text"}
 
 
@@ -234,4 +235,4 @@ def test_what_a_killed_build_left_is_cleaned_by_the_next(tmp_path: Path) -> None
     (tmp_path / "snapshots" / ".building" / "segments" / "x" / "corpus.sqlite").write_bytes(b"half")
     assert texts(tmp_path) == {"a.txt": A.text}
     grow(tmp_path, B)
-    assert index.abandoned(tmp_path) == []
+    assert not EmbeddedIndex(tmp_path).interrupted()
