@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import StorageError
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
 from rag.indexing.embedded.draft import Size, to_merge
 from rag.indexing.embedded.index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import KEPT
 from tests.indexing.making import chunks, digests, document, grow, texts, write
 
 EXACT_MOST = 2000
@@ -202,7 +203,7 @@ def test_no_file_of_an_older_snapshot_is_ever_written_into(tmp_path: Path) -> No
         names.append(grow(tmp_path, *added, without=gone).id)
         before[names[-1]] = digests(folder(tmp_path, names[-1]))
         assert {name: digests(folder(tmp_path, name)) for name in before} == before
-    assert len(before) == index.KEPT == 5
+    assert len(before) == KEPT == 5
     assert list(snapshot.verify(tmp_path)) == []
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from rag.errors import IndexDamaged, IndexMissing
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
 from rag.indexing.embedded.index import EmbeddedIndex
-from rag.indexing.protocol import Unread
+from rag.indexing.protocol import KEPT, Unread
 from tests.indexing.making import Home, document, grow, texts, write
 
 A, B, C = document("a.txt", "satu dua tiga"), document("b.txt", "lima enam"), document("c.txt", "tujuh delapan")
@@ -89,7 +89,7 @@ def test_pruning_keeps_the_one_that_serves_however_old(tmp_path: Path, names: li
 
 def test_builds_keep_a_few_snapshots(tmp_path: Path) -> None:
     names = [write(tmp_path, [A]).id] + [grow(tmp_path, document(f"{n}.txt", f"nomor {n}")).id for n in range(6)]
-    assert kept(tmp_path) == names[::-1][: index.KEPT]
+    assert kept(tmp_path) == names[::-1][:KEPT]
 
 
 def test_a_removal_that_was_killed_leaves_no_half_snapshot(
