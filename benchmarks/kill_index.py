@@ -62,7 +62,7 @@ def _round(home: Path, number: int, usual: float) -> list[str]:
     _index(home)
     seen += ["BAD: not in line after the next build"] * (_texts(home) != new)
     seen += [f"BAD: {problem}" for problem in snapshot.verify(root)]
-    seen += ["BAD: something is left behind"] * EmbeddedIndex(root).interrupted()
+    seen += ["BAD: something is left behind"] * bool(EmbeddedIndex(root).interrupted() or carryover.left(root))
     findings = examine(settings.load(_environment(home), {}))
     return seen + [f"BAD: {f.state}" for f in findings if f.subject == "index" and not f.well]
 

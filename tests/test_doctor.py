@@ -3,12 +3,14 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rag import address
 from rag.answering.local.store import PassageStore, key
 from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
+from rag.indexing.carryover import Unfinished
 from rag.settings import BOTH_JUDGES, Secret, Settings
 from rag.weights import sources
 from rag.weights.catalogue import LLM, REFUSING
@@ -34,6 +36,14 @@ def test_a_damaged_index_and_the_remains_of_a_killed_build_are_found(engine: Eng
     (snapshots / ".building").mkdir()
     ill = [f for f in examine(engine.settings) if f.subject == "index" and not f.well]
     assert [f.hint for f in ill] == ["run `rag index --rebuild`", "run `rag index`"]
+
+
+def test_vectors_that_a_killed_build_left_are_found(engine: Engine) -> None:
+    Unfinished(engine.index.scratch, "bag").append([bytes(16)], np.ones((1, 4), dtype=np.float32))
+    (ill,) = [f for f in examine(engine.settings) if f.subject == "index" and not f.well]
+    assert "what was embedded is kept" in ill.state
+    engine.rebuild()
+    assert all(f.well for f in examine(engine.settings) if f.subject == "index")
 
 
 def test_remains_of_a_killed_fetch_are_found(engine: Engine) -> None:

@@ -276,9 +276,9 @@ def test_a_judged_search_is_in_the_order_of_the_judge(engine: Engine) -> None:
 
 def test_warming_reads_every_chunk_once(engine: Engine) -> None:
     engine.models.reader = reader = OverlapReader()
-    told: list[tuple[int, int]] = []
-    assert engine.warm(lambda *now: told.append(now)) == Warmed(3, 0, 0)
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    seen: list[tuple[str, int, int]] = []
+    assert engine.warm(lambda *now: seen.append(now)) == Warmed(3, 0, 0)
+    assert seen == [("warming", 1, 3), ("warming", 2, 3), ("warming", 3, 3)]
     assert reader.warmed == list(engine.snapshot().chunk_texts())
     assert engine.warm(lambda *_: None) == Warmed(0, 3, 0)
 

@@ -1,10 +1,11 @@
-"""What the rest of rag knows of an index: the values it speaks, and the two protocols an implementation has to meet.
+"""The interface of an index: the values that cross it, and the two protocols that an implementation provides.
 
-`Index` says which state serves and takes what a build writes. `State` is one state, pinned while somebody reads it: later
-builds do not change it. Retrieval, the engine, the doctor and the evaluation know nothing else. `embedded/` is the
-implementation on this disk, and `tests/indexing/contract.py` holds any implementation to what is said here.
+`Index` holds the states of one home, knows which one serves, and takes what a build writes. `State` is one state, pinned
+while somebody reads it: later writes and removals do not change it. Retrieval, engine, doctor and evaluation use nothing
+else. `embedded/` is the implementation on this disk. `tests/indexing/contract.py` tests any implementation against this page.
 
-Documents and chunks carry numbers that are never used twice in a line of states. The chunks of a document are consecutive.
+Each document and each chunk has a number. Numbers belong to a line of states, each written on the one before: in such a line
+no number is used for two things. The chunks of a document are numbered consecutively.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# What a document is found by.
+# The field that a document is looked up by.
 Column = Literal["number", "id", "path", "sha256"]
 # Which sides propose chunks: meaning (vectors), words (BM25), or both.
 Mode = Literal["hybrid", "dense", "lexical"]
-# Hears how far a build is: the stage (`waiting`, `reading` or `embedding`), and how many of how many are done.
+# Called with the stage of a build (`waiting`, `reading` or `embedding`), and how many of how many items are done.
 Progress = Callable[[str, int, int], None]
+
+# States that an index keeps: the one that serves and the newest others. They share what is equal in them, so each costs no
+# more than what changed.
+KEPT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,11 @@ class Maker:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a state is. `created` is ISO 8601, `segments` are the names of the immutable parts it is made of."""
+    """A description of a state.
+
+    `id` has at most 100 ASCII letters, digits and hyphens. `created` is ISO 8601. `segments` are the names of the immutable
+    parts that the state is made of, empty where an implementation has no such parts.
+    """
 
     id: str
     created: str
@@ -66,7 +75,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A chunk as it is stored: the range of the document's text, and the digest of that text, which names its vector."""
+    """A chunk as it is stored: a range of the document's text, and the digest of that text, which names its vector."""
 
     start: int
     end: int
@@ -75,7 +84,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A file that was left out, or a folder: its path in the seeds, the name of the error, and the line that it is."""
+    """A file or folder that a build left out: its path in the seeds, the error's class name, and the error's message."""
 
     path: str
     kind: str
@@ -85,7 +94,7 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A document to be written, and its chunks."""
+    """A document to write, with its chunks: at least one."""
 
     document: Document
     pieces: Sequence[Piece]
@@ -95,8 +104,9 @@ class NewDocument:
 class Candidates:
     """Chunks that may answer a question, ascending by number, each scored by both sides. Arrays have the shape (found,).
 
-    `dense` are cosine similarities with the question, `lexical` BM25 scores. `information` is what the question's words say
-    altogether: the BM25 score of a chunk of average length that has each of them once.
+    `dense` are cosine similarities with the question. `lexical` are BM25 scores over words and their stems (`rag.text`), 0
+    where the chunk has no word of the question. `languages` are those of the chunks' documents. `information` is the BM25 score
+    of a chunk of average length that has each word of the question once; a word that no chunk has counts most.
     """
 
     chunks: "NDArray[np.int64]"
@@ -116,11 +126,14 @@ class Place:
 
 
 class State(Protocol):
-    """One state of an index. Safe to use from several threads."""
+    """One state of an index, which never changes. Safe to use from several threads.
+
+    Several questions may share it, so `close` may never be called: what is open is also released with the last reference.
+    """
 
     @property
     def manifest(self) -> Manifest:
-        """What the state is."""
+        """The description of the state."""
 
     def candidates(
         self,
@@ -132,46 +145,57 @@ class State(Protocol):
         where: Sequence[Condition] = (),
         mode: Mode = "hybrid",
     ) -> Candidates:
-        """The chunks that the sides of `mode` propose, `depth` each, of documents that meet `where`; both score each of them.
+        """The best `depth` chunks of each side of `mode`, among documents that meet all of `where`; both sides score each.
 
-        `query` is the vector of the question, of shape (dimension,).
+        `query` is the question's unit vector, of shape (dimension,); `language` decides how the question's words are cut. The
+        lexical side proposes only chunks that have a word of the question. A large index may be searched approximately, and
+        may search without words that most chunks have; scores are exact in any case.
+
+        A condition on `document` compares the path, in which `*` stands for any characters, or the id. One on `folder` is met
+        by documents anywhere below it. A `date` is compared as far as it is given: `2026-01` equals all days of that month.
         """
 
     def place(self, chunk: int) -> Place:
-        """Where the chunk of this number stands."""
+        """The place of the chunk with this number, which the state has."""
 
     def listed(self) -> Iterator[Listed]:
-        """Every document without its text."""
+        """Every document without its text, in any order."""
 
     def find(self, column: Column, value: str | int) -> Listed | None:
-        """The document whose `column` has this value; None where there is none."""
+        """A document whose `column` has this value; None if there is none."""
 
     def with_text(self, listed: Listed) -> Document:
         """The document with its original text."""
 
     def document(self, document_id: str) -> Document | None:
-        """The same by its id; None where there is none."""
+        """The document with this id and its original text; None if there is none."""
 
     def characters(self, listed: Listed) -> int:
-        """The length of a document's text."""
+        """The length of a document's text in code points."""
 
     def pieces(self, listed: Listed) -> list[Piece]:
         """The document's chunks, in order."""
 
     def chunk_texts(self) -> Iterator[str]:
-        """The text of every chunk: of the documents added last first, and of each from its beginning."""
+        """The text of every chunk: the documents added last come first, the chunks of each document in order."""
 
     def languages(self) -> dict[str, int]:
-        """Number of chunks in each language of the documents."""
+        """Number of chunks in each language. Chunks of documents that were removed may still be counted."""
 
     def sample(self, count: int) -> "tuple[NDArray[np.float32], list[str]]":
-        """About `count` chunks, always the same: vectors of shape (sampled, dimension), and their documents' languages."""
+        """About `count` chunks, or all if there are fewer; the same ones in every call.
+
+        Returns their unit vectors, of shape (sampled, dimension), and the languages of their documents.
+        """
 
     def vectors_of(self, digests: Collection[bytes]) -> "dict[bytes, NDArray[np.float32]]":
-        """The vectors of those texts that the state has, by digest; each of shape (dimension,)."""
+        """The vectors of those texts that the state has, by digest; each of shape (dimension,).
+
+        Texts of documents that were removed may still be among them.
+        """
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Release what is open. The state must not be used afterwards."""
 
 
 class Index(Protocol):
@@ -179,27 +203,31 @@ class Index(Protocol):
 
     @property
     def scratch(self) -> Path:
-        """A folder of this machine for what a build keeps for the next one: all of it can be made anew."""
+        """A folder on this machine for what a build keeps for the next one. All of it can be made anew.
+
+        It exists within `writing`.
+        """
 
     def serving(self) -> str | None:
-        """The id of the state that serves; None where there is none. Raises IndexDamaged."""
+        """The id of the state that serves; None if nothing was written yet. Raises IndexDamaged."""
 
     def manifest(self) -> Manifest:
         """The manifest of the state that serves. Raises IndexMissing, IndexMismatch or IndexDamaged."""
 
     def open(self, name: str | None = None) -> State:
-        """Open and check the state `name`, else the one that serves.
+        """Open and check the state with the id `name`, by default the one that serves.
 
-        Raises IndexMissing, IndexMismatch, IndexDamaged, or StorageError where the system does not let it be opened.
+        Raises IndexMissing, IndexMismatch or IndexDamaged; StorageError if the system does not allow it to be opened.
         """
 
     def stored(self) -> Sequence[Manifest]:
-        """The states that can be gone back to, newest first."""
+        """The states that can be opened and rolled back to, newest first."""
 
     def writing(self, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
-        """Within it nobody else changes the index; `waiting` is called where somebody does, and may raise.
+        """A lock: only one thread of all processes is within it. `write`, `rollback`, `prune` and `note_unread` need it.
 
-        What interrupted builds left is removed first. Raises StorageError.
+        If it is taken, `waiting` is called once before waiting for it; what `waiting` raises is raised. What interrupted writes
+        left is removed first. Not reentrant. Raises StorageError.
         """
 
     def write(
@@ -211,28 +239,33 @@ class Index(Protocol):
         new: Sequence[NewDocument],
         vectors: "Mapping[bytes, NDArray[np.float32]]",
     ) -> Manifest:
-        """Write a state and make it serve: what `stays` of `base` (numbers of documents), and `new` with vectors by digest.
+        """Write a state and make it serve: the documents of `base` whose numbers are in `stays`, and `new`.
 
-        Within `writing` only. Readers see the old state or the new one, whatever happens on the way. Raises OSError.
+        `base` is an open state of this index, or None. `vectors` has the unit vector of every new chunk, by digest. Whatever
+        interrupts it, readers see the old state or the new one. Afterwards the newest `KEPT` states are kept, as `prune` does.
+        Raises StorageError, or OSError where there is no better word for it.
         """
 
     def rollback(self, name: str) -> Manifest:
-        """Make an older state serve again, once it was found whole. Within `writing` only. Raises SnapshotError."""
+        """Check an older state, and make it serve again. Raises IndexMissing, IndexMismatch or IndexDamaged."""
 
     def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest `keep` states and the one that serves. Within `writing` only. Returns the ids removed."""
+        """Keep `keep` states, at least one: the one that serves, and the newest others. Returns the ids of those removed.
+
+        A state that is open can be read on. Raises StorageError.
+        """
 
     def unread(self) -> list[Unread]:
-        """The files that the last build could not read; none where that is not known."""
+        """What `note_unread` noted last; empty if that is not known."""
 
     def note_unread(self, found: Sequence[Unread]) -> None:
-        """Note these in place of what was noted before. Within `writing` only. Raises StorageError."""
+        """Note what a build could not read, in place of what was noted before. Raises StorageError."""
 
     def verify(self) -> Iterator[str]:
-        """What is wrong with the state that serves, a line each: every byte and record is read. Raises SnapshotError."""
+        """Every defect of the state that serves, a line each; all of it is read. Raises SnapshotError."""
 
     def described(self) -> str:
-        """How the state that serves is stored and searched, for people. Raises SnapshotError."""
+        """How the state that serves is stored and searched, in words for people. Raises SnapshotError."""
 
     def interrupted(self) -> bool:
-        """Whether a build is under way or was killed."""
+        """Whether a write is under way or was killed. What it left is harmless, and removed by the next `writing`."""

@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rag.files import sha256_file
 from rag.indexing import build, changes
 from rag.indexing.build import BuildReport
-from rag.indexing.changes import Fresh
-from rag.indexing.embedded import draft, snapshot
-from rag.indexing.embedded.segment import Entry, Piece
-from rag.indexing.embedded.snapshot import Maker, Manifest, Snapshot
+from rag.indexing.embedded import snapshot
+from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.segment import Entry
+from rag.indexing.embedded.snapshot import Snapshot, SnapshotManifest
+from rag.indexing.protocol import Maker, NewDocument, Piece
 from rag.ingestion.chunking import Chunking
 from rag.types import Document
 from tests.fakes import BagEmbedder
@@ -50,17 +52,25 @@ def entries(documents: Iterable[Document]) -> list[Entry]:
     return made
 
 
-def write(root: Path, documents: Iterable[Document], *, base: Snapshot | None = None, without: Iterable[str] = ()) -> Manifest:
-    """A snapshot of what `base` has, without some paths, and the new documents."""
+def write(
+    root: Path, documents: Iterable[Document], *, base: Snapshot | None = None, without: Iterable[str] = ()
+) -> SnapshotManifest:
+    """Make a snapshot serve: what `base` has, without some paths, and the new documents."""
     gone = set(without)
     stays = {listed.number for listed in base.listed() if listed.path not in gone} if base else set()
-    new = [Fresh(each, halves(each.text)) for each in documents]
-    texts = {piece.digest: f.document.text[piece.start : piece.end] for f in new for piece in f.pieces}
-    vectors = dict(zip(texts, BagEmbedder().embed_passages(list(texts.values())), strict=True)) if texts else {}
-    return draft.write(root, base, MAKER, stays=stays, fresh=new, vectors=vectors)
+    new = [NewDocument(each, halves(each.text)) for each in documents]
+    index = EmbeddedIndex(root)
+    with index.writing():
+        return index.write(base, MAKER, stays=stays, new=new, vectors=vectors_of(new))
 
 
-def grow(root: Path, *documents: Document, without: Iterable[str] = ()) -> Manifest:
+def vectors_of(new: Iterable[NewDocument]) -> dict[bytes, NDArray[np.float32]]:
+    """The vectors of all chunks by the digest of their text."""
+    texts = {piece.digest: each.document.text[piece.start : piece.end] for each in new for piece in each.pieces}
+    return dict(zip(texts, BagEmbedder().embed_passages(list(texts.values())), strict=True)) if texts else {}
+
+
+def grow(root: Path, *documents: Document, without: Iterable[str] = ()) -> SnapshotManifest:
     """Write a snapshot after the one that serves."""
     base = Snapshot.open(root)
     manifest = write(root, documents, base=base, without=without)
@@ -104,7 +114,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.seeds, self.root = folder, folder / "seeds", folder / "index"
-        self.embedder = BagEmbedder()
+        self.index, self.embedder = EmbeddedIndex(self.root), BagEmbedder()
         self.seeds.mkdir(parents=True, exist_ok=True)
 
     def put(self, path: str, text: str) -> None:
@@ -123,11 +133,10 @@ class Home:
     def build(self, *, anew: bool = False) -> BuildReport:
         return build.rebuild(
             seeds=self.seeds,
-            root=self.root,
+            index=self.index,
             maker=MAKER,
             chunking=CHUNKING,
             open_embedder=lambda: self.embedder,
-            observer=SilentObserver(),
             anew=anew,
         )
 

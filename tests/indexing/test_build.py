@@ -10,9 +10,12 @@ from rag.errors import SeedError
 from rag.indexing import build
 from rag.indexing.build import BuildReport
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.snapshot import Maker, Snapshot
+from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import Maker, Progress
 from rag.ingestion.chunking import Chunking
-from tests.fakes import BagEmbedder
+from tests.fakes import BagEmbedder, silent
+from tests.indexing.making import Home
 
 CHUNKING = Chunking(least=5, most=8)
 Rebuild = Callable[..., BuildReport]
@@ -29,14 +32,14 @@ def rebuild(tmp_path: Path, embedder: BagEmbedder) -> Rebuild:
     write(tmp_path, "a.txt", "Kucing makan ikan di dapur. Anjing tidur di halaman rumah.")
     write(tmp_path, "b/b.txt", "Presiden berbicara di Jakarta pada hari Selasa.")
 
-    def run(digest: str = "bag-1", *, anew: bool = False, observer: SilentObserver | None = None) -> BuildReport:
+    def run(digest: str = "bag-1", *, anew: bool = False, progress: Progress = silent) -> BuildReport:
         return build.rebuild(
             seeds=tmp_path / "seeds",
-            root=tmp_path / "index",
+            index=EmbeddedIndex(tmp_path / "index"),
             maker=Maker("bag", digest, CHUNKING.as_dict()),
             chunking=CHUNKING,
             open_embedder=lambda: embedder,
-            observer=observer or SilentObserver(),
+            progress=progress,
             anew=anew,
         )
 
@@ -173,12 +176,12 @@ def test_an_interrupted_build_leaves_the_last_good_index(rebuild: Rebuild, embed
     before = state(tmp_path)
     write(tmp_path, "c.txt", "Harga beras naik tajam.")
 
-    class Interrupting(SilentObserver):
-        def embedded(self, done: int, total: int) -> None:
+    def interrupting(stage: str, _done: int, _total: int) -> None:
+        if stage == "embedding":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(observer=Interrupting())
+        rebuild(progress=interrupting)
     assert state(tmp_path) == before
     assert rebuild().added == ("c.txt",)
 
@@ -187,19 +190,33 @@ def test_a_second_build_waits_for_the_first(rebuild: Rebuild, tmp_path: Path) ->
     (tmp_path / "index").mkdir()
     lock = FileLock(tmp_path / "index" / ".lock")
     lock.acquire()
-    started = threading.Event()
+    started, stages = threading.Event(), list[str]()
 
-    class Watching(SilentObserver):
-        def waiting(self) -> None:
-            super().waiting()
-            started.set()
+    def watching(stage: str, _done: int, _total: int) -> None:
+        stages.append(stage)
+        started.set()
 
-    observer = Watching()
-    thread = threading.Thread(target=lambda: rebuild(observer=observer))
+    thread = threading.Thread(target=lambda: rebuild(progress=watching))
     thread.start()
     assert started.wait(30)
     assert snapshot.current_id(tmp_path / "index") is None
     lock.release()
     thread.join(30)
-    assert observer.waits == 1
+    assert stages.count("waiting") == 1
     assert len(state(tmp_path)) == 3
+
+
+def test_a_build_notes_what_it_could_not_read_also_where_nothing_can_be(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.put("empty.txt", "")
+    with pytest.raises(SeedError, match="no document"):
+        home.build()
+    (left,) = home.index.unread()
+    assert (left.path, left.kind, left.is_folder) == ("empty.txt", "SeedEmpty", False)
+    assert left.detail.startswith("empty.txt: it is empty; ")
+    home.put("a.txt", "Kucing makan ikan.")
+    home.build()
+    assert home.index.unread() == [left]
+    home.drop("empty.txt")
+    home.build()
+    assert home.index.unread() == []

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rag.errors import SeedError
 from rag.indexing import carryover
-from rag.indexing.carryover import DIGEST_BYTES, Stamps, Unfinished, Unread
+from rag.indexing.carryover import DIGEST_BYTES, Stamps, Unfinished
 from rag.ingestion import seeds_folder
 from rag.ingestion.seeds_folder import Seed, Stamp
 from tests.indexing.making import Home, texts
@@ -235,51 +234,3 @@ def test_a_file_of_rubbish_gives_nothing_and_then_works(tmp_path: Path, content:
     assert loaded(tmp_path) == {}
     Unfinished(tmp_path, "maker").append(digests, vectors)
     assert loaded(tmp_path) == as_dict(digests, vectors)
-
-
-FOUND = [
-    Unread("a.pdf", "SeedError", "a.pdf: it is damaged; mend it"),
-    Unread("b\udcff.txt", "SeedError", "x; y"),
-    Unread("d", "E", "", True),
-]
-
-
-def test_what_was_noted_is_read_and_replaced(tmp_path: Path) -> None:
-    assert carryover.read(tmp_path) == []
-    carryover.write(tmp_path, FOUND)
-    assert carryover.read(tmp_path) == FOUND
-    carryover.write(tmp_path, [])
-    assert carryover.read(tmp_path) == []
-
-
-def test_a_note_that_is_the_same_is_not_written_again(tmp_path: Path) -> None:
-    carryover.write(tmp_path, FOUND)
-    (before,) = [path.stat().st_mtime_ns for path in tmp_path.iterdir()]
-    carryover.write(tmp_path, FOUND)
-    assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [before]
-
-
-@pytest.mark.parametrize("damaged", ["", "{", "3", "[3]", '[{"path": "a"}]', "[" * 100_000, "\udcff"])
-def test_a_damaged_note_is_none_and_mended_by_the_next(tmp_path: Path, damaged: str) -> None:
-    carryover.write(tmp_path, FOUND)
-    (path,) = tmp_path.iterdir()
-    path.write_bytes(damaged.encode("utf-8", "surrogateescape"))
-    assert carryover.read(tmp_path) == []
-    carryover.write(tmp_path, FOUND)
-    assert carryover.read(tmp_path) == FOUND
-
-
-def test_a_build_notes_what_it_could_not_read_also_where_nothing_can_be(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    home.put("empty.txt", "")
-    with pytest.raises(SeedError, match="no document"):
-        home.build()
-    (left,) = carryover.read(home.root)
-    assert (left.path, left.kind, left.is_folder) == ("empty.txt", "SeedEmpty", False)
-    assert left.detail.startswith("empty.txt: it is empty; ")
-    home.put("a.txt", "Kucing makan ikan.")
-    home.build()
-    assert carryover.read(home.root) == [left]
-    home.drop("empty.txt")
-    home.build()
-    assert carryover.read(home.root) == []

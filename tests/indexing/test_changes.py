@@ -7,9 +7,9 @@ from rag.errors import SeedError
 from rag.indexing import carryover, changes
 from rag.indexing.carryover import Stamps, Unfinished
 from rag.indexing.changes import Plan
-from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import NewDocument, State
 from rag.ingestion import seeds_folder
-from tests.fakes import BagEmbedder
+from tests.fakes import BagEmbedder, silent
 from tests.indexing.making import CHUNKING, Home, texts
 
 
@@ -100,11 +100,9 @@ def seeded(tmp_path: Path) -> Home:
     return made
 
 
-def read(seeded: Home, paths: dict[str, str], base: Snapshot | None = None) -> tuple[list[changes.Fresh], Plan]:
+def read(seeded: Home, paths: dict[str, str], base: State | None = None) -> tuple[list[NewDocument], Plan]:
     plan = Plan(fresh=paths)
-    new = changes.read(
-        seeded.seeds, plan, base, chunking=CHUNKING, open_embedder=lambda: seeded.embedder, report=lambda done, total: None
-    )
+    new = changes.read(seeded.seeds, plan, base, chunking=CHUNKING, open_embedder=lambda: seeded.embedder, progress=silent)
     return new, plan
 
 
@@ -127,9 +125,7 @@ def test_equal_texts_are_embedded_once(seeded: Home) -> None:
     seeded.put("b.txt", "Kucing makan ikan di dapur.")
     new, _ = read(seeded, {"a.txt": "?", "b.txt": "?"})
     root = seeded.folder
-    vectors, made = changes.vectors(
-        new, None, Unfinished(root, "m"), open_embedder=lambda: seeded.embedder, report=lambda done, total: None
-    )
+    vectors, made = changes.vectors(new, None, Unfinished(root, "m"), open_embedder=lambda: seeded.embedder, progress=silent)
     assert made == len(vectors) == len(seeded.embedder.embedded) == 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from rag.indexing.embedded import draft, index, snapshot
+from rag.indexing.embedded import draft, snapshot
 from rag.indexing.embedded.snapshot import Snapshot
 from tests.indexing.making import Chunks, Home, chunks, texts
 
@@ -97,17 +97,17 @@ class Growing(RuleBasedStateMachine):
 
     @rule(name=snapshots)
     def go_back(self, name: str) -> None:
-        if name in {manifest.id for manifest in index.stored(self.home.root)}:
-            index.rollback(self.home.root, name)
+        if name in {manifest.id for manifest in self.home.index.stored()}:
+            self.home.index.rollback(name)
             assert state(self.home.root) == self.states[name]
 
     @rule(keep=st.integers(1, 3))
     def prune(self, keep: int) -> None:
-        index.prune(self.home.root, keep)
+        self.home.index.prune(keep)
 
     @invariant()
     def nothing_is_left_behind(self) -> None:
-        assert index.abandoned(self.home.root) == []
+        assert not self.home.index.interrupted()
 
     @invariant()
     def what_serves_can_be_opened(self) -> None:

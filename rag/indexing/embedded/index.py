@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
 from rag.files import storage_errors, write_atomically
-from rag.indexing import carryover
 from rag.indexing.embedded import draft, snapshot
 from rag.indexing.embedded.snapshot import Snapshot, SnapshotManifest
-from rag.indexing.protocol import Maker, NewDocument, State, Unread
-
-# The snapshot that serves and those before it: they share their files, so they cost what changed since.
-KEPT = 5
+from rag.indexing.protocol import KEPT, Maker, NewDocument, State, Unread
 
 
 class EmbeddedIndex:
@@ -89,9 +85,10 @@ class EmbeddedIndex:
         new: Sequence[NewDocument],
         vectors: Mapping[bytes, NDArray[np.float32]],
     ) -> SnapshotManifest:
-        """Write a snapshot after `base`, which is one of this index, and make it serve. Raises OSError."""
+        """Write a snapshot after `base`, and make it serve. Raises StorageError or OSError."""
         assert base is None or isinstance(base, Snapshot)
-        manifest = draft.write(self.root, base, maker, stays=stays, new=new, vectors=vectors)
+        with storage_errors(self.root):
+            manifest = draft.write(self.root, base, maker, stays=stays, new=new, vectors=vectors)
         self._switch(manifest.id)
         # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
         with suppress(StorageError):
@@ -150,8 +147,8 @@ class EmbeddedIndex:
         return f"{len(opened.segments)} segments, vectors searched by {' and '.join(kinds)}"
 
     def interrupted(self) -> bool:
-        """Whether a build is under way or was killed: what it left is harmless, and removed by the next one."""
-        return bool(self._abandoned() or carryover.left(self.root))
+        """Whether a write is under way or was killed. What it left is harmless, and removed by the next `writing`."""
+        return bool(self._abandoned())
 
     def _require_stored(self, name: str) -> None:
         if name not in {manifest.id for manifest in self.stored()}:

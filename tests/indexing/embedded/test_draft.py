@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import StorageError
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
 from rag.indexing.embedded.draft import Size, to_merge
+from rag.indexing.embedded.index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
+from rag.indexing.protocol import KEPT
 from tests.indexing.making import chunks, digests, document, grow, texts, write
 
 EXACT_MOST = 2000
@@ -135,7 +137,7 @@ def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
     def refused(*_: object) -> None:
         raise StorageError("writing is not permitted", "give yourself the right")
 
-    monkeypatch.setattr(index, "prune", refused)
+    monkeypatch.setattr(EmbeddedIndex, "prune", refused)
     written = write(tmp_path, [A])
     assert snapshot.current_id(tmp_path) == written.id
 
@@ -159,10 +161,10 @@ def test_a_disk_that_is_full_at_any_point_leaves_the_old_snapshot_or_the_new(
             break
         if texts(tmp_path) != OLD:
             assert texts(tmp_path) == NEW
-            index.rollback(tmp_path, old.id)
-        index.prune(tmp_path, 1)
+            EmbeddedIndex(tmp_path).rollback(old.id)
+        EmbeddedIndex(tmp_path).prune(1)
     assert texts(tmp_path) == NEW
-    assert index.abandoned(tmp_path) == []
+    assert not EmbeddedIndex(tmp_path).interrupted()
     assert failed_at == {*FailingDisk.CALLS, "write_text"}
 
 
@@ -201,7 +203,7 @@ def test_no_file_of_an_older_snapshot_is_ever_written_into(tmp_path: Path) -> No
         names.append(grow(tmp_path, *added, without=gone).id)
         before[names[-1]] = digests(folder(tmp_path, names[-1]))
         assert {name: digests(folder(tmp_path, name)) for name in before} == before
-    assert len(before) == index.KEPT == 5
+    assert len(before) == KEPT == 5
     assert list(snapshot.verify(tmp_path)) == []
 
 
@@ -234,4 +236,4 @@ def test_what_a_killed_build_left_is_cleaned_by_the_next(tmp_path: Path) -> None
     (tmp_path / "snapshots" / ".building" / "segments" / "x" / "corpus.sqlite").write_bytes(b"half")
     assert texts(tmp_path) == {"a.txt": A.text}
     grow(tmp_path, B)
-    assert index.abandoned(tmp_path) == []
+    assert not EmbeddedIndex(tmp_path).interrupted()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rag.doctor import examine
 from rag.indexing import carryover
-from rag.indexing.embedded import index, snapshot
+from rag.indexing.embedded import snapshot
 from rag.settings import Settings
 from tests.indexing.making import Home, texts
 
@@ -63,7 +63,7 @@ def test_a_build_killed_at_any_moment(tmp_path: Path) -> None:
         home.build()
         assert texts(home.root) == seeds_of(round_)
         assert home.is_whole()
-        assert index.abandoned(home.root) == []
+        assert not home.index.interrupted()
         assert carryover.left(home.root) == []
     assert killed
     findings = [f for f in examine(Settings(home=home.folder, cache=tmp_path)) if f.subject == "index"]

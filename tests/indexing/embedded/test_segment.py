@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rag.indexing.embedded import segment
 from rag.indexing.embedded.segment import Entry, Segment
+from rag.indexing.protocol import Piece
 from rag.types import Condition
 from tests.indexing.making import document, entries, entry
 
@@ -156,7 +157,7 @@ def test_a_file_of_removed_numbers_is_replaced_and_never_written_into(tmp_path: 
 def test_the_check_finds_what_no_digest_can(tmp_path: Path) -> None:
     whole = entries(NEWS)
     assert list(opened(tmp_path / "whole", whole).check()) == []
-    long = Entry(0, 0, document("x.txt", "ab"), [segment.Piece(0, 3, bytes(16))], whole[0].vectors[:1] * 2)
+    long = Entry(0, 0, document("x.txt", "ab"), [Piece(0, 3, bytes(16))], whole[0].vectors[:1] * 2)
     findings = list(opened(tmp_path / "ill", [long]).check())
     assert len(findings) == 2
     assert any("x.txt lies outside its text" in line for line in findings)

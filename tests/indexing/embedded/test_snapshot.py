@@ -3,13 +3,14 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, StorageError
 from rag.indexing.embedded import dense, snapshot
-from rag.indexing.embedded.snapshot import Manifest, Snapshot
+from rag.indexing.embedded.snapshot import Snapshot, SnapshotManifest
 from rag.types import Condition
 from tests.fakes import BagEmbedder
 from tests.indexing.making import MAKER, document, grow, texts, write
@@ -18,7 +19,7 @@ A = document("a.txt", "satu dua\r\ntiga empat")
 B = document("b/b.txt", "lima 😀 enam", "en")
 
 
-def two(root: Path) -> Manifest:
+def two(root: Path) -> SnapshotManifest:
     """A snapshot of two segments, one of which lost a document."""
     write(root, [A, document("old.txt", "lama sekali"), document("c.txt", "tujuh delapan")])
     return grow(root, B, without=["old.txt"])
@@ -45,10 +46,10 @@ def test_what_is_written_is_what_is_opened(tmp_path: Path) -> None:
 def test_conditions_choose_documents_of_all_segments(tmp_path: Path) -> None:
     two(tmp_path)
     opened = Snapshot.open(tmp_path)
-    chosen = opened.matching([Condition("language", "=", ("id", "en"))])
+    chosen = opened._matching([Condition("language", "=", ("id", "en"))])
     assert chosen is not None
     assert sorted(chosen.tolist()) == [0, 2, 3]
-    assert opened.matching([]) is None
+    assert opened._matching([]) is None
 
 
 def test_languages_are_counted_in_chunks(tmp_path: Path) -> None:
@@ -70,9 +71,20 @@ def test_chunks_come_from_the_newest_document_on_and_in_its_order(tmp_path: Path
 
 def test_a_manifest_survives_its_file() -> None:
     entry = snapshot.FileEntry(3, 5, "ab")
-    made = Manifest(snapshot.FORMAT, "", "now", MAKER, 1, 2, 3, 4, ("s",), {"é": entry})
-    named = Manifest(**{**{f: getattr(made, f) for f in made.__slots__}, "id": f"x-{made.digest()}"})
-    assert Manifest.from_json(named.to_json()) == named
+    made = SnapshotManifest(
+        id="",
+        created="now",
+        maker=MAKER,
+        documents=1,
+        chunks=2,
+        segments=("s",),
+        format=snapshot.FORMAT,
+        next_document=3,
+        next_chunk=4,
+        files={"é": entry},
+    )
+    named = replace(made, id=f"x-{made.digest()}")
+    assert SnapshotManifest.from_json(named.to_json()) == named
 
 
 def test_no_index_names_the_command_that_makes_one(tmp_path: Path) -> None:
