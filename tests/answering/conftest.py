@@ -28,7 +28,9 @@ def reader(real_engine: Engine) -> LlamaReader:
 def narrow_reader(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaReader]:
     """The same model with a context that is soon full: reading the usual one full takes a minute."""
     models, store = real_engine.models, PassageStore(tmp_path_factory.mktemp("narrow"), 0)
-    reader = LlamaReader(models.llm_source, models.prompts, store=store, threads=2, context_tokens=768, answer_tokens=16)
+    reader = LlamaReader(
+        models.llm_source, models.prompts, store=store, threads=models.settings.threads, context_tokens=768, answer_tokens=16
+    )
     yield reader
     reader.close()
 
