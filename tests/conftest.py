@@ -10,10 +10,10 @@ import pytest
 from rag import settings
 from rag.answering.local.store import PassageStore
 from rag.engine import Engine
-from rag.models import Models
 from rag.settings import Settings
 from rag.weights.catalogue import JUDGE, SMALL_LLM
-from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader
+from tests.fakes import FakeEngine as FakeEngine  # noqa: PLC0414 - other tests take them from here
+from tests.fakes import FakeModels as FakeModels  # noqa: PLC0414
 
 # In a run of several processes (pytest-xdist) each has one thread: with a thread per core in each, models wait for each other.
 # Set before llama.cpp and torch are loaded, which read the variables then; processes that tests start inherit them.
@@ -38,27 +38,6 @@ def made_home(folder: Path) -> Path:
 def home(tmp_path: Path) -> Path:
     """A home with the first seed and the prompts."""
     return made_home(tmp_path / "home")
-
-
-class FakeModels(Models):
-    """A bag of words for an embedder, and word overlap for a judge and a reader."""
-
-    embedder = BagEmbedder()  # type: ignore[assignment]
-    small_judge = OverlapJudge()  # type: ignore[assignment]
-    reader = OverlapReader()
-    llm_digest = "overlap-1"
-
-    def require_weights(self) -> None:
-        """They need none."""
-
-
-class FakeEngine(Engine):
-    """The engine with these, or with `made`."""
-
-    made: type[Models] = FakeModels
-
-    def __init__(self, settings: Settings, models: Models | None = None) -> None:
-        super().__init__(settings, models or self.made(settings))
 
 
 def fake_settings(home: Path) -> Settings:

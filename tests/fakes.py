@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from rag import stopping
 from rag import text as texts
+from rag.engine import Engine
 from rag.judging.scoring import logistic
+from rag.models import Models
+from rag.settings import Settings
 from rag.stopping import Stopped
 from rag.types import Judgement, Span
 
@@ -207,3 +210,24 @@ def _marked(question: str, passage: str) -> Span | None:
 
 def silent(_stage: str, _done: int, _total: int) -> None:
     """Progress that nobody follows."""
+
+
+class FakeModels(Models):
+    """A bag of words for an embedder, and word overlap for a judge and a reader."""
+
+    embedder = BagEmbedder()  # type: ignore[assignment]
+    small_judge = OverlapJudge()  # type: ignore[assignment]
+    reader = OverlapReader()
+    llm_digest = "overlap-1"
+
+    def require_weights(self) -> None:
+        """They need none."""
+
+
+class FakeEngine(Engine):
+    """The engine with these, or with `made`."""
+
+    made: type[Models] = FakeModels
+
+    def __init__(self, settings: Settings, models: Models | None = None) -> None:
+        super().__init__(settings, models or self.made(settings))
