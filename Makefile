@@ -1,5 +1,6 @@
 # make ask Q="..."   install, fetch the weights, index seeds/, answer
 # make test          install, fetch the weights, run every test
+# make test-fast     install, run the tests without weights, without a browser and without those marked slow
 # make check         format, lint, types, layers, Dockerfile
 # make serve         answer over HTTP
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
@@ -8,7 +9,10 @@ override Q := $(value Q)
 export Q
 BIN := .venv/bin
 
-.PHONY: ask serve test check format lock clean
+# One process of pytest per core; the one that finishes first takes tests over from the others.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --dist worksteal
+
+.PHONY: ask serve test test-fast check format lock clean
 ask:
 	@scripts/install run
 	@$(BIN)/rag models fetch
@@ -24,7 +28,11 @@ serve:
 test:
 	@scripts/install dev
 	@$(BIN)/rag models fetch multilingual-e5-small-q4 qwen2.5-coder-0.5b-instruct-q4_k_m
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-fast:
+	@scripts/install dev
+	$(PYTEST) -m "not real and not browser and not slow"
 
 check:
 	@scripts/install dev

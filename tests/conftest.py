@@ -10,61 +10,60 @@ import pytest
 from rag import settings
 from rag.answering.local.store import PassageStore
 from rag.engine import Engine
-from rag.models import Models
 from rag.settings import Settings
 from rag.weights.catalogue import JUDGE, SMALL_LLM
-from tests.fakes import BagEmbedder, OverlapJudge, OverlapReader
+from tests.fakes import FakeEngine as FakeEngine  # noqa: PLC0414 - other tests take them from here
+from tests.fakes import FakeModels as FakeModels  # noqa: PLC0414
+
+# In a run of several processes (pytest-xdist) each has one thread: with a thread per core in each, models wait for each other.
+# Set before llama.cpp and torch are loaded, which read the variables then; processes that tests start inherit them.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("RAG_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).parent.parent
 SEED = "000_609b8a5cf1dcb706.txt"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
+def made_home(folder: Path) -> Path:
     """A home with the first seed and the prompts."""
-    folder = tmp_path / "home"
     shutil.copytree(ROOT / "prompts", folder / "prompts")
     (folder / "seeds").mkdir()
     shutil.copy(ROOT / "seeds" / SEED, folder / "seeds")
     return folder
 
 
-class FakeModels(Models):
-    """A bag of words for an embedder, and word overlap for a judge and a reader."""
-
-    embedder = BagEmbedder()  # type: ignore[assignment]
-    small_judge = OverlapJudge()  # type: ignore[assignment]
-    reader = OverlapReader()
-    llm_digest = "overlap-1"
-
-    def require_weights(self) -> None:
-        """They need none."""
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with the first seed and the prompts."""
+    return made_home(tmp_path / "home")
 
 
-class FakeEngine(Engine):
-    """The engine with these, or with `made`."""
+def fake_settings(home: Path) -> Settings:
+    """Settings that name the fakes."""
+    return Settings(home=home, cache=home.parent / "cache", embedder="bag", llm="overlap", judge=JUDGE)
 
-    made: type[Models] = FakeModels
 
-    def __init__(self, settings: Settings, models: Models | None = None) -> None:
-        super().__init__(settings, models or self.made(settings))
+@pytest.fixture(scope="session")
+def index_of_seed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of the first seed, built once: a build waits for the disk some twenty times, for each of a thousand tests."""
+    home = made_home(tmp_path_factory.mktemp("indexed") / "home")
+    FakeEngine(fake_settings(home)).rebuild()
+    return home / "index"
 
 
 @pytest.fixture
-def engine(home: Path, tmp_path: Path) -> Engine:
+def engine(home: Path, index_of_seed: Path) -> Engine:
     """An engine over `home`, which is indexed."""
-    built = FakeEngine(Settings(home=home, cache=tmp_path / "cache", embedder="bag", llm="overlap", judge=JUDGE))
-    built.rebuild()
-    return built
+    shutil.copytree(index_of_seed, home / "index")
+    return FakeEngine(fake_settings(home))
 
 
 @pytest.fixture(scope="session")
 def real_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """A home with the first seed, and the user's own weights: the embedder and the small language model."""
-    folder = tmp_path_factory.mktemp("real") / "home"
-    shutil.copytree(ROOT / "prompts", folder / "prompts")
-    (folder / "seeds").mkdir(parents=True)
-    shutil.copy(ROOT / "seeds" / SEED, folder / "seeds")
+    folder = made_home(tmp_path_factory.mktemp("real") / "home")
     return replace(settings.load(os.environ, {"home": str(folder), "llm": SMALL_LLM, "judge": JUDGE}), min_confidence=0.0)
 
 
@@ -80,3 +79,11 @@ def real_engine(real_settings: Settings) -> Engine:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--generated", type=int, default=400, help="requests that schemathesis sends at least")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that open a browser, before `-m` chooses among the marks."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")

@@ -1,4 +1,4 @@
-"""The real command line over the fake models, as in `python -m tests.fake_rag index`."""
+"""The real command line over the fake models, as in `python -m tests.fake_rag index`. Does not import pytest, which is slow."""
 
 import os
 import sys
@@ -7,8 +7,7 @@ from pathlib import Path
 
 import rag.engine
 from rag.cli.main import main
-from tests.conftest import FakeEngine, FakeModels
-from tests.fakes import SlowReader
+from tests.fakes import FakeEngine, FakeModels, SlowReader
 
 
 class SignallingReader(SlowReader):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rag import stopping
 from rag import text as texts
+from rag.engine import Engine
 from rag.errors import IndexMissing
 from rag.indexing.protocol import (
     KEPT,
@@ -33,6 +34,8 @@ from rag.indexing.protocol import (
     Unread,
 )
 from rag.judging.scoring import logistic
+from rag.models import Models
+from rag.settings import Settings
 from rag.stopping import Stopped
 from rag.types import Condition, Document, Judgement, Span
 
@@ -463,3 +466,24 @@ def _equals(condition: Condition, value: str, listed: Listed) -> bool:
         case _:
             compared = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
             return bool(compared[condition.operator](listed.date[: len(value)], value))
+
+
+class FakeModels(Models):
+    """A bag of words for an embedder, and word overlap for a judge and a reader."""
+
+    embedder = BagEmbedder()  # type: ignore[assignment]
+    small_judge = OverlapJudge()  # type: ignore[assignment]
+    reader = OverlapReader()
+    llm_digest = "overlap-1"
+
+    def require_weights(self) -> None:
+        """They need none."""
+
+
+class FakeEngine(Engine):
+    """The engine with these, or with `made`."""
+
+    made: type[Models] = FakeModels
+
+    def __init__(self, settings: Settings, models: Models | None = None) -> None:
+        super().__init__(settings, models or self.made(settings))

@@ -1,4 +1,4 @@
-"""Cut a document into chunks of whole sentences, measured in tokens of the embedder. Pure: a chunk is a range of the text."""
+"""Divides a document into chunks of whole sentences, in tokens of the embedder. A chunk is a range of the text. Pure."""
 
 import sys
 from bisect import bisect_left, bisect_right
@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 from rag import text as texts
 from rag.types import Chunk, Document, Span
 
-# A token counts for at most so many characters: the embedder takes a run of unknown ones (emoji, hieroglyphs) for one token,
-# which the language model reads as thousands. Words of real languages stay below it.
+# The most characters that count as one token. The embedder makes one token of a run of unknown characters (emoji, hieroglyphs),
+# which is thousands of tokens for the language model. Words of real languages are shorter.
 _MOST_CHARACTERS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How long chunks are, in tokens of the embedder without its prompt and special tokens.
+    """The length of chunks, in tokens of the embedder without its prompt and special tokens.
 
-    Short, because reading is what costs: a 1.5B model on two cores reads about 40 to 70 tokens a second. A chunk ends at a
-    paragraph from `least` on, and before the sentence that would take it over `most`.
+    Chunks are short because reading them is slow: a 1.5B model on two cores reads about 40 to 70 tokens a second. A chunk ends
+    at the end of a paragraph once it has `least` tokens, and before the sentence that would take it over `most`.
     """
 
     least: int = 120
@@ -63,7 +63,7 @@ class _Size:
 
 
 def _cut(document: Document, sentence: Span, size: _Size, most: int) -> list[Span]:
-    """The sentence, or pieces of it where it alone is longer than a chunk: at places where a line may be broken."""
+    """The sentence; one longer than a chunk is cut into pieces where a line may be broken."""
     if size(sentence.start, sentence.end) <= most:
         return [sentence]
     piece = document.text[sentence.start : sentence.end]
@@ -79,7 +79,7 @@ def _cut(document: Document, sentence: Span, size: _Size, most: int) -> list[Spa
 
 
 def _furthest(start: int, end: int, places: Sequence[int], size: _Size, most: int) -> int:
-    """The last place that keeps the piece within `most` tokens; within a word where there is none."""
+    """The last place that keeps the piece within `most` tokens; where there is none, an offset within a word."""
     reach = min(end, max(start + 1, size.reach(start, most)))
     place = bisect_right(places, reach) - 1
     return reach if reach == end or place < 0 or places[place] <= start else places[place]
@@ -104,7 +104,7 @@ def _closes(text: str, group: Sequence[Span], piece: Span, size: _Size, chunking
 
 
 def _balance_last(groups: list[list[Span]], size: _Size) -> list[list[Span]]:
-    """Move sentences from the last but one group to a short last one, while that makes the two more equal."""
+    """Move sentences from the last but one group to the last, while that makes their lengths more equal."""
     if len(groups) < 2:
         return groups
     before, last = groups[-2], groups[-1]

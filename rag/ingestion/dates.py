@@ -1,4 +1,4 @@
-"""The day that a document states, from the many ways to write one. Pure."""
+"""The date that a document states, in any of many notations. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -9,20 +9,17 @@ from email.utils import parsedate_tz
 _YEAR_FIRST = re.compile(r"\s*(?:D:)?(\d{4})([-/.]?)(\d{2})\2(\d{2})(?!\d*[-/.]\d)")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.{0,10000}?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _DATE_LINE = re.compile(r"^date[ \t]*:[ \t]*[\"']?([^\"'\r\n]+)", re.MULTILINE | re.IGNORECASE)
-# Where the clocks of Unix, Windows, Excel and old Macs begin: a program that knew no date wrote them.
+# The epochs of Unix, Windows, Excel and old Macs: written by programs that had no date.
 _ZEROS = frozenset({date(1970, 1, 1), date(1601, 1, 1), date(1899, 12, 30), date(1900, 1, 1), date(1904, 1, 1)})
 
 
 def first_day(stated: Iterable[object]) -> str:
-    """The first of the values that is a day, as ISO 8601; empty where none is.
-
-    The day is the one that is written, in the time zone of the writer.
-    """
+    """The first value that is a date, as an ISO 8601 day in the time zone of its writer; empty where none is."""
     return next((day.isoformat() for value in stated if (day := _day(value))), "")
 
 
 def front_matter_day(text: str) -> str:
-    """The `date:` of a Markdown text's front matter, as ISO 8601; empty where there is none."""
+    """The `date:` in the front matter of a Markdown text, as an ISO 8601 day; empty where there is none."""
     head = _FRONT_MATTER.match(text)
     line = _DATE_LINE.search(head[1]) if head else None
     return first_day([line[1]]) if line else ""
@@ -47,5 +44,5 @@ def _day(value: object) -> date | None:
 def _mail_date(value: str) -> tuple[int, ...] | None:
     try:
         return parsedate_tz(value[:100])  # type: ignore[return-value]
-    except (ValueError, IndexError, TypeError, OverflowError):  # the standard library trips over some broken dates
+    except (ValueError, IndexError, TypeError, OverflowError):  # the standard library fails on some malformed dates
         return None

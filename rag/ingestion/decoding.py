@@ -15,38 +15,25 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Beginnings of files that are no text, whatever they are called.
-_BINARY = (
-    b"%PDF-",
-    b"PK\x03\x04",
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"\x7fELF",
-    b"\x1f\x8b",
-    b"\xd0\xcf\x11\xe0",
-    b"{\\rtf",
-)
-# Share of control characters from which a text is taken for binary: real texts have none or a stray one.
+# The share of control characters above which a file is binary. Real texts have none, or a stray one.
 _CONTROL_SHARE = 0.01
-# Languages of the Western code page. Of code pages that differ in a few letters charset_normalizer takes the first:
+# Languages of the Western code page. Among code pages that differ in a few letters, charset_normalizer chooses the first:
 # "señor" in an Indonesian text became "seńor".
 _WESTERN = frozenset(
     {"af", "ca", "da", "de", "en", "es", "eu", "fi", "fo", "fr", "ga", "gl", "id", "is", "it", "jv", "ms", "nl", "nn", "no"}
     | {"oc", "pt", "sv", "sw", "tl"}
 )
-_HINT_BINARY = "remove it from the seeds, or save it as plain text"
+_HINT_BINARY = f"{formats.HINT_REMOVE}, or save it as plain text"
 
 
 def decode(raw: bytes) -> tuple[str, str]:
-    """The text and the encoding's name.
+    """The text and the name of its encoding. The text is every character of the file in order, without a byte order mark.
 
-    The text is every character of the file in order; only a byte order mark is left out. Raises SeedError for bytes that are
-    empty or no text. A caller that has the file's name says which file it was.
+    Raises SeedError for bytes that are empty or not text; the caller adds the file's name.
     """
     if not raw.strip(b" \t\r\n\x00"):
         raise formats.empty()
-    if raw.startswith(_BINARY):
+    if raw.startswith(formats.BINARY):
         raise SeedForeign("it is not text", _HINT_BINARY)
     encoding = _encoding(raw)
     try:
@@ -74,7 +61,7 @@ def _encoding(raw: bytes) -> str:
 
 
 def _utf16_without_mark(raw: bytes) -> str | None:
-    """UTF-16 of mostly Latin text has a zero in nearly every other byte; without accents it is valid UTF-8 too."""
+    """Detect UTF-16 of mostly Latin text: nearly every other byte is zero. Without accents it is valid UTF-8 too."""
     if len(raw) < 4 or len(raw) % 2:
         return None
     if raw[1::2].count(0) > len(raw) // 4 and not raw[::2].count(0):

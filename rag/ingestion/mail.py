@@ -1,6 +1,6 @@
-"""From a mail's bytes to its text and day. Attachments are not read: saved beside the mail they are documents of their own.
+"""From the bytes of a mail to its text and date. Attachments are not read; saved to the seeds, they are documents.
 
-By Python's own parser: kreuzberg 4.10.4 joins the words of a mail in HTML (`<p>a</p><p>b</p>` becomes "ab").
+Python's own parser reads the mail: kreuzberg 4.10.4 joins the words of an HTML mail (`<p>a</p><p>b</p>` becomes "ab").
 """
 
 from email import message_from_bytes
@@ -16,7 +16,7 @@ _SHOWN = ("Subject", "From", "To", "Cc", "Date")
 
 
 def extract(raw: bytes) -> Extracted:
-    """The headers that a reader sees, a line each, and the body. Raises SeedError for a body that is no text."""
+    """The headers that mail programs show, one per line, then the body. Raises SeedError for a body that is not text."""
     mail = message_from_bytes(raw)
     headers = "\n".join(f"{name}: {value}" for name in _SHOWN if (value := _header(mail, name)))
     body = "\n\n".join(filter(None, (_text(part) for part in _shown(mail))))
@@ -34,7 +34,7 @@ def _header(mail: Message, name: str) -> str:
 
 
 def _shown(part: Message) -> list[Message]:
-    """The parts that a mail program shows: of alternatives the plain one."""
+    """The parts that a mail program shows. Of alternatives, the plain text."""
     if part.get_content_disposition() == "attachment":
         return []
     if not part.is_multipart():

@@ -1,8 +1,10 @@
-"""The seeds folder: which files are documents, what they say, in which language. Reads, never writes.
+"""The seeds folder: the documents to index.
 
-Brings documents into the seeds folder from elsewhere: what is indexed lies there, so that a rebuild loses nothing.
+- `find` lists the documents, `stamp` and `read` give a file without and with its bytes, `parse` turns it into a `Document`.
+- `add` and `add_bytes` copy documents into the folder, so that a rebuild finds them again.
+- `remove` deletes a document.
 
-Takes documents out of the seeds folder. What it is told may come from outside: it never leaves that folder.
+Paths given to the last three may come from clients: nothing is written or deleted outside the folder.
 """
 
 import hashlib
@@ -20,19 +22,22 @@ from rag.files import replacing, storage_errors
 from rag.ingestion import formats, worker
 from rag.ingestion.dates import front_matter_day
 from rag.ingestion.decoding import decode
+from rag.ingestion.formats import Format
 from rag.ingestion.wire import Extracted
 from rag.text import normalise
 from rag.types import Document
 
 SUFFIXES = formats.SUFFIXES
-# Above this a text file is a data dump, and the page that shows it would not open; other formats hold pictures, mostly.
+# A larger text is a data dump, and no browser opens the page that shows it; other formats of that size are mostly pictures.
 _MOST_BYTES = 100_000_000
-_HINT_RIGHTS = "give yourself the right to read it, or remove it from the seeds"
+# Most file systems allow 255 bytes; the hidden file that is written first has a longer name than the document.
+_MOST_NAME_BYTES = 200
+_HINT_RIGHTS = f"give yourself the right to read it, or {formats.HINT_REMOVE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A folder of the seeds that cannot be listed, and why. `path` is relative to them."""
+    """A folder in the seeds that cannot be listed, and why. `path` is relative to the seeds."""
 
     path: str
     error: SeedError
@@ -40,7 +45,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The seeds folder: the documents' paths, sorted, and the folders in it that cannot be listed."""
+    """The sorted paths of the documents in the seeds folder, and the folders in it that cannot be listed."""
 
     paths: tuple[str, ...]
     closed: tuple[Closed, ...] = ()
@@ -48,7 +53,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the disk tells of a file without reading it: while it is the same, so are the bytes. Times in ns since 1970."""
+    """A file's metadata: while the stamp is the same, so are the file's bytes. Times are in nanoseconds since 1970."""
 
     size: int
     mtime_ns: int
@@ -58,9 +63,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A file of the seeds folder. `path` is relative to it, with forward slashes; `sha256` that of its bytes.
+    """A file of the seeds folder.
 
-    `date` is the ISO day, in UTC, on which the file was last written.
+    `path` is relative to the folder, with forward slashes; `sha256` is the digest of `raw`, the file's bytes; `date` is the ISO
+    day, in UTC, on which the file was last written.
     """
 
     path: str
@@ -70,12 +76,12 @@ class Seed:
 
 
 def document_id(path: str) -> str:
-    """A short name for the document at this path that stays the same when its text changes."""
+    """A short id of the document at this path, which does not depend on its text."""
     return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def find(folder: Path) -> Listing:
-    """The documents below `folder`; hidden files and other kinds of file are passed over.
+    """The documents below `folder`. Hidden files, files without one of `SUFFIXES` and linked folders are skipped.
 
     Raises SeedError where the folder itself cannot be listed.
     """
@@ -85,7 +91,7 @@ def find(folder: Path) -> Listing:
     closed: list[OSError] = []
     for base, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        # Strings, not paths: a large folder is listed before every build.
+        # Strings, which are faster than paths: a large folder is listed before every build.
         inside = os.path.relpath(base, folder)
         within = "" if inside == "." else f"{inside}/".replace(os.sep, "/")
         found += [within + name for name in names if not name.startswith(".") and suffix(name) in SUFFIXES]
@@ -97,7 +103,7 @@ def find(folder: Path) -> Listing:
 
 
 def suffix(name: str) -> str:
-    """The ending of a file's name or path, in small letters, which says its kind until its bytes do."""
+    """The suffix of a file's name or path, in lower case."""
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - see `find`
 
 
@@ -106,13 +112,13 @@ def _unlisted(error: OSError) -> SeedError:
 
 
 def stamp(folder: Path, path: str) -> Stamp:
-    """The file's stamp, without reading it. Raises SeedError where `read` would before it reads."""
+    """The file's stamp. Raises SeedError where `read` would refuse the file before reading it."""
     status = _status(folder, path)
     return Stamp(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 def read(folder: Path, path: str) -> Seed:
-    """The file's bytes and digest. Raises SeedError where it cannot be read, lies outside the folder, or is too large."""
+    """The file with its bytes. Raises SeedError where it cannot be read, is outside the folder, or is too large."""
     status = _status(folder, path)
     try:
         with (folder / path).open("rb") as file:
@@ -131,7 +137,7 @@ def _status(folder: Path, path: str) -> os.stat_result:
     try:
         status = os.lstat(f"{folder}/{path}")
         inside = True
-        # Folders that are links are not entered, so nothing else leads outside; to resolve each path would take seconds.
+        # `find` enters no linked folders, so nothing else leads outside. Resolving every path would take seconds.
         if stat.S_ISLNK(status.st_mode) or ".." in path or path.startswith("/"):
             file = folder / path
             status, inside = file.stat(), file.resolve().is_relative_to(folder.resolve())
@@ -139,7 +145,7 @@ def _status(folder: Path, path: str) -> os.stat_result:
         raise SeedError(f"{path} cannot be read ({error.strerror})", _HINT_RIGHTS) from error
     if not inside:
         raise SeedError(f"{path} is a link to a place outside {folder}", "copy the file itself into the seeds")
-    if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe would block
         raise SeedError(f"{path} is not a file", "remove it from the seeds")
     if status.st_size > _MOST_BYTES:
         raise _too_large(path)
@@ -147,52 +153,47 @@ def _status(folder: Path, path: str) -> os.stat_result:
 
 
 def _too_large(path: str) -> SeedError:
-    return SeedTooLarge(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", "split it, or remove it from the seeds")
+    return SeedTooLarge(f"{path} is larger than {_MOST_BYTES / 1e6:.0f} MB", formats.HINT_SPLIT)
 
 
 def shown(name: str) -> str:
-    """A name as it can be printed."""
-    # Surrogates stand for bytes that are no UTF-8: such a name can be neither stored nor printed.
+    """The name in printable characters."""
+    # Surrogates stand for bytes that are not UTF-8: such a name can be neither stored nor printed.
     return name if name.isprintable() else name.encode("unicode_escape").decode("ascii")
 
 
 def parse(seed: Seed) -> Document:
-    """The document that the seed's bytes say. Raises SeedError where they say none."""
+    """The document in the seed's bytes. Raises SeedError where there is none, with the seed's path."""
     ending = suffix(seed.path)
     try:
-        if formats.is_text(seed.raw, ending):
-            said = _plain(seed.raw, formats.TEXTS[ending])
+        if row := formats.as_text(seed.raw, ending):
+            extracted = _plain(seed.raw, row)
         else:
-            said = worker.shared.extract(seed.raw, ending)
+            extracted = worker.shared.extract(seed.raw, ending)
     except SeedError as error:
         raise type(error)(f"{seed.path}: {error.problem}", error.hint) from error
     return Document(
         id=document_id(seed.path),
         path=seed.path,
         sha256=seed.sha256,
-        media_type=said.media_type,
-        language=language.detect(normalise(said.text)),
-        date=said.date or seed.date,
-        text=said.text,
-        pages=said.pages,
+        media_type=extracted.media_type,
+        language=language.detect(normalise(extracted.text)),
+        date=extracted.date or seed.date,
+        text=extracted.text,
+        pages=extracted.pages,
     )
 
 
-def _plain(raw: bytes, media_type: str) -> Extracted:
-    """A text file, which is its characters and nothing else."""
+def _plain(raw: bytes, row: Format) -> Extracted:
     text, encoding = decode(raw)
-    date = front_matter_day(text) if media_type == "text/markdown" else ""
-    return Extracted(text, date, media_type=f"{media_type}; charset={encoding}")
-
-
-# Most file systems take 255; the hidden file that is written first has a longer name than the document.
-_MOST_NAME_BYTES = 200
+    date = front_matter_day(text) if row is formats.MARKDOWN else ""
+    return Extracted(text, date, media_type=f"{row.media_type}; charset={encoding}")
 
 
 def add(seeds: Path, sources: Sequence[Path]) -> list[str]:
-    """Copy files, and the documents of folders, into `seeds`; one of the same name is replaced. Returns their paths there.
+    """Copy files, and the documents in folders, into `seeds`, replacing those of the same name. Returns their paths there.
 
-    Raises SeedError where a source is no document or cannot be read, StorageError where it cannot be written.
+    Raises SeedError where a source is not a document or cannot be read, and StorageError where the copy cannot be written.
     """
     pairs = list(dict.fromkeys(pair for source in sources for pair in _pairs(seeds, source)))
     origins: dict[Path, Path] = {}
@@ -207,7 +208,10 @@ def add(seeds: Path, sources: Sequence[Path]) -> list[str]:
 
 
 def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
-    """Write `raw` into `seeds` as `name`, else under its digest as a text. Returns the path there. Raises as `add` does."""
+    """Write `raw` into `seeds` as `name`, by default as a text named after its digest. Returns its path there.
+
+    Raises the same errors as `add`.
+    """
     name = name or f"stdin-{hashlib.sha256(raw).hexdigest()[:12]}.txt"
     if not raw:
         raise SeedError("standard input is empty", "pipe a document into `rag index -`")
@@ -220,7 +224,7 @@ def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
 
 
 def require_name(name: str) -> None:
-    """That a document of the seeds may have this name, which then is no path. Raises SeedError."""
+    """Check that `name` is a file name, not a path, with one of `SUFFIXES`. Raises SeedError where it is not."""
     if Path(name).name != name or name.startswith(".") or not name.isprintable():
         raise SeedError(f"{name!a} is no file name", "give one without folders, as in: --name notes.txt")
     if len(name.encode()) > _MOST_NAME_BYTES:
@@ -229,17 +233,17 @@ def require_name(name: str) -> None:
 
 
 def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
-    """Each document of the source, and where it goes: a folder keeps its name and its shape."""
-    source = Path(os.path.abspath(source))  # noqa: PTH100 - a link keeps the name it was given by
+    """Each document of the source with its target. A folder keeps its name and structure."""
+    source = Path(os.path.abspath(source))  # noqa: PTH100 - a link keeps its own name
     if not source.exists():
         raise SeedError(f"there is no {source}", "name a file or a folder, or - for standard input")
     if source.is_relative_to(seeds.absolute()) or source.resolve().is_relative_to(seeds.resolve()):
         return
     if source.name.startswith("."):
-        raise SeedError(f"{source.name} is hidden, and what is hidden in the seeds is passed over", "give it another name")
+        raise SeedError(f"{source.name} is hidden, and hidden files in the seeds are skipped", "give it another name")
     if source.is_dir():
         if seeds.resolve().is_relative_to(source.resolve()):
-            raise SeedError(f"{source} holds {seeds} itself", "name the files and folders in it that are to be copied")
+            raise SeedError(f"{source} holds {seeds} itself", "name the files and folders in it that should be copied")
         found = find(source)
         if found.closed:
             raise found.closed[0].error
@@ -269,14 +273,13 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def remove(seeds: Path, path: str) -> None:
-    """Remove the file at `path`, relative to `seeds`; one that is gone already is no error.
+    """Delete the file at `path`, relative to `seeds`. A missing file is no error. A link is deleted, not its target.
 
-    A link is removed, not what it leads to. Raises SeedError where the path leads out of the seeds, StorageError where the
-    disk does not let it be removed.
+    Raises SeedError where the path leads out of the seeds, and StorageError where the file cannot be deleted.
     """
     inside = PurePosixPath(path)
     folder = (seeds / inside).parent
     if inside.is_absolute() or ".." in inside.parts or not folder.resolve().is_relative_to(seeds.resolve()):
-        raise SeedError(f"{path} is no document of {seeds}", "name one that lies in it")
+        raise SeedError(f"{path} is no document of {seeds}", "name one inside that folder")
     with storage_errors(seeds):
         (seeds / inside).unlink(missing_ok=True)

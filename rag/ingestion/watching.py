@@ -1,4 +1,4 @@
-"""Waits for changes in the seeds folder. The only importer of watchfiles."""
+"""Waits for changes in the seeds folder."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import watchfiles
 
 from rag.errors import SeedError
 
-# Changes that come closer together than `_QUIET` milliseconds are taken as one, for `_LONGEST` at most: a folder being copied.
+# Milliseconds. Changes with less than `_QUIET` between them are one burst, for `_LONGEST` at most: a folder being copied.
 _QUIET = 500
 _LONGEST = 5000
 
@@ -16,8 +16,8 @@ _LONGEST = 5000
 def changes(folder: Path) -> Iterator[None]:
     """One item as soon as `folder` is watched, then one after each burst of changes below it, without end.
 
-    What changes while an item is being dealt with makes the next one. A folder that is removed is waited for. Raises SeedError
-    where the folder cannot be watched.
+    Changes during the handling of an item give the next item. A removed folder is watched again when it is back. Raises
+    SeedError where the folder cannot be watched.
     """
     if not folder.is_dir():
         raise SeedError(f"there is no folder {folder}", "make it and put documents in, or set RAG_HOME to the folder above it")
@@ -30,7 +30,7 @@ def changes(folder: Path) -> Iterator[None]:
 
 
 def _changes_of_one(folder: Path) -> Iterator[None]:
-    """As `changes`, until the folder is no longer the one that is watched: the system watches a folder, not its name."""
+    """As `changes`, until another folder has the path: the system watches the folder itself, not its path."""
     identity, watched = _identity(folder), False
     try:
         for burst in watchfiles.watch(
@@ -49,7 +49,7 @@ def _changes_of_one(folder: Path) -> Iterator[None]:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What the system knows the folder by; None where there is none."""
+    """The device and inode of the folder; None where there is none."""
     try:
         status = folder.stat()
     except OSError:

@@ -1,7 +1,7 @@
-"""From a web page's bytes to its text and the day it states.
+"""From the bytes of a web page to its text and the date it states.
 
-By Python's own parser: kreuzberg 4.10.4 leaves out text that is not in a paragraph of its own (`<h2>a</h2>b<p>c</p>` loses b),
-which no question could ever find.
+Python's own parser reads the page: kreuzberg 4.10.4 drops text outside of paragraphs (`<h2>a</h2>b<p>c</p>` loses b), which no
+question could then find.
 """
 
 import codecs
@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 from rag.ingestion.dates import first_day
 from rag.ingestion.wire import Extracted, cleaned
 
-# What stands between two pieces of text, weakest first: where several are asked for, the strongest stands.
+# Separators between two pieces of text, weakest first. Where several elements ask for one, the strongest is written.
 _GAPS = ("", " ", "\t", "\n", "\n\n")
 _NONE, _SPACE, _CELL, _LINE, _PARAGRAPH = range(5)
 _HIDDEN = frozenset({"script", "style", "template", "title"})
@@ -54,10 +54,10 @@ _BLOCKS = frozenset(
     | {"table", "tbody", "tfoot", "thead", "ul"}
 )
 _WHITE = re.compile(r"[ \t\n\r\f]+")
-# `<![if !supportLists]>` of Word's pages: Python's parser fails on some of them.
+# `<![if !supportLists]>` in pages saved by Word: Python's parser fails on some of them.
 _MARKED = re.compile(r"<!\[[^>]*>")
 _CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*[\"']([\w.:-]+)", re.IGNORECASE)
-# Where pages state their day, best first.
+# The meta elements in which pages state their date, best first.
 _DATES = (
     "article:published_time",
     "datepublished",
@@ -76,13 +76,13 @@ _DATES = (
 
 
 def extract(raw: bytes) -> Extracted:
-    """The text that a reader of the page sees. Raises SeedError for bytes that are no text."""
+    """The visible text of the page, and its date. Raises SeedError for bytes that are not text."""
     page = _read(decoded(raw))
     return Extracted("".join(page.pieces), first_day(page.dates.get(name) for name in _DATES))
 
 
 def text_of(markup: str) -> str:
-    """The text of a page that is decoded already."""
+    """The visible text of a decoded page."""
     return "".join(_read(markup).pieces)
 
 
@@ -94,8 +94,8 @@ def _read(markup: str) -> "_Page":
 
 
 def decoded(raw: bytes) -> str:
-    """The page's characters: by its mark, as UTF-8, as it says itself, or by detection."""
-    # Detection brings a model of languages, which few pages need and every start would pay for.
+    """The page's characters: by a byte order mark, as UTF-8, in the encoding it states, or by detection."""
+    # Imported here: detection loads a language model, which few pages need.
     from rag.ingestion.decoding import decode
 
     if raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -111,12 +111,12 @@ def decoded(raw: bytes) -> str:
 def _stated(raw: bytes) -> list[str]:
     match = _CHARSET.search(raw[:4096])
     name = (match[1] or match[2]).decode("ascii").lower() if match else ""
-    # As browsers do: pages that say Latin-1 mean the Western code page.
+    # As in browsers: pages that state Latin-1 are in the Western code page.
     return [{"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252"}.get(name, name)] if name else []
 
 
 class _Page(HTMLParser):
-    """Collects the visible text with its breaks, and the days of the page's meta elements."""
+    """Collects the visible text with its breaks, and the values of the meta elements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "body":
-            self._hidden = ""  # a title that is never closed hides no more than the head
+            self._hidden = ""  # a title without an end tag hides the head only
         if tag in _HIDDEN:
             self._hidden = tag
         elif tag == "meta":
@@ -147,7 +147,7 @@ class _Page(HTMLParser):
         if tag == self._hidden:
             self._hidden = ""
         elif tag in {"td", "th"}:
-            # The end of a paragraph that ends the cell: the next cell stands on the same line.
+            # A paragraph that ends the cell adds no break: the next cell is on the same line.
             self._gap = self._gap if self._fresh_cell else _NONE
         else:
             self._verbatim = self._verbatim and tag != "pre"

@@ -1,6 +1,6 @@
-"""What the reading process and its parent say to each other: frames of a length and so many bytes.
+"""The messages between the child process that reads files and its parent: frames of a length and that many bytes.
 
-Answers are JSON, not pickle: a document that took over the child must not reach the parent.
+Answers are JSON, not pickle: a document that takes over the child must not take over the parent.
 """
 
 import json
@@ -10,15 +10,19 @@ from typing import BinaryIO
 from rag.errors import SeedError
 
 _LENGTH = 8
-# An answer larger than this is no text of a document (see `child.py` for the limit of texts).
+# Bytes. The longest text that `child.py` sends is shorter.
 _MOST_ANSWER = 1_000_000_000
-# By their names, what a document may be refused as.
+# The errors that an answer may name.
 _KINDS = {kind.__name__: kind for kind in SeedError.__subclasses__()}
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What a file says: its text, the ISO day it states (or nothing), and the offsets at which its pages begin."""
+    """What was read from a file.
+
+    `date` is the ISO day that the file states, or empty. `pages` are the offsets in `text` at which its pages begin, empty for
+    formats without pages.
+    """
 
     text: str
     date: str = ""
@@ -27,19 +31,19 @@ class Extracted:
 
 
 def cleaned(text: str) -> str:
-    """The text without what no text holds: zeros, halves of characters, the carriage return of a line's end."""
+    """The text without zeros and lone surrogates, and with line feeds as line ends."""
     return text.replace("\r\n", "\n").replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def send(stream: BinaryIO, frame: bytes) -> None:
-    """Write one frame. Raises OSError where nobody reads any more."""
+    """Write one frame. Raises OSError where the other end is closed."""
     stream.write(len(frame).to_bytes(_LENGTH, "big"))
     stream.write(frame)
     stream.flush()
 
 
 def receive(stream: BinaryIO, most: int = _MOST_ANSWER) -> bytes | None:
-    """The next frame; None where the stream ended before it was whole, or it claims more than `most` bytes."""
+    """The next frame; None where the stream ends before the frame does, or its length is above `most` bytes."""
     head = stream.read(_LENGTH)
     if len(head) < _LENGTH or (length := int.from_bytes(head, "big")) > most:
         return None
@@ -57,7 +61,10 @@ def packed(answer: Extracted | SeedError) -> bytes:
 
 
 def unpacked(frame: bytes) -> Extracted:
-    """The answer of a frame. Raises SeedError where that is what it says, ValueError or RecursionError where it is none."""
+    """The answer in a frame.
+
+    Raises the SeedError that the frame holds, and ValueError or RecursionError where it holds no answer.
+    """
     fields = json.loads(frame)
     match fields:
         case {"kind": str(kind), "problem": str(problem), "hint": str(hint)}:

@@ -1,10 +1,13 @@
 """The real reader on the small model, and what it reads."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from rag.answering.local.llama import LlamaReader
+from rag.answering.local.store import PassageStore
 from rag.engine import Engine
 
 PASSAGE = "Ibu kota Indonesia adalah Jakarta. Jakarta terletak di pulau Jawa dan dihuni sekitar sepuluh juta orang."
@@ -19,6 +22,17 @@ ROUNDING = 0.3
 def reader(real_engine: Engine) -> LlamaReader:
     assert isinstance(real_engine.models.reader, LlamaReader)
     return real_engine.models.reader
+
+
+@pytest.fixture(scope="session")
+def narrow_reader(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaReader]:
+    """The same model with a context that is soon full: reading the usual one full takes a minute."""
+    models, store = real_engine.models, PassageStore(tmp_path_factory.mktemp("narrow"), 0)
+    reader = LlamaReader(
+        models.llm_source, models.prompts, store=store, threads=models.settings.threads, context_tokens=768, answer_tokens=16
+    )
+    yield reader
+    reader.close()
 
 
 def logits_of(reader: LlamaReader, passage: str) -> NDArray[np.float32]:

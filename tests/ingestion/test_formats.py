@@ -1,10 +1,12 @@
-"""Every format: the words come out exactly, with their pages and the day that the document states."""
+"""Every format of the table: the words come out exactly, with their pages and the day that the document states."""
 
 import hashlib
 
 import pytest
 
 from rag.errors import SeedError
+from rag.ingestion import formats
+from rag.ingestion.formats import FORMATS, Place, Reader
 from rag.ingestion.seeds_folder import Seed, parse
 from rag.types import Document
 from tests.ingestion import makers
@@ -24,6 +26,8 @@ MADE = {
     "a.html": makers.html([SENTENCE, OTHER], PUBLISHED),
     "a.eml": makers.eml([SENTENCE, OTHER]),
     "a.md": f"---\ntitle: Kabar\ndate: 2024-05-06\n---\n\n{SENTENCE}\n\n{OTHER}\n".encode(),
+    "a.txt": f"{SENTENCE}\n{OTHER}\n".encode(),
+    "a.csv": f"{SENTENCE};{OTHER}\n".encode(),
 }
 MEDIA_TYPES = {
     "a.pdf": "application/pdf",
@@ -36,7 +40,44 @@ MEDIA_TYPES = {
     "a.html": "text/html",
     "a.eml": "message/rfc822",
     "a.md": "text/markdown; charset=utf-8",
+    "a.txt": "text/plain; charset=utf-8",
+    "a.csv": "text/csv; charset=utf-8",
 }
+# Formats that state no day: the day of the file is the document's.
+UNSTATED = {"a.txt", "a.csv"}
+
+
+def test_every_row_has_a_file_that_is_read_here():
+    assert {f".{path.rpartition('.')[2]}" for path in MADE} >= {row.suffixes[0] for row in FORMATS}
+
+
+def test_a_suffix_and_a_media_type_belong_to_one_row():
+    suffixes = [suffix for row in FORMATS for suffix in row.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)
+    assert len({row.media_type for row in FORMATS}) == len(FORMATS)
+
+
+def test_every_row_but_text_says_how_its_bytes_are_recognised():
+    for row in FORMATS:
+        signs = [row.magic, row.member, row.mimetype, row.opening, row.named]
+        assert any(signs) != (row.reader is Reader.TEXT)
+        assert (row.reader is Reader.TEXT) == (row.place is Place.CHARACTERS)
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_every_suffix_of_a_row_is_read_alike_in_any_case(row):
+    raw = MADE[f"a{row.suffixes[0]}"]
+    for suffix in row.suffixes:
+        document = said(f"a{suffix.upper()}", raw)
+        assert document.media_type.partition(";")[0] == row.media_type
+        assert bool(document.pages) == (row.place in {Place.PAGE, Place.SLIDE, Place.SHEET})
+
+
+@pytest.mark.parametrize("mark", formats.BINARY)
+def test_a_text_never_begins_like_another_format(mark):
+    assert formats.as_text(mark + b" teks", ".txt") is None
+    assert formats.as_text(b" " + mark, ".txt") is formats.TEXT
 
 
 def said(path: str, raw: bytes) -> Document:
@@ -48,7 +89,7 @@ def test_the_words_come_out_exactly_with_the_stated_day(path):
     document = said(path, MADE[path])
     assert SENTENCE in document.text
     assert OTHER in document.text
-    assert (document.media_type, document.date) == (MEDIA_TYPES[path], "2024-05-06")
+    assert (document.media_type, document.date) == (MEDIA_TYPES[path], "2026-01-01" if path in UNSTATED else "2024-05-06")
 
 
 @pytest.mark.parametrize("path", MADE)

@@ -1,4 +1,4 @@
-"""Files that would break their reader: each gives one line with its mend, and the next file is read."""
+"""Files that would break their reader: each gives one line with a hint, and the next file is read."""
 
 import random
 from contextlib import suppress
@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import SeedError
-from rag.ingestion import child, worker
-from rag.ingestion.wire import Extracted
+from rag.ingestion import worker
 from rag.ingestion.worker import Worker
 from tests.ingestion import makers
 from tests.ingestion.test_formats import MADE, SENTENCE, said
@@ -126,10 +125,3 @@ def test_a_file_that_needs_too_much_memory_is_given_up_and_the_next_is_read():
         assert narrow.extract(makers.docx([SENTENCE]), ".docx").text == SENTENCE
     finally:
         narrow.close()
-
-
-def test_a_text_longer_than_an_index_holds_is_refused(monkeypatch):
-    monkeypatch.setattr(child, "_MOST_CHARACTERS", 10)
-    assert child._checked(Extracted("Sepuluh ya")).text == "Sepuluh ya"
-    with pytest.raises(SeedError, match=r"its text is longer than .* million characters; split it"):
-        child._checked(Extracted("Sebelas ini"))

@@ -51,6 +51,12 @@ class Watcher:
 
 
 @pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short wait for the end of a burst, where a burst that is taken for two does no harm."""
+    monkeypatch.setattr(watching, "_QUIET", 100)
+
+
+@pytest.fixture
 def seeds(tmp_path: Path) -> Path:
     folder = tmp_path / "seeds"
     folder.mkdir()
@@ -83,6 +89,7 @@ def test_a_change_made_while_the_consumer_is_busy_gives_another(seeds: Path, wat
     assert watcher.is_silent()
 
 
+@pytest.mark.usefixtures("quick")
 def test_each_kind_of_change_is_seen(seeds: Path, watcher: Watcher) -> None:
     def change(number: int) -> None:
         match number:
@@ -115,6 +122,7 @@ def test_a_burst_is_one_item(seeds: Path, watcher: Watcher) -> None:
     assert watcher.is_silent()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_folder_that_is_made_anew_is_watched_again(seeds: Path, watcher: Watcher) -> None:
     """As a checkout or a synchronisation does; the system watches the folder that was, not its name."""
     watcher.go_on()

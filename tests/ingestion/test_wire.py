@@ -25,7 +25,7 @@ def test_a_refusal_keeps_its_kind_and_an_unknown_one_is_a_plain_one():
         unpacked(packed(SeedLocked("it is locked", "do y")))
     for kind in ("RagError", "StorageError", "os", "SeedError"):
         with pytest.raises(SeedError) as caught:
-            unpacked(json.dumps({"kind": kind, "problem": "it is x", "mend": "do y"}).encode())
+            unpacked(json.dumps({"kind": kind, "problem": "it is x", "hint": "do y"}).encode())
         assert type(caught.value) is SeedError
 
 

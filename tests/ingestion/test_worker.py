@@ -196,13 +196,6 @@ def test_a_parent_that_is_killed_leaves_no_orphan(state):
         assert not Path(folder).exists()
 
 
-def test_the_child_starts_without_models():
-    heavy = "{'torch', 'faiss', 'numpy', 'transformers', 'py3langid', 'icu4py', 'charset_normalizer', 'kreuzberg'}"
-    code = f"import sys, rag.ingestion.child; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 def test_a_mail_in_an_undeclared_legacy_encoding_is_read_within_the_limits(worker):
     """Its language is needed to tell the encoding, and the language model is unpacked to the disk for that."""
     body = "Señor Müller está en la estación de autobuses. Der Präsident spräche über Größe.".encode("cp1252")

@@ -94,11 +94,11 @@ def test_leaving_an_answer_early_leaves_the_reader_usable(reader: LlamaReader) -
 
 
 @pytest.mark.real
-def test_a_passage_longer_than_the_context_is_read_as_far_as_it_fits(reader: LlamaReader) -> None:
+def test_a_passage_longer_than_the_context_is_read_as_far_as_it_fits(narrow_reader: LlamaReader) -> None:
     endless = PASSAGE + " kata" * 4_000
-    reader.judge(QUESTION, endless)
-    next(reader.answer(QUESTION, [endless], "Jawab."))
-    assert reader._held.used() <= reader._held.room
+    narrow_reader.judge(QUESTION, endless)
+    next(narrow_reader.answer(QUESTION, [endless], "Jawab."))
+    assert narrow_reader._held.used() <= narrow_reader._held.room
 
 
 @pytest.mark.real
