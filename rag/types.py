@@ -184,15 +184,13 @@ class Receipt:
 class Answer:
     """The answer to a question, or a refusal: then `answered` is false and `sentences` have no citations.
 
-    - `text` is for people, with the marker `[n]` after a sentence for `citations[n - 1]`.
-    - `confidence` is the judge's probability that the best passage answers.
-    - `passages` are the retrieved passages, the judged ones first, best first.
-    - `marked` are the words of the best passage that answer; None if the judge marks none, or nothing answers.
-    - `dropped` are sentences that were written but not shown, because no passage supports them. `note` says so, or says that
-      unsupported sentences are shown with a mark.
-    - `understood_as` is the standalone question that was answered in place of a follow-up; empty if `question` was not changed.
-    - `cut` is whether the model was stopped before the end, mostly by RAG_ANSWER_TOKENS. The unfinished sentence is left out
-      or, if it is the only one, ends in `…`; `note` says so.
+    `text` is for people, with the marker `[n]` after a sentence for `citations[n - 1]`. `confidence` is the judge's probability
+    that the best passage answers. `passages` are the retrieved passages, the judged ones first, best first. `marked` are the
+    words of the best passage that answer; None if the judge marks none, or nothing answers. `dropped` are sentences that were
+    written but not shown, because no passage supports them. `note` says so, or says that unsupported sentences are shown with a
+    mark. `understood_as` is the standalone question that was answered in place of a follow-up; empty if `question` was not
+    changed. `cut` is whether the model was stopped before the end, mostly by RAG_ANSWER_TOKENS. The unfinished sentence is left
+    out or, if it is the only one, ends in `…`; `note` says so.
     """
 
     question: str
