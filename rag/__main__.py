@@ -1,4 +1,4 @@
-"""`rag` and `python -m rag`."""
+"""The entry point of `rag` and `python -m rag`: standard streams, Ctrl-C, and a fast exit."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 class _Interruption:
-    """Ctrl-C, remembered: a native library may turn the KeyboardInterrupt that reaches it into an error of its own."""
+    """A handler that remembers Ctrl-C: a native library may turn the KeyboardInterrupt into another error."""
 
     happened = False
 
@@ -18,22 +18,22 @@ class _Interruption:
 
 
 def _open_closed_streams() -> None:
-    """Standard streams that whoever started us had closed go nowhere, as those of services do.
+    """Connect closed standard streams to the null device.
 
-    Python has None for them, and their numbers go to the next files that are opened: what a native library prints would be
-    written into a document or a connection.
+    Python has None for a closed stream, and the next file that is opened gets its number. What a native library prints would
+    then be written into a document or a connection.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # It gets the lowest number that is free, which is the one that was closed.
+            # It gets the lowest free number, which is that of the closed stream.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def run() -> None:
-    """Run the command line and leave at once with its exit code: no thread is joined, and no second Ctrl-C is heard."""
+    """Run the command line and exit with its code at once: no thread is joined, and a second Ctrl-C is ignored."""
     _open_closed_streams()
     interruption = _Interruption()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever started us has it ignored
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else the parent process ignores it
         signal.signal(signal.SIGINT, interruption)
     try:
         from rag.cli.main import main

@@ -1,45 +1,50 @@
-"""The one error tree. Every error is one line: what is wrong, then the command that mends it.
+"""The error tree. The text of every error is one line: what is wrong, then how to fix it.
+
+The numbers are the exit code of the command line and the HTTP status. An error without one has that of its parent.
 
 RagError                      exit  HTTP   when
-├── QuestionError                2   400   the question is empty, too long, or a setting has no meaning
-│   ├── KeyRefused                   401   no key, or one that is unknown, revoked or expired
-│   ├── AccessRefused                403   the key does not go so far, or a page of another site asks
-│   ├── NotFound                     404   there is no such document, snapshot, job or key
-│   ├── TooSlow                      408   a request takes too long to arrive
-│   ├── DocumentChanged              409   the file is not the one that was indexed
-│   ├── IndexBusy                    409   a build is at work on the index
-│   ├── TooLarge                     413   a file, or their number, is over the limit
-│   └── TooManyRequests              429   the key has asked as often as it may, for now
-│       └── TooManyQuestions               as many are asked as can wait
+├── QuestionError                2   400   the question is empty or too long, or a parameter or setting is invalid
+│   ├── KeyRefused                   401   no API key, or an unknown, revoked or expired one
+│   ├── AccessRefused                403   the key's scope is too small, or a cross-site request
+│   ├── NotFound                     404   no such document, snapshot, job or key
+│   ├── TooSlow                      408   the request took too long to arrive
+│   ├── DocumentChanged              409   the file has changed since it was indexed
+│   ├── IndexBusy                    409   a build of the index is running
+│   ├── TooLarge                     413   a file, or the number of files, is over the limit
+│   └── TooManyRequests              429   the key's rate limit is reached
+│       └── TooManyQuestions               the queue of questions is full
 ├── SeedError                    3   422   a document cannot be read; the others are indexed
-│   ├── SeedEmpty                          there is nothing in it
-│   ├── SeedLocked                         it wants a password
-│   ├── SeedScanned                        it is of pictures of text, and nothing here reads them
-│   ├── SeedTooLarge                       it has more than is read, or takes longer
-│   ├── SeedDamaged                        it is of a kind that is read, and broken
-│   └── SeedForeign                        it is of no kind that is read
-├── SnapshotError                 4   503   the index cannot serve
-│   ├── IndexMissing                       there is none yet
-│   ├── IndexMismatch                      another embedder, chunking or format made it
-│   └── IndexDamaged                       a file of it is not what the manifest says
+│   ├── SeedEmpty                          it has no text
+│   ├── SeedLocked                         it needs a password
+│   ├── SeedScanned                        it has only images of text, and no OCR is available
+│   ├── SeedTooLarge                       it is over the limit of size, memory or time
+│   ├── SeedDamaged                        its format is supported, but the file is corrupt
+│   └── SeedForeign                        its format is not supported
+├── SnapshotError                4   503   the index cannot be used
+│   ├── IndexMissing                       there is no index yet
+│   ├── IndexMismatch                      it was built with another embedder, chunking or format
+│   └── IndexDamaged                       a file is missing, or differs from the manifest
 ├── WeightsError                 5   503   a model cannot be used
-│   ├── WeightsMissing                     not fetched yet
-│   ├── WeightsDamaged                     the bytes do not have the digest of the catalogue
-│   └── FetchError                         the package index did not give them
-├── PromptError                  6   500   a template is missing, or names a variable nobody gives
-├── StorageError                 7   507   the disk is full, read-only, or not ours
-│   └── KeysDamaged                  503   the file of the keys cannot be read
-├── AnswerChanged                8   500   a replayed answer is not the same
-├── EndpointError                9   502   the language model's endpoint does not answer as it should
-│   ├── EndpointRefused                    it does not take the request itself, or fails at it
-│   └── EndpointUnavailable          503   it is not reached, silent, or has too much to do: later it may answer
-├── JobFailed                    1   500   a rebuild of the service ended before it was done
-└── ServiceStopping              1   503   the service is told to end, and a question was not done in time
+│   ├── WeightsMissing                     it has not been downloaded yet
+│   ├── WeightsDamaged                     the digest differs from the catalogue
+│   └── FetchError                         the download failed
+├── PromptError                  6   500   a template is missing, or has an unknown or missing variable
+├── StorageError                 7   507   the disk is full, read-only, or not writable
+│   └── KeysDamaged                  503   the file of API keys cannot be read
+├── AnswerChanged                8   500   a replayed answer differs
+├── EndpointError                9   502   the language model's endpoint sent an invalid response
+│   ├── EndpointRefused                    it rejected the request, or failed on it
+│   └── EndpointUnavailable          503   it cannot be reached, timed out, or is overloaded: try again later
+├── JobFailed                    1   500   a rebuild started by the service failed
+└── ServiceStopping              1   503   the service is shutting down, and the question was not finished in time
 """
 
 
 class RagError(Exception):
-    """One line for the user. `problem` says what is wrong, `mend` the command or act that repairs it."""
+    """The base of all errors. `problem` says what is wrong, `hint` how to fix it; together they are the one line that is shown.
+
+    `exit_code` is the exit code of the command line, `status` the HTTP status.
+    """
 
     exit_code = 1
     status = 500
@@ -51,56 +56,56 @@ class RagError(Exception):
 
 
 class QuestionError(RagError):
-    """The request itself cannot be answered as it stands."""
+    """The request is invalid: an empty or overlong question, or a parameter or setting without meaning."""
 
     exit_code = 2
     status = 400
 
 
 class KeyRefused(QuestionError):
-    """There is no key with the request, or it is unknown, revoked or expired."""
+    """The request has no API key, or an unknown, revoked or expired one."""
 
     status = 401
 
 
 class AccessRefused(QuestionError):
-    """The key does not go so far, or the request comes from where none is taken from."""
+    """The scope of the key does not allow the request, or the request comes from an origin or host that is not allowed."""
 
     status = 403
 
 
 class NotFound(QuestionError):
-    """There is nothing under the name that was given."""
+    """No document, snapshot, job or key has this name."""
 
     status = 404
 
 
 class TooSlow(QuestionError):
-    """The request takes too long to arrive."""
+    """The request took too long to arrive."""
 
     status = 408
 
 
 class DocumentChanged(QuestionError):
-    """The file in the seeds is not the one that was indexed."""
+    """The file has changed since it was indexed."""
 
     status = 409
 
 
 class IndexBusy(QuestionError):
-    """A build is at work on the index."""
+    """A build of the index is running."""
 
     status = 409
 
 
 class TooLarge(QuestionError):
-    """More was sent, or asked for, than is taken at once."""
+    """The request is over a limit of size or number."""
 
     status = 413
 
 
 class TooManyRequests(QuestionError):
-    """The key has asked as often as it may, for now; after `retry_after` seconds it may again."""
+    """The rate limit of the key is reached; `retry_after` is the seconds to wait."""
 
     status = 429
 
@@ -110,7 +115,7 @@ class TooManyRequests(QuestionError):
 
 
 class TooManyQuestions(TooManyRequests):
-    """As many questions are asked at once as can wait; after `retry_after` seconds there may be room."""
+    """The queue of questions is full; `retry_after` is the seconds to wait."""
 
 
 class SeedError(RagError):
@@ -121,46 +126,46 @@ class SeedError(RagError):
 
 
 class SeedEmpty(SeedError):
-    """The document says nothing."""
+    """The document has no text."""
 
 
 class SeedLocked(SeedError):
-    """Only a password opens the document."""
+    """The document needs a password."""
 
 
 class SeedScanned(SeedError):
-    """The document is of pictures of text, and there is nothing here that reads them."""
+    """The document has only images of text, and no OCR is available."""
 
 
 class SeedTooLarge(SeedError):
-    """The document has more than is read, or takes longer or more memory to read than a document may."""
+    """The document is over the limit of size, or reading it takes too long or too much memory."""
 
 
 class SeedDamaged(SeedError):
-    """The document is of a kind that is read, and broken."""
+    """The format of the document is supported, but the file is corrupt."""
 
 
 class SeedForeign(SeedError):
-    """The bytes are of no kind that is read."""
+    """The format of the document is not supported."""
 
 
 class SnapshotError(RagError):
-    """The index cannot serve."""
+    """The index cannot be used."""
 
     exit_code = 4
     status = 503
 
 
 class IndexMissing(SnapshotError):
-    """No snapshot has been built in this home."""
+    """The home has no index yet."""
 
 
 class IndexMismatch(SnapshotError):
-    """The snapshot was built with another embedder, chunking or format."""
+    """The index was built with another embedder, chunking or format."""
 
 
 class IndexDamaged(SnapshotError):
-    """A file of the snapshot is missing or is not what the manifest says."""
+    """A file of the index is missing, or differs from the manifest."""
 
 
 class WeightsError(RagError):
@@ -175,60 +180,60 @@ class WeightsMissing(WeightsError):
 
 
 class WeightsDamaged(WeightsError):
-    """The bytes do not have the digest of the catalogue, or are no model."""
+    """The digest of the weights differs from the catalogue, or the file is not a model."""
 
 
 class FetchError(WeightsError):
-    """The package index did not give a part of the weights."""
+    """A part of the weights could not be downloaded."""
 
 
 class PromptError(RagError):
-    """A template is missing, or its variables are not those that the code gives."""
+    """A prompt template is missing, or has an unknown or missing variable."""
 
     exit_code = 6
 
 
 class StorageError(RagError):
-    """The disk is full, read-only, or not ours to write."""
+    """The disk is full, read-only, or not writable for this user."""
 
     exit_code = 7
     status = 507
 
 
 class KeysDamaged(StorageError):
-    """The file of the keys cannot be read; nobody is let in."""
+    """The file of API keys cannot be read; every request is refused until it can."""
 
     status = 503
 
 
 class AnswerChanged(RagError):
-    """What made an answer is all there, and yet another one is made of it."""
+    """A replay with the same index, models and settings gave another answer."""
 
     exit_code = 8
 
 
 class EndpointError(RagError):
-    """The language model's endpoint does not answer as it should."""
+    """The language model's endpoint sent an invalid response."""
 
     exit_code = 9
     status = 502
 
 
 class EndpointRefused(EndpointError):
-    """The endpoint does not take the request itself, or fails at it."""
+    """The endpoint rejected the request, or failed on it."""
 
 
 class EndpointUnavailable(EndpointError):
-    """The endpoint is not reached, silent, or has too much to do."""
+    """The endpoint cannot be reached, timed out, or is overloaded; a later request may succeed."""
 
     status = 503
 
 
 class JobFailed(RagError):
-    """A rebuild that the service started ended before it was done."""
+    """A rebuild started by the service failed."""
 
 
 class ServiceStopping(RagError):
-    """The service is told to end, and the question was not done in the time that is left."""
+    """The service is shutting down, and the question was not finished in time."""
 
     status = 503

@@ -1,7 +1,7 @@
-"""API keys: who may ask, who may change documents, who may change what serves. They live, hashed, in a file of the home.
+"""API keys and their scopes: read, ingest, admin. Only their hashes are stored, in a file of the home.
 
-A key is 256 random bits. Nobody can try so many, so one SHA-256 of it is enough: slow hashes and salts are for passwords, which
-people choose and others guess; here they would only make every request slow. Whoever reads the file learns no key.
+A key has 256 random bits, so one SHA-256 of it is enough: it cannot be found by trying. Slow hashes and salts protect
+passwords, which people choose and others guess; here they would only make every request slow. The file reveals no key.
 """
 
 import re
@@ -21,10 +21,10 @@ from filelock import FileLock
 from rag.errors import KeysDamaged, NotFound, QuestionError
 from rag.files import storage_errors, write_atomically
 
-# What a key allows, each with all before it: to ask and to read; to change documents; to change what serves.
+# What a key allows, each scope with those before it: to ask and read; to change documents; to rebuild and switch the index.
 Scope = Literal["read", "ingest", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "ingest", "admin")
-# By this people, and tools that look for secrets in places where they should not be, know what it is.
+# Lets people and secret scanners recognise a key.
 _PREFIX = "rag_"
 _BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -34,7 +34,7 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key without itself: `sha256` is its digest; `expires` is when it ends, in ISO 8601 with UTC, empty for never."""
+    """What is stored of a key: its digest, not the key itself. `expires` is in ISO 8601 with UTC, empty for never."""
 
     name: str
     scope: Scope
@@ -44,11 +44,11 @@ class Key:
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """All that it allows."""
+        """All scopes that the key allows."""
         return SCOPES[: SCOPES.index(self.scope) + 1]
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether it is refused from now on."""
+        """Whether the key has expired at `now`."""
         return bool(self.expires) and datetime.fromisoformat(self.expires) <= now
 
 
@@ -59,7 +59,7 @@ class _Stored:
 
 
 class Keys:
-    """The keys of one file, as it is now: a process that runs sees what another one creates or revokes."""
+    """The keys of one file, which is read again after each change: a process sees what another one creates or revokes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -68,11 +68,11 @@ class Keys:
 
     @property
     def exist(self) -> bool:
-        """Whether keys were ever made here. To revoke the last one does not open what keys have closed."""
+        """Whether keys were ever created. Revoking the last one does not change this, so the service does not become open."""
         return self._stamp() is not None
 
     def all(self) -> tuple[Key, ...]:
-        """The keys that were not revoked, by their names. Raises KeysDamaged, so that a damaged file lets nobody in."""
+        """The keys that are not revoked, sorted by name. Raises KeysDamaged: with a damaged file every request is refused."""
         stamp = self._stamp()
         if stamp != self._seen:
             self._keys = self._read() if stamp else ()
@@ -80,11 +80,11 @@ class Keys:
         return self._keys
 
     def find(self, token: str) -> Key | None:
-        """The key that this is, expired or not; None where it is none. Raises KeysDamaged."""
+        """The stored key for this token, expired or not; None if there is none. Raises KeysDamaged."""
         return self.find_digest(_digest(token))
 
     def find_digest(self, digest: str) -> Key | None:
-        """As `find`, by the digest. Takes as long for any digest: every one is compared, each to its end."""
+        """As `find`, by the digest. Takes the same time for any digest: all are compared, each in constant time."""
         found = None
         for key in self.all():
             if compare_digest(key.sha256, digest):
@@ -92,12 +92,14 @@ class Keys:
         return found
 
     def create(self, name: str, scope: Scope, days: int | None = None) -> tuple[str, Key]:
-        """A new key and what is kept of it; the key itself is nowhere else. It ends after `days`, or never.
+        """Create a key that expires after `days`, or never. Returns the token, which is not stored, and what is stored.
 
         Raises QuestionError, KeysDamaged or StorageError.
         """
         if not _NAME.fullmatch(name):
-            raise QuestionError(f"{name!a} can name no key", "take up to 64 letters, digits, dots, dashes and underscores")
+            raise QuestionError(
+                f"{name!a} is not a valid key name", "use up to 64 letters, digits, dots, dashes and underscores"
+            )
         if days is not None and not 1 <= days <= _MOST_DAYS:
             raise QuestionError(f"a key cannot last {days} days", f"give --days 1 to {_MOST_DAYS}, or leave it out")
         now = datetime.now(UTC).replace(microsecond=0)
@@ -107,12 +109,12 @@ class Keys:
             key = replace(key, expires=(now + timedelta(days=days)).isoformat())
         with self._changing() as kept:
             if any(other.name == name for other in kept):
-                raise QuestionError(f"there is a key {name} already", f"take another name, or run `rag keys revoke {name}`")
+                raise QuestionError(f"there is a key {name} already", f"choose another name, or run `rag keys revoke {name}`")
             self._write((*kept, key))
         return token, key
 
     def revoke(self, name: str) -> None:
-        """End a key, at once. Raises NotFound, KeysDamaged or StorageError."""
+        """Revoke a key, with immediate effect. Raises NotFound, KeysDamaged or StorageError."""
         with self._changing() as kept:
             left = tuple(key for key in kept if key.name != name)
             if len(left) == len(kept):
@@ -121,7 +123,7 @@ class Keys:
 
     @contextmanager
     def _changing(self) -> Iterator[tuple[Key, ...]]:
-        """The keys, while no other process changes them."""
+        """The keys, under a lock that keeps other processes from changing them."""
         with storage_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self._path.with_name(f".{self._path.name}.lock"))
@@ -141,20 +143,18 @@ class Keys:
             for key in stored.keys:
                 key.has_expired(datetime.now(UTC))
         except (OSError, msgspec.MsgspecError, ValueError, TypeError) as error:
-            hint = "restore it, or remove it and make new ones: rag keys create NAME"
+            hint = "restore it, or remove it and create new ones: rag keys create NAME"
             raise KeysDamaged(f"the keys in {self._path} cannot be read ({error})", hint) from error
         return stored.keys
 
     def _stamp(self) -> tuple[int, ...] | None:
-        """What changes whenever the file does, for it is only ever replaced; None where there is none."""
+        """Changes whenever the file does, since the file is only ever replaced; None if there is no file."""
         try:
             found = self._path.stat()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise KeysDamaged(
-                f"{self._path} cannot be read ({error.strerror})", "give yourself the right to read it"
-            ) from error
+            raise KeysDamaged(f"{self._path} cannot be read ({error.strerror})", "make it readable for this user") from error
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 

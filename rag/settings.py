@@ -1,6 +1,8 @@
-"""`rag.toml`, and names that are nearly right. Knows the names and types of the settings from those who ask, and no more.
+"""The settings: one frozen table, and where its values come from.
 
-The settings: one frozen table. Each is a flag, a `RAG_*` variable and a key of `rag.toml` in the home; the first wins.
+Each setting is a flag of the command line, a `RAG_*` variable and a key of `rag.toml` in the home; the first of these wins.
+`home` and `llm_key` cannot be set in the file. Only the command line, the service and the engine read the settings: the stages
+below them are given values.
 """
 
 import os
@@ -16,63 +18,19 @@ from rag import address
 from rag.errors import QuestionError
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
 
-FILE = "rag.toml"
-# What a value of the file may be, for a setting of each type. TOML has no paths: they are texts.
-_TAKEN: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
-_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes", Path: "a path in quotes"}
-
-
-def read(file: Path, kinds: Mapping[str, type], *, elsewhere: Mapping[str, str]) -> dict[str, object]:
-    """The settings that the file gives; none where there is no file. Paths in it are relative to its folder.
-
-    `elsewhere` are settings that no file gives, each with what sets it. Raises QuestionError for a file that cannot be read or
-    is no TOML, a key that is no setting, or a value of another type.
-    """
-    hint = f"mend it, or remove {file}"
-    try:
-        with file.open("rb") as opened:
-            values = tomllib.load(opened)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise QuestionError(f"{file} cannot be read ({error.strerror})", "give yourself the right, or remove it") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise QuestionError(f"{file} is no TOML ({error})", hint) from error
-    for name, value in values.items():
-        if name in elsewhere:
-            raise QuestionError(f"{name} cannot be set in {file}", f"remove it there, and {elsewhere[name]}")
-        if name not in kinds:
-            raise QuestionError(f"there is no setting {name} in {file}", nearest(name, kinds))
-        if not _is_of(value, kinds[name]):
-            raise QuestionError(f"{name} in {file} is {value!r}, and must be {_CALLED[kinds[name]]}", hint)
-    return {name: _placed(value, kinds[name], file.parent) for name, value in values.items()}
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What mends a name that is not known: the nearest that is, else all."""
-    near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-
-
-def _is_of(value: object, kind: type) -> bool:
-    # In Python true is a number; here it is none.
-    return isinstance(value, _TAKEN[kind]) and (kind is bool or not isinstance(value, bool))
-
-
-def _placed(value: object, kind: type, folder: Path) -> object:
-    """A path as seen from the file's folder, where one begins with neither `/` nor `~`."""
-    return folder / Path(str(value)).expanduser() if kind is Path else value
-
-
 PREFIX = "RAG_"
-# The judge that is the language model itself, and the one that is ours with the language model's second opinion.
+FILE = "rag.toml"
+# The types of TOML that a setting of each type accepts. TOML has no paths: they are strings.
+_TOML_TYPES: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
+# Values of `judge`: the language model alone, or our own judge with the language model's second opinion.
 LLM_JUDGE, BOTH_JUDGES = "llm", "both"
-# What becomes of sentences that nothing supports.
+# Values of `unsupported`: what happens to a sentence of an answer that no passage supports.
 DROP, FLAG = "drop", "flag"
-# How the service's log looks: for people where it is a terminal and for programs elsewhere, or always for the one or the other.
+# Values of `log`: always console, always JSON, or console on a terminal and JSON elsewhere.
 AUTO, CONSOLE, JSON = "auto", "console", "json"
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-# What no file of settings may say: where it lies itself, and what nobody else is to read.
+# Settings that `rag.toml` may not have, with how to set them: its own folder, and a secret.
 _NOT_IN_FILE = {"home": "set RAG_HOME or --home", "llm_key": "set RAG_LLM_KEY"}
 DEFAULT = "default"
 
@@ -86,7 +44,7 @@ def _working_directory() -> Path:
         return Path.cwd()
     except FileNotFoundError as error:
         raise QuestionError(
-            "the working directory is gone", "change into another, or set RAG_HOME or --home to a folder"
+            "the working directory is gone", "change to another one, or set RAG_HOME or --home to a folder"
         ) from error
 
 
@@ -95,7 +53,7 @@ def _cache() -> Path:
 
 
 class Secret:
-    """A text that is never shown: printed, logged or as JSON it only says whether it is set. Only a variable, never a flag."""
+    """A string that is never shown: printed, logged or as JSON it is `set` or `not set`. It has a variable and no flag."""
 
     __slots__ = ("_text",)
 
@@ -103,7 +61,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for those who send it."""
+        """The string itself."""
         return self._text
 
     def __str__(self) -> str:
@@ -120,41 +78,60 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement."""
+    """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement.
+
+    Raises QuestionError for a value out of range.
+    """
 
     home: Path = field(
-        default_factory=_working_directory, metadata={"about": "folder with seeds/, index/ and prompts/ (else the working one)"}
+        default_factory=_working_directory,
+        metadata={"about": "folder with seeds/, index/ and prompts/ (default: the working directory)"},
     )
     cache: Path = field(
-        default_factory=_cache, metadata={"about": "folder of weights and read passages, shared by all homes of a user"}
+        default_factory=_cache, metadata={"about": "folder of the weights and the passage store, shared by all homes of a user"}
     )
-    embedder: str = _setting(EMBEDDER, "a catalogue name, a sentence-transformers folder, or a model of a hub")
-    llm: str = _setting(LLM, "a catalogue name, a GGUF file, repo:file of a hub, or URL#MODEL of an OpenAI-compatible endpoint")
+    embedder: str = _setting(
+        EMBEDDER, "embedding model: a catalogue name, a sentence-transformers folder, or a Hugging Face model"
+    )
+    llm: str = _setting(
+        LLM,
+        "language model: a catalogue name, a GGUF file, REPO:FILE on Hugging Face, or URL#MODEL of an OpenAI-like endpoint",
+    )
     llm_key: Secret = field(
-        default_factory=Secret, metadata={"about": "the key that the language model's endpoint asks for; only a variable"}
+        default_factory=Secret, metadata={"about": "API key for the language model's endpoint; only as a variable"}
     )
     judge: str = _setting(
-        BOTH_JUDGES, f"{JUDGE}, the language model's yes or no (`llm`), ours and then that (`both`), or a cross-encoder's name"
+        BOTH_JUDGES,
+        f"what decides whether a passage answers: {JUDGE}, the language model (`{LLM_JUDGE}`), the first and then the second "
+        f"(`{BOTH_JUDGES}`), or a cross-encoder: its folder or Hugging Face model",
     )
-    threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
-    passages: int = _setting(4, "passages to judge for an answer, at most")
-    min_confidence: float = _setting(REFUSING.value, "refuse to answer below this probability that a passage answers, 0 to 1")
+    threads: int = _setting(os.cpu_count() or 1, "CPU threads for the language model")
+    passages: int = _setting(4, "maximum number of passages to judge for an answer")
+    min_confidence: float = _setting(
+        REFUSING.value, "refuse to answer if the probability that a passage answers is lower, 0 to 1"
+    )
     unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
-    context_tokens: int = _setting(4096, "tokens of passages the language model keeps in memory")
-    store_mb: int = _setting(1000, "megabytes of read passages kept on disk, so that none is read twice; 0 keeps none")
-    answer_tokens: int = _setting(160, "tokens of an answer, at most")
+    context_tokens: int = _setting(4096, "tokens of passages that the language model keeps in memory")
+    store_mb: int = _setting(
+        1000, "size limit of the passage store in megabytes: passages that the language model has read; 0 keeps none"
+    )
+    answer_tokens: int = _setting(160, "maximum number of tokens of an answer")
     host: str = _setting("127.0.0.1", "address that `rag serve` listens on")
     port: int = _setting(8000, "port that `rag serve` listens on")
-    log: str = _setting(AUTO, f"the service's log: `{CONSOLE}`, `{JSON}`, or `{AUTO}`: {CONSOLE} on a terminal, else {JSON}")
-    log_questions: bool = _setting(default=False, about="whether questions stand in the service's log: true or false")
-    cors_origins: str = _setting("", "origins whose pages may use the service, as `https://a.example http://localhost:3000`")
-    requests_per_minute: int = _setting(600, "requests to `rag serve` with one key in a minute, at most; 0 sets no limit")
+    log: str = _setting(
+        AUTO, f"log format of the service: `{CONSOLE}`, `{JSON}`, or `{AUTO}` ({CONSOLE} on a terminal, else {JSON})"
+    )
+    log_questions: bool = _setting(default=False, about="whether the log of the service contains the questions: true or false")
+    cors_origins: str = _setting(
+        "", "origins whose pages may call the service, such as `https://a.example http://localhost:3000`"
+    )
+    requests_per_minute: int = _setting(600, "rate limit of `rag serve`, in requests per key and minute; 0 for no limit")
 
     def __post_init__(self) -> None:
-        """Raises QuestionError for a value without meaning."""
+        """Check the ranges. Raises QuestionError."""
         _ = self.endpoint
         if not re.fullmatch(r"[!-~]*", self.llm_key.reveal()):
-            raise QuestionError("llm_key has a sign that no key has", f"set {PREFIX}LLM_KEY to the key alone")
+            raise QuestionError("llm_key has a character that no key has", f"set {PREFIX}LLM_KEY to the key alone")
         _require_in("min_confidence", self.min_confidence, 0, 1)
         if self.unsupported not in {DROP, FLAG}:
             raise QuestionError(f"unsupported is {self.unsupported!r}", f"{_set('unsupported')} to {DROP} or {FLAG}")
@@ -169,29 +146,29 @@ class Settings:
         _require_in("requests_per_minute", self.requests_per_minute, 0, 1_000_000)
         for origin in self.origins:
             if not re.fullmatch(r"https?://[^\s/?#@*]+", origin):
-                hint = f"set {PREFIX}CORS_ORIGINS to some such as https://a.example http://localhost:3000"
-                raise QuestionError(f"cors_origins has {origin!a}, which is no origin", hint)
+                hint = f"set {PREFIX}CORS_ORIGINS to origins such as https://a.example http://localhost:3000"
+                raise QuestionError(f"cors_origins has {origin!a}, which is not an origin", hint)
 
     @property
     def uses_ours(self) -> bool:
-        """Whether our own judge reads passages: it marks answers, and checks support."""
+        """Whether our own judge is used. It marks answers in passages and checks whether evidence supports a claim."""
         return self.judge in {JUDGE, BOTH_JUDGES}
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The names of the models whose weights an answer needs here, each once."""
+        """The names of the models whose weights an answer needs on this machine, each once."""
         base = (SHIPPED.base,) if self.uses_ours else ()
         llm = () if self.endpoint else (self.llm,)
         return tuple(dict.fromkeys((self.embedder, *base, *llm)))
 
     @property
     def endpoint(self) -> address.Endpoint | None:
-        """Where the language model is served, if elsewhere than in this process."""
+        """The endpoint that serves the language model; None if it runs in this process."""
         return address.parse(self.llm)
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins whose pages may use the service, as browsers write them."""
+        """The origins whose pages may call the service, as browsers write them."""
         return tuple(self.cors_origins.lower().replace(",", " ").split())
 
     @property
@@ -201,7 +178,7 @@ class Settings:
 
     @property
     def store(self) -> Path:
-        """The folder of the passages' states. In the cache: it can be made anew, and homes with the same documents share it."""
+        """The folder of the passage store. In the cache: it can be rebuilt, and homes with the same documents share it."""
         return self.cache / "passages"
 
     @property
@@ -217,20 +194,21 @@ class Settings:
 
 def _require_in(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise QuestionError(f"{name} is {value}, and must be {least} to {most}", f"{_set(name)} to one")
+        raise QuestionError(f"{name} is {value}, and must be {least} to {most}", f"{_set(name)} to a value in this range")
 
 
 def _set(name: str) -> str:
-    return f"set {PREFIX}{name.upper()} or {_flag(name)}, or {name} in {FILE},"
+    return f"set {PREFIX}{name.upper()} or {flag(name)}, or {name} in {FILE},"
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """The flag of the command line for a setting."""
     return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value that somebody chose, and where: a flag, a variable or a file, as a person would name it."""
+    """A value that was set, and its origin: a flag (`--port`), a variable (`RAG_PORT`) or the path of the file."""
 
     value: object
     origin: str
@@ -239,16 +217,17 @@ class Given:
 def load(environment: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
     """Settings from `flags` that are not None, else the environment's `RAG_*` variables, else the home's `rag.toml`.
 
-    Raises QuestionError for an unknown variable or key (with the nearest known one) or a value that cannot be read.
+    Raises QuestionError for an unknown variable or key (with the nearest known name), and for a value of a wrong type or out of
+    range.
     """
     values = {name: given.value for name, given in _given(environment, flags).items()}
     return Settings(**cast("dict[str, Any]", values))
 
 
 def of(home: str | os.PathLike[str] | None, chosen: Mapping[str, object]) -> Settings:
-    """Settings from what a program chose by name, else as `load` finds them in this process's environment.
+    """Settings of a program that uses the Python API: `chosen` by name, else as `load` finds them in the process's environment.
 
-    Raises QuestionError for a name that is no setting, and as `load` does.
+    Raises QuestionError for an unknown name, and as `load` does.
     """
     known = [f.name for f in fields(Settings)]
     for name in chosen:
@@ -258,26 +237,26 @@ def of(home: str | os.PathLike[str] | None, chosen: Mapping[str, object]) -> Set
 
 
 def origins(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, str]:
-    """Where each setting that `load` makes of the same comes from: `--port`, `RAG_PORT`, the path of the file, or `default`."""
+    """The origin of each setting that `load` returns: `--port`, `RAG_PORT`, the path of the file, or `default`."""
     given = _given(environment, flags)
     return {f.name: given[f.name].origin if f.name in given else DEFAULT for f in fields(Settings)}
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The `RAG_*` variables from which `load` makes these settings again, for a process that is to have the same."""
+    """The `RAG_*` variables from which `load` returns these settings again, for a child process."""
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
     plain = {name: value.reveal() if isinstance(value, Secret) else str(value) for name, value in values.items()}
     return {PREFIX + name.upper(): value for name, value in plain.items()}
 
 
 def _given(environment: Mapping[str, str], flags: Mapping[str, object]) -> dict[str, Given]:
-    """What is set anywhere, as values of the settings' types."""
+    """All values that are set anywhere, in the types of the settings."""
     kinds = {f.name: cast("type", f.type) for f in fields(Settings)}
     nearer = {**_variables(environment, kinds), **_flags(flags, kinds)}
     home = cast("Path", nearer["home"].value if "home" in nearer else _working_directory())
     file = home / FILE
     in_file = {name: kind for name, kind in kinds.items() if name not in _NOT_IN_FILE}
-    return {**{name: Given(value, str(file)) for name, value in _read(file, in_file).items()}, **nearer}
+    return {**{name: Given(value, str(file)) for name, value in _from_file(file, in_file).items()}, **nearer}
 
 
 def _variables(environment: Mapping[str, str], kinds: Mapping[str, type]) -> dict[str, Given]:
@@ -294,12 +273,55 @@ def _variables(environment: Mapping[str, str], kinds: Mapping[str, type]) -> dic
 
 def _flags(flags: Mapping[str, object], kinds: Mapping[str, type]) -> dict[str, Given]:
     chosen = {name: value for name, value in flags.items() if value is not None and name in kinds}
-    return {name: Given(_typed(name, value, kinds[name]), _flag(name)) for name, value in chosen.items()}
+    return {name: Given(_typed(name, value, kinds[name]), flag(name)) for name, value in chosen.items()}
 
 
-def _read(file: Path, kinds: Mapping[str, type]) -> dict[str, object]:
-    values = read(file, kinds, elsewhere=_NOT_IN_FILE)
+def _from_file(file: Path, kinds: Mapping[str, type]) -> dict[str, object]:
+    values = read_file(file, kinds, elsewhere=_NOT_IN_FILE)
     return {name: _typed(name, value, kinds[name]) for name, value in values.items()}
+
+
+def read_file(file: Path, kinds: Mapping[str, type], *, elsewhere: Mapping[str, str]) -> dict[str, object]:
+    """The settings in a TOML file; none if there is no file. Relative paths in it are relative to its folder.
+
+    `kinds` are the types of the settings that the file may have, by name; `elsewhere` are those that it may not have, each with
+    how to set it. Raises QuestionError for a file that cannot be read or is not valid TOML, an unknown key or a value of a
+    wrong type.
+    """
+    hint = f"fix it, or remove {file}"
+    try:
+        with file.open("rb") as opened:
+            values = tomllib.load(opened)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise QuestionError(f"{file} cannot be read ({error.strerror})", "make it readable, or remove it") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise QuestionError(f"{file} is not valid TOML ({error})", hint) from error
+    for name, value in values.items():
+        if name in elsewhere:
+            raise QuestionError(f"{name} cannot be set in {file}", f"remove it there, and {elsewhere[name]}")
+        if name not in kinds:
+            raise QuestionError(f"there is no setting {name} in {file}", nearest(name, kinds))
+        if not _is_of(value, kinds[name]):
+            raise QuestionError(f"{name} in {file} is {value!r}, and must be {_TYPE_NAMES[kinds[name]]}", hint)
+    return {name: _resolved(value, kinds[name], file.parent) for name, value in values.items()}
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A hint for an unknown name: the nearest known one, else `otherwise`, else all known ones."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise or f"known are {', '.join(known)}"
+
+
+def _is_of(value: object, kind: type) -> bool:
+    # A bool of Python is also an int; here it is not.
+    return isinstance(value, _TOML_TYPES[kind]) and (kind is bool or not isinstance(value, bool))
+
+
+def _resolved(value: object, kind: type, folder: Path) -> object:
+    """The value; a relative path is resolved against the folder of the file."""
+    return folder / Path(str(value)).expanduser() if kind is Path else value
 
 
 def _typed(name: str, value: object, kind: type) -> Any:
@@ -309,13 +331,15 @@ def _typed(name: str, value: object, kind: type) -> Any:
         if issubclass(kind, Path):
             return _working_directory() / path if not (path := Path(str(value)).expanduser()).is_absolute() else path
         if kind is bool:
-            return _truth(str(value))
+            return _parsed_bool(str(value))
         return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)
     except (ValueError, RuntimeError) as error:
-        raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", f"{_set(name)} to one") from error
+        raise QuestionError(
+            f"{name} is {value!r}, and must be {_TYPE_NAMES[kind]}", f"{_set(name)} to a valid value"
+        ) from error
 
 
-def _truth(text: str) -> bool:
+def _parsed_bool(text: str) -> bool:
     if text.casefold() not in _TRUE | _FALSE:
         raise ValueError(text)
     return text.casefold() in _TRUE

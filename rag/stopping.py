@@ -1,10 +1,10 @@
-"""Stopping work that nobody waits for any more.
+"""Cancellation of work in threads, and lazy values that one thread computes while others wait.
 
-Whoever starts work in a thread says what stops it, with `by`; whoever works asks `current`. It is of the thread's context, as a
-cancel scope is in asynchronous libraries, and no parameter: between a connection that is closed and the arithmetic that is to
-stop stand generators, a judge and its protocol, none of which has a say in it.
+The code that starts work names its stop flag with `by`; the code that works checks `current()`. The flag is in the context of
+the thread, as a cancel scope is in asynchronous libraries. It is not a parameter, because between a closed connection and the
+loop that has to stop there are generators, a judge and its protocol, which need not know of it.
 
-What is opened once: by the first who needs it, while others wait for it.
+`once` is a cached property for several threads. Those that wait for the value can be stopped.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,52 +16,53 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 T = TypeVar("T")
-# Seconds after which one who waits looks whether it is still wanted.
+# Seconds between two checks of the stop flag while waiting.
 _LOOK = 0.1
 
 
 class Stopped(Exception):
-    """Nobody waits for the result. No error: it is caught by whoever stopped the work."""
+    """The work was stopped. This is not a failure: the code that set the flag catches it."""
 
 
 class Stop:
-    """A flag that is set once, from any thread, and tells those who registered."""
+    """A flag that is set once, from any thread, and then calls the registered callbacks."""
 
     def __init__(self) -> None:
-        # A generator that is told of the flag may be closed by the garbage collector, in this thread and within `set`.
+        # A callback may run while the garbage collector closes a generator, in this thread and within `set`: so it is
+        # reentrant.
         self._lock = RLock()
-        self._hearers: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._is_set = False
 
     def set(self) -> None:
-        """Stop the work."""
+        """Set the flag and call the callbacks."""
         with self._lock:
             self._is_set = True
-            for hearer in tuple(self._hearers):
-                hearer()
+            for callback in tuple(self._callbacks):
+                callback()
 
     @property
     def is_set(self) -> bool:
-        """Whether the work is to stop."""
+        """Whether the flag is set."""
         return self._is_set
 
     def check(self) -> None:
-        """Raises Stopped where the work is to stop."""
+        """Raises Stopped if the flag is set."""
         if self._is_set:
             raise Stopped
 
     @contextmanager
-    def telling(self, hearer: Callable[[], None]) -> Iterator[None]:
-        """Within it `hearer` is called when the flag is set, at once where it is set already; after it never."""
+    def telling(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Within the block, call `callback` when the flag is set; at once if it is set already."""
         with self._lock:
-            self._hearers.append(hearer)
+            self._callbacks.append(callback)
             if self._is_set:
-                hearer()
+                callback()
         try:
             yield
         finally:
             with self._lock:
-                self._hearers.remove(hearer)
+                self._callbacks.remove(callback)
 
 
 _NEVER = Stop()
@@ -69,13 +70,13 @@ _current: ContextVar[Stop] = ContextVar("stop", default=_NEVER)
 
 
 def current() -> Stop:
-    """What stops the work of this thread: a flag that is never set where nobody named one."""
+    """The stop flag of this thread; one that is never set if `by` named none."""
     return _current.get()
 
 
 @contextmanager
 def by(stop: Stop) -> Iterator[None]:
-    """Within it the work of this thread is stopped by `stop`."""
+    """Within the block, `stop` is the stop flag of this thread."""
     token = _current.set(stop)
     try:
         yield
@@ -84,20 +85,20 @@ def by(stop: Stop) -> Iterator[None]:
 
 
 class Lock(Protocol):
-    """One of `threading`."""
+    """A lock of `threading`."""
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as it is there
-        """Take it; whether that went well."""
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - the signature of threading
+        """Acquire it; returns whether it was acquired."""
 
 
 def acquire(lock: Lock) -> None:
-    """Take the lock once it is free. Raises Stopped where the work of this thread is to stop before."""
+    """Acquire the lock. Raises Stopped if the stop flag of this thread is set while waiting."""
     while not lock.acquire(timeout=_LOOK):
         current().check()
 
 
 def result(future: Future[T]) -> T:
-    """What the future comes to; raises what it does, and Stopped where the work of this thread is to stop before."""
+    """The result of the future; raises its exception, or Stopped if the stop flag of this thread is set while waiting."""
     while wait([future], timeout=_LOOK).not_done:
         current().check()
     return future.result()
@@ -106,37 +107,36 @@ def result(future: Future[T]) -> T:
 class once(cached_property[T]):  # noqa: N801  # a decorator, as `cached_property` is
     """A cached property that one thread computes at a time, as `cached_property` did until Python 3.12.
 
-    Who waits for that raises its error too, for it need not be tried by each in turn; whoever asks later tries again. Who waits
-    may be stopped, and raises Stopped.
+    Concurrent waiters receive the same exception; a later access retries. A waiter whose stop flag is set raises Stopped.
     """
 
     def __init__(self, func: Callable[[Any], T]) -> None:
         super().__init__(func)
-        self._under_way = f"_{func.__name__}_under_way"
+        self._in_progress = f"_{func.__name__}_in_progress"
 
-    if not TYPE_CHECKING:  # its types are those of `cached_property`
+    if not TYPE_CHECKING:  # the types are those of `cached_property`
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:
-            """The value; the first to ask computes it."""
+            """The value; the first access computes it."""
             if instance is None or self.attrname in vars(instance):
                 return super().__get__(instance, owner)
             own = Future()
-            while (under_way := vars(instance).setdefault(self._under_way, own)) is not own:
+            while (in_progress := vars(instance).setdefault(self._in_progress, own)) is not own:
                 try:
-                    return result(under_way)
-                except Stopped:  # it was the other's; then it is to be computed here
+                    return result(in_progress)
+                except Stopped:  # the computing thread was stopped, not this one: compute it here
                     current().check()
             return self._computed(instance, owner, own)
 
         def _computed(self, instance: Any, owner: Any, own: Future) -> Any:
-            """The value, also for those who wait. Where it has been computed just now, that one."""
+            """Compute the value and pass it to the waiters. If another thread has just computed it, that value."""
             try:
                 value = super().__get__(instance, owner)
             except BaseException as error:
-                # Before they are told: whoever tries again is to find nothing under way.
-                del vars(instance)[self._under_way]
+                # Before the waiters are woken: one that retries must find nothing in progress.
+                del vars(instance)[self._in_progress]
                 own.set_exception(error)
                 raise
-            del vars(instance)[self._under_way]
+            del vars(instance)[self._in_progress]
             own.set_result(value)
             return value

@@ -1,7 +1,7 @@
-"""The values that cross the stages, and the protocols that join them. No behaviour, no library.
+"""The values that pass between the stages, and the protocols of the models. No behaviour, no library.
 
-Offsets are counts of Unicode code points into a document's original text: of a text file its bytes decoded, nothing else
-changed; of other formats the text that was extracted from them, as the snapshot stores it.
+Offsets count Unicode code points in the original text of a document. For a text file that is its decoded bytes, otherwise
+unchanged; for other formats the extracted text, as the index stores it.
 """
 
 from bisect import bisect_right
@@ -24,11 +24,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One seed. `path` is relative to the seeds folder, `sha256` that of the file's bytes, `text` the original text.
+    """A document. `path` is relative to the seeds folder, `sha256` is the digest of the file, `text` is the original text.
 
-    `media_type` says how the text came out of the bytes (`text/plain; charset=utf-8`, `application/pdf`); `date` is the ISO day
-    that the document itself states, else that of its file. `pages` are the offsets at which its pages begin, empty where it
-    has none.
+    `media_type` is the format of the file (`text/plain; charset=utf-8`, `application/pdf`). `date` is an ISO day: the date that
+    the document states, else that of the file. `pages` are the offsets at which its pages begin, empty if it has no pages.
     """
 
     id: str
@@ -41,7 +40,7 @@ class Document:
     pages: tuple[int, ...] = ()
 
     def page(self, offset: int) -> int | None:
-        """The number of the page, from 1, on which the character at `offset` stands; None where there are no pages."""
+        """The number, from 1, of the page with the character at `offset`; None if the document has no pages."""
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
@@ -57,12 +56,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A range of a document that was found: a chunk, or neighbouring chunks read together.
+    """A retrieved range of a document: a chunk, or neighbouring chunks joined.
 
-    `score` is that of retrieval; `dense` is its cosine similarity with the question and `lexical` its BM25 score, None for a
-    side that was not asked. `confidence` is the judge's probability that it answers, None where no judge has read it.
-    `highlight` is the range of the document to look at first: the sentence with most of the question's words, and once a judge
-    has marked the words that answer, those.
+    `score` is the score of retrieval; `dense` is the cosine similarity with the question and `lexical` the BM25 score, each
+    None if that search was not run. `confidence` is the judge's probability that the passage answers the question, None if no
+    judge has read it. `highlight` is the range of the document to look at first: the words that answer, if a judge has marked
+    them, else the sentence with most of the question's words.
     """
 
     document_id: str
@@ -81,9 +80,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a document must meet to be searched: one of `values` stands in the relation `operator` to its `field`.
+    """A condition of a filter on documents: `field` compared by `operator` with any of `values`.
 
-    `field` is document, folder, language or date; `operator` is `=`, or for dates also `<`, `<=`, `>` or `>=`.
+    `field` is document, folder, language or date; `operator` is `=`, or for dates also `<`, `<=`, `>` or `>=`. With `negated`,
+    the condition holds for the documents that do not match.
     """
 
     field: str
@@ -94,9 +94,9 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The words a sentence rests on: `text` stands at [start, end) of the original text of the document with this digest.
+    """A quotation that supports a sentence: `text` is at [start, end) of the original text of the document with this digest.
 
-    `page` is where a person finds it in a document that has pages.
+    `page` is its page, None if the document has no pages.
     """
 
     document_id: str
@@ -110,9 +110,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer with its verified citations. Without any it is not `supported`, and is left out or flagged.
+    """A sentence of an answer with its verified citations. Without any it is not `supported`, and is left out or flagged.
 
-    `support` is the judge's probability that its passage supports it, None where the judge cannot say.
+    `support` is the judge's probability that the passage supports the sentence, None if the judge cannot check it.
     """
 
     text: str
@@ -121,13 +121,13 @@ class Sentence:
 
     @property
     def supported(self) -> bool:
-        """Whether a verified citation stands behind it."""
+        """Whether the sentence has a verified citation."""
         return bool(self.citations)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Turns a reader's log-odds into a probability: the logistic function of (log-odds - centre) / scale."""
+    """Turns log-odds of a reader into a probability: the logistic function of (log-odds - centre) / scale."""
 
     centre: float
     scale: float
@@ -135,7 +135,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How likely a passage answers a question, and the words of the passage that do, where the judge can mark them."""
+    """The probability that a passage answers a question, and the range of the answer in it, if the judge marks answers."""
 
     confidence: float
     span: Span | None
@@ -143,9 +143,9 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What was asked for beside the question, as far as it changes the answer: the filter, and the settings of these names.
+    """What changes an answer besides the question: the filter `where`, and the settings of these names.
 
-    `seed` is None at `temperature` 0: the likeliest token is written each time, and nothing is drawn.
+    `seed` is None at `temperature` 0: the most likely token is chosen each time, without sampling.
     """
 
     where: str
@@ -160,12 +160,12 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What made an answer, so that it can be made again: see `rag replay`.
+    """What an answer was made with, so that `rag replay` can repeat it.
 
-    It names the version of rag, the snapshot, the digests of models and prompts, and has the seconds by stage. `judge` is a
-    digest too, or where the settings chose another judge than ours what they call it; `llm` is one, or the address of an
-    endpoint with the model's name there. `stored` counts the passages that the language model took from the store, `read`
-    those that it had to read; one that it still held is neither.
+    It has the version of rag, the id of the snapshot, digests of the models and prompts, and the seconds of each stage. `judge`
+    is a digest, or the value of the setting for another judge than ours; `llm` is a digest, or the address of an endpoint with
+    the name of the model there. `stored` counts passages that the language model loaded from the store, `read` those that it
+    processed; a passage that was still in memory counts as neither.
     """
 
     version: str
@@ -182,15 +182,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to a question, or an honest refusal: then `answered` is false and `sentences` cite nothing.
+    """The answer to a question, or a refusal: then `answered` is false and `sentences` have no citations.
 
-    `text` is what a person reads, with the marker `[n]` after each sentence for `citations[n - 1]`; `confidence` is the
-    judge's probability that the best passage answers; `passages` are the nearest, those judged first, best first. `marked`
-    are the words of the best passage that answer; None where the judge marks none, and where nothing answers. `dropped` are
-    sentences that were written and are not shown, for nothing supports them; `note` says so to a person, or that some are shown
-    all the same, with a mark. `understood_as` is what was answered in the place of a `question` that leaned on the conversation
-    before it; empty where it stands alone. `cut` is whether the model was stopped before it had ended, mostly by
-    RAG_ANSWER_TOKENS: then the sentence it was at is left out or, where it is the only one, ends in `…`, and `note` says so.
+    `text` is for people, with the marker `[n]` after a sentence for `citations[n - 1]`. `confidence` is the judge's probability
+    that the best passage answers. `passages` are the retrieved passages, the judged ones first, best first. `marked` are the
+    words of the best passage that answer; None if the judge marks none, or nothing answers. `dropped` are sentences that were
+    written but not shown, because no passage supports them. `note` says so, or says that unsupported sentences are shown with a
+    mark. `understood_as` is the standalone question that was answered in place of a follow-up; empty if `question` was not
+    changed. `cut` is whether the model was stopped before the end, mostly by RAG_ANSWER_TOKENS. The unfinished sentence is left
+    out or, if it is the only one, ends in `…`; `note` says so.
     """
 
     question: str
@@ -211,7 +211,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question of the conversation so far, and what was answered."""
+    """An earlier question of the conversation, and its answer."""
 
     question: str
     answer: str
@@ -219,9 +219,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The passages that were retrieved: told before the model starts.
+    """Event: the retrieved passages, before the model starts.
 
-    A follow-up finds twice: at once by its words and those of the question before, then by what it was understood as.
+    A follow-up question has two: first for its own words with those of the question before, then for the standalone question.
     """
 
     passages: tuple[Passage, ...]
@@ -229,23 +229,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A follow-up as a question that stands alone: this is what is answered."""
+    """Event: the standalone question that is answered in place of a follow-up."""
 
     question: str
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer as it is written."""
+    """Event: a piece of the answer, as the model writes it."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """The instant answer: the words of the best passage that answer, told before the model writes.
+    """Event: the words of the best passage that answer, before the model writes.
 
-    `confidence` is the probability that its passage answers. The `Answer` that follows may still be a refusal.
+    `confidence` is the probability that the passage answers. The `Answer` that follows may still be a refusal.
     """
 
     citation: Citation
@@ -254,7 +254,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many questions have to end before this one has the model: told where several ask, until it is 0."""
+    """Event: the number of questions before this one in the queue of the model, each time it changes; 0 last."""
 
     before: int
 
@@ -263,7 +263,7 @@ Event = Found | Understood | Marked | Token | Answer | Waiting
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors. Two texts that say the same lie close, in whatever language."""
+    """Turns texts into unit vectors. Texts with the same meaning are close, in any language."""
 
     def embed_passages(self, texts: Sequence[str]) -> "NDArray[np.float32]":
         """Vectors of shape (len(texts), dimension), L2-normalised."""
@@ -272,23 +272,23 @@ class Embedder(Protocol):
         """Vectors of shape (len(texts), dimension), L2-normalised."""
 
     def token_starts(self, text: str) -> list[int]:
-        """The offset at which each token of the text begins, ascending."""
+        """The offset of each token of the text, ascending."""
 
 
 class Judge(Protocol):
-    """Says of passages whether they answer a question. From the confidence `certain` on, whoever asks may look no further."""
+    """Judges whether passages answer a question. A caller may stop at a passage whose confidence is at least `certain`."""
 
     certain: float
 
     def judge(self, question: str, passages: Sequence[str]) -> Iterator[Judgement]:
-        """A judgement for each passage, in order; passages that are not asked for need not be read."""
+        """One judgement for each passage, in order. The iterator is lazy: passages that are not consumed need not be read."""
 
 
 class SupportCheck(Protocol):
-    """Says of evidence whether it supports a claim."""
+    """Checks whether evidence supports a claim."""
 
     def supports(self, claims: Sequence[tuple[str, str]]) -> list[float]:
-        """For each (claim, evidence) the probability that the evidence supports the claim."""
+        """For each (claim, evidence), the probability that the evidence supports the claim."""
 
 
 class Reader(Protocol):
@@ -298,10 +298,10 @@ class Reader(Protocol):
         """Log-odds that the passage answers the question."""
 
     def answer(self, question: str, passages: Sequence[str], instruction: str) -> Generator[str, None, bool]:
-        """The answer from these passages alone, one at least, piece by piece. `instruction` names the language.
+        """Yields the answer from these passages alone, at least one, piece by piece. `instruction` names the language.
 
-        Returns whether it is cut: there was more to come.
+        Returns whether the answer was cut off before its end.
         """
 
     def rewrite(self, question: str, conversation: str, language: str) -> str:
-        """The last question of a conversation, in words that need none of it. `language` is a name."""
+        """The last question of a conversation as a standalone question. `language` is the name of its language."""

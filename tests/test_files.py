@@ -65,16 +65,16 @@ def test_writing_below_a_file_is_a_storage_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("code", "problem", "mend"),
+    ("code", "problem", "hint"),
     [
         (errno.ENOSPC, "the disk is full", "free some space"),
         (errno.EDQUOT, "the disk quota is used up", "free some space"),
         (errno.EROFS, "the disk is read-only", "mount it writable"),
-        (errno.EACCES, "writing is not permitted", "give yourself the right"),
-        (errno.EPERM, "writing is not permitted", "give yourself the right"),
+        (errno.EACCES, "writing is not permitted", "get write permission"),
+        (errno.EPERM, "writing is not permitted", "get write permission"),
     ],
 )
-def test_the_disks_errors_become_storage_errors_that_end_with_a_mend(code, problem, hint):
+def test_disk_errors_become_storage_errors_that_end_with_a_hint(code, problem, hint):
     cause = OSError(code, "x")
     with pytest.raises(StorageError) as caught, storage_errors(Path("/tempat")):
         raise cause

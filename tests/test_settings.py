@@ -14,7 +14,7 @@ KINDS: dict[str, type] = {"passages": int, "min_confidence": float, "judge": str
 
 def read(folder: Path, text: str) -> dict[str, object]:
     (folder / "rag.toml").write_text(text, encoding="utf-8")
-    return settings.read(folder / "rag.toml", KINDS, elsewhere={"home": "set RAG_HOME"})
+    return settings.read_file(folder / "rag.toml", KINDS, elsewhere={"home": "set RAG_HOME"})
 
 
 def test_values_of_every_type_are_read(tmp_path: Path) -> None:
@@ -28,50 +28,50 @@ def test_values_of_every_type_are_read(tmp_path: Path) -> None:
     }
 
 
-def test_a_path_begins_where_the_file_lies_unless_it_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/somewhere")
     assert read(tmp_path, 'cache = "/a"') == {"cache": Path("/a")}
     assert read(tmp_path, 'cache = "~/a"') == {"cache": Path("/somewhere/a")}
 
 
-def test_without_a_file_nothing_is_chosen(tmp_path: Path) -> None:
-    assert settings.read(tmp_path / "rag.toml", KINDS, elsewhere={}) == {}
+def test_without_a_file_nothing_is_set(tmp_path: Path) -> None:
+    assert settings.read_file(tmp_path / "rag.toml", KINDS, elsewhere={}) == {}
     (tmp_path / "file").touch()
-    assert settings.read(tmp_path / "file" / "rag.toml", KINDS, elsewhere={}) == {}
+    assert settings.read_file(tmp_path / "file" / "rag.toml", KINDS, elsewhere={}) == {}
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("pasages = 3", r"no setting pasages in .*rag.toml; did you mean passages\?"),
         ("zzz = 3", "no setting zzz in .*; known are passages, "),
         ("[service]\nport = 1", "no setting service in"),
-        ('passages = "6"', "passages in .*rag.toml is '6', and must be a whole number; mend it, or remove .*rag.toml"),
+        ('passages = "6"', "passages in .*rag.toml is '6', and must be a whole number; fix it, or remove .*rag.toml"),
         ("passages = 6.0", "must be a whole number"),
         ("passages = true", "must be a whole number"),
         ("log_questions = 1", "must be true or false"),
-        ("judge = 1", "must be a text in quotes"),
-        ("cache = 1", "must be a path in quotes"),
-        ("passages = ", "rag.toml is no TOML"),
-        ("passages = 1\npassages = 2", "rag.toml is no TOML"),
+        ("judge = 1", "must be a string"),
+        ("cache = 1", "must be a path"),
+        ("passages = ", "rag.toml is not valid TOML"),
+        ("passages = 1\npassages = 2", "rag.toml is not valid TOML"),
         ('home = "/x"', "home cannot be set in .*; remove it there, and set RAG_HOME"),
     ],
 )
-def test_what_is_wrong_is_told_with_the_file(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(QuestionError, match=told):
+def test_an_error_names_the_file(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(QuestionError, match=message):
         read(tmp_path, text)
 
 
-def test_a_file_that_is_no_text_or_none_at_all_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_or_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rag.toml").write_bytes(b"judge = '\xff'")
-    with pytest.raises(QuestionError, match="is no TOML"):
-        settings.read(tmp_path / "rag.toml", KINDS, elsewhere={})
+    with pytest.raises(QuestionError, match="is not valid TOML"):
+        settings.read_file(tmp_path / "rag.toml", KINDS, elsewhere={})
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(QuestionError, match=r"folder.toml cannot be read \(Is a directory\)"):
-        settings.read(tmp_path / "folder.toml", KINDS, elsewhere={})
+        settings.read_file(tmp_path / "folder.toml", KINDS, elsewhere={})
 
 
-def test_without_anything_the_home_is_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_default_the_home_is_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = settings.load({}, {})
     assert (chosen.home, chosen.seeds, chosen.index) == (tmp_path, tmp_path / "seeds", tmp_path / "index")
@@ -126,7 +126,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_known() -> None:
         ("RAG_UNSUPPORTED", "hide"),
     ],
 )
-def test_a_value_without_meaning_is_refused_with_what_to_set(variable: str, value: str) -> None:
+def test_a_value_out_of_range_or_of_a_wrong_type_is_refused_with_what_to_set(variable: str, value: str) -> None:
     with pytest.raises(QuestionError, match=f"set {variable} or --"):
         settings.load({variable: value}, {})
 
@@ -146,7 +146,7 @@ def test_our_own_judge_needs_the_embedder_it_rests_on() -> None:
     assert settings.load({"RAG_EMBEDDER": "another", "RAG_JUDGE": LLM_JUDGE}, {}).models == ("another", LLM)
 
 
-def test_an_endpoint_needs_no_weights_here_and_is_checked_when_it_is_named() -> None:
+def test_an_endpoint_needs_no_weights_and_is_checked_when_it_is_set() -> None:
     chosen = settings.load({"RAG_LLM": "http://127.0.0.1:8080/v1#tiny"}, {})
     assert (str(chosen.endpoint), chosen.models) == ("http://127.0.0.1:8080/v1#tiny", (EMBEDDER,))
     assert settings.load({}, {}).endpoint is None
@@ -154,7 +154,7 @@ def test_an_endpoint_needs_no_weights_here_and_is_checked_when_it_is_named() -> 
         settings.load({"RAG_LLM": "http://"}, {})
 
 
-def test_the_key_is_nowhere_to_be_read() -> None:
+def test_the_key_is_never_shown() -> None:
     chosen = settings.load({"RAG_LLM_KEY": " sk-s3cret\n"}, {})
     assert chosen.llm_key.reveal() == "sk-s3cret"
     shown = [str(chosen), repr(asdict(chosen)), f"{chosen.llm_key}", json.dumps(asdict(chosen), default=str)]
@@ -167,7 +167,7 @@ def test_the_key_is_nowhere_to_be_read() -> None:
 
 
 @pytest.mark.parametrize(("text", "meant"), [("1", True), ("Yes", True), ("true", True), ("0", False), ("off", False)])
-def test_a_variable_is_true_or_false_in_several_words(text: str, meant: bool) -> None:
+def test_a_variable_accepts_several_words_for_true_and_false(text: str, meant: bool) -> None:
     assert settings.load({"RAG_LOG_QUESTIONS": text}, {}).log_questions is meant
 
 
@@ -183,7 +183,7 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_de
     assert (origins["home"], origins["host"]) == ("RAG_HOME", "default")
 
 
-def test_the_file_lies_in_the_home_that_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_read_from_the_chosen_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rag.toml").write_text("passages = 5")
     assert settings.load({}, {}).passages == 5
@@ -206,12 +206,12 @@ def test_a_working_directory_that_is_gone_is_one_line_and_matters_only_where_it_
     monkeypatch.chdir(gone)
     gone.rmdir()
     for environment in ({}, {"RAG_HOME": "docs"}):
-        with pytest.raises(QuestionError, match="working directory is gone; change into another, or set RAG_HOME or --home"):
+        with pytest.raises(QuestionError, match="working directory is gone; change to another one, or set RAG_HOME or --home"):
             settings.load(environment, {})
     assert settings.load({"RAG_HOME": str(tmp_path)}, {}).home == tmp_path
 
 
-def test_there_are_at_most_twenty_and_each_says_what_it_is() -> None:
+def test_there_are_at_most_twenty_settings_and_each_has_a_description() -> None:
     table = fields(Settings)
     assert len(table) <= 20
     assert all(field.metadata["about"] for field in table)
@@ -222,5 +222,5 @@ def test_origins_are_named_as_browsers_write_them() -> None:
     assert chosen.origins == ("https://a.example", "http://localhost:3000")
     assert Settings().origins == ()
     for wrong in ("*", "https://*.example", "a.example", "https://a.example/", "null", "file://x"):
-        with pytest.raises(QuestionError, match="which is no origin; set RAG_CORS_ORIGINS to some such as"):
+        with pytest.raises(QuestionError, match="which is not an origin; set RAG_CORS_ORIGINS to origins such as"):
             settings.load({"RAG_CORS_ORIGINS": wrong}, {})

@@ -8,11 +8,11 @@ from rag import stopping
 from rag.stopping import Stop, Stopped, once
 
 
-def test_nobody_stops_what_nobody_named_a_stop_for() -> None:
+def test_without_a_named_flag_nothing_stops() -> None:
     stopping.current().check()
 
 
-def test_a_stop_is_of_its_thread_and_of_its_block() -> None:
+def test_a_flag_holds_in_its_thread_and_its_block() -> None:
     stop, seen = Stop(), []
     stop.set()
     with stopping.by(stop):
@@ -25,7 +25,7 @@ def test_a_stop_is_of_its_thread_and_of_its_block() -> None:
     assert seen == [False]
 
 
-def test_who_registered_is_told_once_and_only_within_its_block() -> None:
+def test_a_callback_is_called_once_and_only_within_its_block() -> None:
     stop, told = Stop(), []
     with stop.telling(lambda: told.append("first")):
         stop.set()
@@ -35,14 +35,14 @@ def test_who_registered_is_told_once_and_only_within_its_block() -> None:
     assert told == ["first", "late"]
 
 
-def test_a_stop_from_another_thread_reaches_who_waits() -> None:
+def test_a_flag_set_in_another_thread_reaches_a_waiter() -> None:
     stop, reached = Stop(), threading.Event()
     with stop.telling(reached.set):
         threading.Thread(target=stop.set).start()
         assert reached.wait(60)
 
 
-def test_whoever_waits_for_a_result_gets_it_or_is_stopped() -> None:
+def test_waiting_for_a_result_gives_it_or_is_stopped() -> None:
     stop, never = Stop(), Future[str]()
     with stopping.by(stop):
         stop_later = threading.Timer(0.05, stop.set)
@@ -58,7 +58,7 @@ def test_whoever_waits_for_a_result_gets_it_or_is_stopped() -> None:
 
 
 class Room:
-    """Its window takes a while to be opened, and its door is locked at first."""
+    """Its window takes a while to open, and its door fails the first time."""
 
     def __init__(self) -> None:
         self.opened, self.both = 0, threading.Barrier(2)
@@ -104,7 +104,7 @@ def test_it_can_be_set_as_a_cached_property_can() -> None:
 
 
 class Gate:
-    """Opens, or fails, when somebody says so."""
+    """Opens, or fails, when `goes_on` is set."""
 
     def __init__(self, *outcomes: str | Exception) -> None:
         self.outcomes, self.opening, self.goes_on = list(outcomes), threading.Event(), threading.Event()
@@ -119,7 +119,7 @@ class Gate:
         return outcome
 
     def waiting(self, pool: ThreadPoolExecutor, count: int) -> list[Future[str]]:
-        """So many who ask, of whom the first is at it."""
+        """`count` threads that access the gate, of which the first computes it."""
         first = pool.submit(lambda: self.gate)
         assert self.opening.wait(60)
         others = threading.Barrier(count)
@@ -130,11 +130,11 @@ class Gate:
 
         waiting = [pool.submit(look) for _ in range(count - 1)]
         others.wait(60)
-        time.sleep(0.1)  # for them to be where they wait; where they are not yet, they try for themselves
+        time.sleep(0.1)  # time to start waiting; one that is later computes the value itself
         return [first, *waiting]
 
 
-def test_one_who_waits_for_another_to_open_it_goes_when_it_is_stopped() -> None:
+def test_a_waiter_can_be_stopped_while_another_thread_computes() -> None:
     slow, stop = Gate("open"), Stop()
     with ThreadPoolExecutor(1) as pool:
         (first,) = slow.waiting(pool, 1)
@@ -144,10 +144,10 @@ def test_one_who_waits_for_another_to_open_it_goes_when_it_is_stopped() -> None:
         slow.goes_on.set()
         assert first.result() == "open"
     with stopping.by(stop):
-        assert slow.gate == "open"  # nobody waits for it any more
+        assert slow.gate == "open"  # it is computed: nothing to wait for
 
 
-def test_those_who_wait_are_told_of_its_error_and_do_not_try_in_turn() -> None:
+def test_concurrent_waiters_receive_the_same_exception() -> None:
     slow = Gate(OSError("it is locked"), "open")
     with ThreadPoolExecutor(3) as pool:
         asked = slow.waiting(pool, 3)
@@ -156,7 +156,7 @@ def test_those_who_wait_are_told_of_its_error_and_do_not_try_in_turn() -> None:
     assert slow.gate == "open"
 
 
-def test_where_the_one_who_opens_it_is_stopped_another_does() -> None:
+def test_if_the_computing_thread_is_stopped_a_waiter_computes() -> None:
     slow = Gate(Stopped(), "open")
     with ThreadPoolExecutor(3) as pool:
         first, *others = slow.waiting(pool, 3)

@@ -1,4 +1,4 @@
-"""`rag index` and `rag snapshots`."""
+"""`rag index` and `rag snapshots`: what they print, and their exit codes."""
 
 import argparse
 import sys
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
-    """`rag index`: copies what is named into the seeds, then builds, watches or verifies."""
+    """`rag index`: copies the paths into the seeds, then builds, warms, watches or verifies."""
     engine = engine_of(chosen)
     if parsed.name and "-" not in parsed.paths:
         raise QuestionError("--name is for standard input", "add - to the paths, or leave --name out")
     if parsed.verify and parsed.paths:
-        raise QuestionError("--verify changes nothing, and takes no paths", "leave one of the two out")
+        raise QuestionError("--verify changes nothing and takes no paths", "leave out one of the two")
     if parsed.warm and not chosen.store_mb:
-        raise QuestionError("nothing that is read is kept", "set RAG_STORE_MB or --store-mb to some megabytes")
+        raise QuestionError("the passage store is switched off", "set RAG_STORE_MB or --store-mb to more than 0")
     if parsed.verify:
         return _verify(engine, json_wanted=parsed.json)
     if paths := [Path(path) for path in parsed.paths if path != "-"]:
@@ -36,24 +36,24 @@ def index(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     if parsed.warm:
         return _warm(engine, json_wanted=parsed.json)
     if parsed.progress:
-        return _build_telling(engine, anew=parsed.rebuild)
+        return _build_with_progress(engine, anew=parsed.rebuild)
     return _build(engine, anew=parsed.rebuild, json_wanted=parsed.json)
 
 
 def _warm(engine: "Engine", *, json_wanted: bool) -> int:
-    """Build, then read ahead of the questions. Says in JSON only what was read."""
+    """Build, then let the language model read the passages. As JSON only the second is printed."""
     code = _build(engine, anew=False, json_wanted=False)
     warmed = engine.warm(Progress())
     if json_wanted:
         print_json(warmed)
     else:
-        full = f"; {warmed.left} left: the store is full, set RAG_STORE_MB higher" if warmed.left else ""
+        full = f"; {warmed.left} left: the store is full, increase RAG_STORE_MB" if warmed.left else ""
         print(f"warmed: {warmed.read} passages read, {warmed.stored} stored already{full}", file=sys.stderr)
     return code
 
 
-def _build_telling(engine: "Engine", *, anew: bool) -> int:
-    """A build whose steps and report are lines of JSON."""
+def _build_with_progress(engine: "Engine", *, anew: bool) -> int:
+    """Build, and print each step and the report as a line of JSON."""
     report = engine.rebuild(print_progress, anew=anew)
     print_line({"report": report})
     return SeedError.exit_code if report.failures else 0
@@ -75,7 +75,7 @@ def _build(engine: "Engine", *, anew: bool, json_wanted: bool) -> int:
 
 
 def _watch(engine: "Engine", *, json_wanted: bool) -> None:
-    """Build after each burst of changes, until interrupted. What fails is told, and tried again after the next."""
+    """Build after each burst of changes, until interrupted. A failure is reported, and retried after the next change."""
     for _ in engine.watch():
         try:
             _build(engine, anew=False, json_wanted=json_wanted)
@@ -91,16 +91,16 @@ def _verify(engine: "Engine", *, json_wanted: bool) -> int:
     if json_wanted:
         print_json({"problems": problems})
     elif not problems:
-        print("the index is whole: every file, record and count", file=sys.stderr)
+        print("the index is intact: every file, record and count", file=sys.stderr)
     return IndexDamaged.exit_code if problems else 0
 
 
 def snapshots(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag snapshots`: does what is asked, then lists what there is."""
+    """`rag snapshots`: rolls back or prunes, then lists the snapshots."""
     engine = engine_of(chosen)
     if parsed.action == "rollback":
         if not parsed.id:
-            raise QuestionError("rollback needs the snapshot to go back to", "choose one of `rag snapshots list`")
+            raise QuestionError("rollback needs a snapshot", "choose one from `rag snapshots list`")
         engine.rollback(parsed.id)
     elif parsed.action == "prune":
         if parsed.keep < 1:

@@ -1,14 +1,16 @@
-"""`rag search`, `rag ask`, `rag replay`, `rag serve` and `rag mcp`.
+"""The commands that answer: `rag search`, `rag ask`, `rag chat`, `rag replay`, `rag serve` and `rag mcp`.
 
-`rag chat`: questions one after another, each understood by those before it.
+On a terminal an answer is shown while it is made; elsewhere, and as JSON, only when it is complete.
 """
 
 import argparse
+import signal
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from rag import settings
 from rag.cli.terminal import (
@@ -20,33 +22,24 @@ from rag.cli.terminal import (
     one_line,
     place,
     print_json,
+    print_line,
     searching_engine_of,
     styled,
     visible,
     visible_lines,
 )
-
-if TYPE_CHECKING:
-    from rag.engine import Engine
-    from rag.types import Answer, Event, Passage, Turn
-import signal
-from collections.abc import Iterator
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
-
-from rag.cli.terminal import print_line
 from rag.errors import RagError
 
 if TYPE_CHECKING:
     from rag.engine import Engine
-    from rag.types import Answer, Turn
+    from rag.types import Answer, Event, Passage, Turn
 
-# Characters of a passage that are shown before one has read it.
-_GLANCE = 110
+# Characters of a passage that are shown in a preview.
+_PREVIEW = 110
 
 
 def search(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag search`: the passages, each with its place and what each side thought of it."""
+    """`rag search`: the passages, each with its place and scores."""
     passages = searching_engine_of(chosen).search(parsed.question, parsed.count, parsed.where, judged=parsed.judged)
     if parsed.json:
         print_json({"question": parsed.question, "passages": passages})
@@ -72,7 +65,7 @@ def ask(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
 
 
 def show(engine: "Engine", question: str, where: str, history: "Sequence[Turn]" = ()) -> "Answer":
-    """Ask, and show the answer: on a terminal also as it is made. Raises as `Engine.ask` does."""
+    """Ask, and print the answer; on a terminal also while it is made. Raises as `Engine.ask` does."""
     from rag.engine import whole
 
     live = sys.stdout.isatty()
@@ -82,12 +75,12 @@ def show(engine: "Engine", question: str, where: str, history: "Sequence[Turn]" 
 
 
 def _show_live(event: "Event") -> None:
-    """The answer as it is written, and on standard error where it is looked for."""
+    """Print an event: the answer as it is written, and on standard error the passages it is looked for in."""
     from rag.types import Found, Marked, Token, Understood
 
     if isinstance(event, Found):
-        glances = "\n".join(_glance(passage) for passage in event.passages)
-        print(styled(glances, DIM, sys.stderr), file=sys.stderr)
+        previews = "\n".join(_preview(passage) for passage in event.passages)
+        print(styled(previews, DIM, sys.stderr), file=sys.stderr)
     elif isinstance(event, Understood):
         print(f"↳ {one_line(event.question)}", flush=True)
     elif isinstance(event, Marked):
@@ -112,18 +105,18 @@ def _print_answer(answer: "Answer", seeds: Path, *, live: bool) -> None:
             print(f"\n{styled(f'[{number}]', BOLD)} {where}, {page}characters {citation.start}-{citation.end}:")
             print(styled(f"    “{one_line(citation.text)}”", DIM))
     elif answer.passages:
-        print("\n" + "\n".join(_glance(passage) for passage in answer.passages[:3]))
+        print("\n" + "\n".join(_preview(passage) for passage in answer.passages[:3]))
 
 
-def _glance(passage: "Passage") -> str:
-    """Where the passage stands, and what to look at first in it."""
-    lit = passage.highlight
-    looked = passage.text[lit.start - passage.start : lit.end - passage.start] if lit else passage.text
-    return f"  ? {place(passage)}  {visible(textwrap.shorten(looked, _GLANCE, placeholder='…'))}"
+def _preview(passage: "Passage") -> str:
+    """The place of the passage, and the words to look at first."""
+    span = passage.highlight
+    words = passage.text[span.start - passage.start : span.end - passage.start] if span else passage.text
+    return f"  ? {place(passage)}  {visible(textwrap.shorten(words, _PREVIEW, placeholder='…'))}"
 
 
 def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
-    """`rag replay`: the question of an answer again; the code of what is lacking, or of an answer that is not the same."""
+    """`rag replay`: repeats the question of an answer. Fails if a part it was made with is missing, or the answer differs."""
     from rag import replay as replaying
 
     past = replaying.read(parsed.answer)
@@ -142,13 +135,13 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     error = replaying.changed(past, found)
     if not parsed.json:
-        print(f"\nthen: {visible_lines(past.text)}\nnow:  {visible_lines(found.answer.text)}")
+        print(f"\nbefore: {visible_lines(past.text)}\nnow:    {visible_lines(found.answer.text)}")
     complain(str(error))
     return error.exit_code
 
 
 def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag serve`: until interrupted."""
+    """`rag serve`: runs until interrupted."""
     engine = searching_engine_of(chosen)
     from rag.web import serving
 
@@ -156,19 +149,19 @@ def serve(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
 
 
 def mcp(_parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag mcp`: until the client closes standard input. Standard output is the protocol's alone."""
+    """`rag mcp`: runs until the client closes standard input. Standard output has nothing but the protocol."""
     from rag.web.mcp.server import serve
 
     serve(searching_engine_of(chosen))
 
 
 def chat(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag chat`: answers until the input ends (Ctrl-D); Ctrl-C stops an answer. Nothing of it is kept."""
+    """`rag chat`: answers until the input ends (Ctrl-D). Ctrl-C stops an answer. The conversation is not kept."""
     from rag.answering.follow_up import MOST_TURNS
     from rag.types import Turn
 
     engine = searching_engine_of(chosen)
-    engine.snapshot()  # what is wrong with it is better told before one has typed
+    engine.snapshot()  # report a missing or damaged index before the user types
     engine.models.begin_answering()
     turns: list[Turn] = []
     for question in _questions():
@@ -180,13 +173,13 @@ def chat(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
 
 
 def _questions() -> Iterator[str]:
-    """What is typed, line by line; on a terminal after a prompt, with its history under the arrow keys."""
+    """The lines of standard input; on a terminal after a prompt, with a history."""
     if not sys.stdin.isatty():
         yield from (line for line in sys.stdin if line.strip())
         return
-    import readline  # noqa: F401 - `input` edits lines where it is imported
+    import readline  # noqa: F401 - importing it lets `input` edit lines
 
-    print("Ask. Ctrl-C stops an answer, Ctrl-D ends.\n", file=sys.stderr)
+    print("Ask a question. Ctrl-C stops an answer, Ctrl-D ends the chat.\n", file=sys.stderr)
     while True:
         try:
             line = input("> ")
@@ -198,7 +191,7 @@ def _questions() -> Iterator[str]:
 
 
 def _interruptible(engine: "Engine", question: str, parsed: argparse.Namespace, turns: "list[Turn]") -> "Answer | None":
-    """The answer; None where Ctrl-C stopped it, or where it went wrong and a person can ask something else."""
+    """The answer; None if Ctrl-C stopped it, or if it failed on a terminal, where the user can go on."""
     pressed = False
 
     def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -210,7 +203,7 @@ def _interruptible(engine: "Engine", question: str, parsed: argparse.Namespace, 
     try:
         return _answered(engine, question, parsed, turns)
     except BaseException as error:
-        # Some native library may have made another error of the interruption.
+        # A native library may have turned the interruption into another error.
         if not pressed and not (isinstance(error, RagError) and sys.stdin.isatty()):
             raise
         complain("stopped" if pressed else str(error))

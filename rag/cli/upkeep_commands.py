@@ -1,12 +1,11 @@
-"""`rag models`.
-
-`rag keys`.
-"""
+"""The commands that look after an installation: `rag models`, `rag keys` and `rag doctor`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag import settings
@@ -15,25 +14,21 @@ from rag.errors import QuestionError
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SHIPPED, Model, Shipped
 
 if TYPE_CHECKING:
-    from rag.weights.cache import FileState
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from rag.keys import Key, Keys
+    from rag.weights.cache import FileState
 
 
-def run_models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
-    """`rag models`: 5 where weights are damaged."""
+def models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
+    """`rag models`: lists, downloads or verifies weights. Returns 5 if some are damaged."""
     from rag.weights import sources
     from rag.weights.cache import WeightCache
 
     cache = WeightCache(chosen.cache)
-    models = _named_models(parsed.names, chosen, everything=parsed.action != "fetch")
+    named = _named_models(parsed.names, chosen, everything=parsed.action != "fetch")
     if parsed.action == "fetch":
-        _fetch(models, cache, quiet=parsed.json)
-    states = [state for model in models for state in cache.states(model, hashing=parsed.action == "verify")]
-    listed: list[Model | Shipped] = list(models)
+        _fetch(named, cache, quiet=parsed.json)
+    states = [state for model in named for state in cache.states(model, hashing=parsed.action == "verify")]
+    listed: list[Model | Shipped] = list(named)
     if parsed.action != "fetch" and not parsed.names:
         listed, states = [*listed, SHIPPED], [*states, sources.state(SHIPPED)]
     if parsed.json:
@@ -42,7 +37,7 @@ def run_models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
     elif parsed.action != "fetch":
         _print_states(listed, states)
         if chosen.endpoint and not parsed.names:
-            print(f"{chosen.endpoint}: the endpoint that RAG_LLM names; its weights lie there")
+            print(f"{chosen.endpoint}: the endpoint of RAG_LLM; it has the weights of its model")
     bad = {"damaged"} if parsed.action == "list" else {"damaged", "partial"}
     damaged = [state for state in states if state.state in bad]
     for state in damaged:
@@ -52,11 +47,11 @@ def run_models(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
 
 
 def _named_models(names: Sequence[str], chosen: settings.Settings, *, everything: bool) -> list[Model]:
-    """The models named; where none is, those that the settings use, or `everything` of the catalogue."""
+    """The models of these names; if there are none, those that the settings use, or `everything` in the catalogue."""
     wanted = list(names) or (list(CATALOGUE) if everything else [n for n in chosen.models if n in CATALOGUE])
     for name in wanted:
         if name not in CATALOGUE:
-            raise QuestionError(f"the catalogue has no model {name}", f"choose of {', '.join(CATALOGUE)}")
+            raise QuestionError(f"the catalogue has no model {name}", settings.nearest(name, CATALOGUE))
     return [CATALOGUE[name] for name in wanted]
 
 
@@ -71,7 +66,7 @@ def _fetch(models: Sequence[Model], cache: Any, *, quiet: bool) -> None:
 
 
 class _FetchMeter:
-    """A progress bar on a terminal, a line every tenth elsewhere."""
+    """Progress of a download: a bar on a terminal, elsewhere a line for each tenth."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet, self._file, self._tenth = quiet, "", -1
@@ -111,19 +106,19 @@ def _print_states(models: "Sequence[Model | Shipped]", states: "Sequence[FileSta
                 print(f"           sha256 {state.sha256}")
 
 
-def run_keys(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
-    """`rag keys`: lists the keys, makes one and shows it this once, or ends one."""
+def keys(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
+    """`rag keys`: lists the keys, creates one and shows it once, or revokes one."""
     from rag.keys import Keys
 
-    keys = Keys(chosen.keys)
+    stored = Keys(chosen.keys)
     if parsed.action != "list" and not parsed.name:
-        raise QuestionError("a key has a name", f"write it: rag keys {parsed.action} NAME")
+        raise QuestionError(f"{parsed.action} needs the name of a key", f"run `rag keys {parsed.action} NAME`")
     if parsed.action == "create":
-        _create(parsed, keys)
+        _create(parsed, stored)
     elif parsed.action == "revoke":
-        _revoke(parsed, keys)
+        _revoke(parsed, stored)
     else:
-        _list(parsed, keys)
+        _list(parsed, stored)
 
 
 def _create(parsed: argparse.Namespace, keys: "Keys") -> None:
@@ -132,12 +127,12 @@ def _create(parsed: argparse.Namespace, keys: "Keys") -> None:
         print_json({**_shown(key), "key": token})
     else:
         print(token)
-        print(f"key {key.name}: {key.scope}, {_end(key)}; keep it, for it is shown only this once", file=sys.stderr)
+        print(f"key {key.name}: {key.scope}, {_expiry(key)}; keep it safe: it is not shown again", file=sys.stderr)
 
 
 def _revoke(parsed: argparse.Namespace, keys: "Keys") -> None:
     keys.revoke(parsed.name)
-    left = "" if keys.all() else "; no key is left, and nobody can use the service until you make one (rag keys create NAME)"
+    left = "" if keys.all() else "; no key is left: the service refuses every request until you run `rag keys create NAME`"
     if parsed.json:
         print_json({"revoked": parsed.name})
     else:
@@ -149,16 +144,35 @@ def _list(parsed: argparse.Namespace, keys: "Keys") -> None:
         print_json([_shown(key) for key in keys.all()])
         return
     for key in keys.all():
-        print(f"{key.name:24} {key.scope:7} {_end(key)}")
+        print(f"{key.name:24} {key.scope:7} {_expiry(key)}")
 
 
 def _shown(key: "Key") -> dict[str, object]:
-    """What may be seen of it."""
+    """What is shown of a key."""
     expired = key.has_expired(datetime.now(UTC))
     return {"name": key.name, "scope": key.scope, "created": key.created, "expires": key.expires, "expired": expired}
 
 
-def _end(key: "Key") -> str:
+def _expiry(key: "Key") -> str:
     if not key.expires:
-        return "without end"
+        return "never expires"
     return f"{'expired' if key.has_expired(datetime.now(UTC)) else 'until'} {key.expires[:10]}"
+
+
+def doctor(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
+    """`rag doctor`: prints the settings with their origins, and the findings. Returns 1 if there is something to fix."""
+    from rag.doctor import examine
+
+    findings, origins = examine(chosen), settings.origins(os.environ, vars(parsed))
+    if parsed.json:
+        print_json({"settings": chosen, "origins": origins, "findings": findings})
+    else:
+        for field in fields(chosen):
+            print(f"{field.name:15} {getattr(chosen, field.name)!s:40} {origins[field.name]}")
+        print()
+        for finding in findings:
+            print(
+                f"{'ok  ' if finding.well else 'FIX '} {finding.subject}: {finding.state}"
+                + ("" if finding.well else f"; {finding.hint}")
+            )
+    return 0 if all(finding.well for finding in findings) else 1

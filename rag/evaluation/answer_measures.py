@@ -1,10 +1,10 @@
-"""What refusing is worth under every threshold of confidence, from outcomes under one. Pure.
+"""Measures of answers: correctness, citations, refusals and times, from outcomes. Pure.
 
-What outcomes are worth: each measure a share of what one question could earn, then of all questions together. Pure.
+A measure gives for each question what it earned and the most that it could earn; its value is the sum of the first divided by
+the sum of the second. So a question that says nothing about a measure could earn nothing, shares of questions and shares of
+citations are computed alike, and the intervals resample questions.
 
-A measure gives for a question what was earned and what could be; its value is the sum of the one by the sum of the other. So
-a question that says nothing about it could earn nothing, shares of questions and shares of citations are counted alike, and the
-intervals resample questions.
+The curve shows precision and recall of refusing for every threshold of confidence, from outcomes made under one threshold.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,9 @@ _STEPS = 100
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What a threshold does: of the refusals, the share that is right; of each kind of questions, the share refused.
+    """A threshold with its results: the share of refusals that are right, and the share of each kind of questions refused.
 
-    A share of none is None.
+    A share of nothing is None.
     """
 
     threshold: float
@@ -35,10 +35,10 @@ class Point:
 
 
 def curve(asked: Sequence[Asked], threshold: float) -> tuple[Point, ...]:
-    """Points for the thresholds 0, 0.01, … 1, of outcomes that were made under `threshold`.
+    """Points for the thresholds 0, 0.01, … 1, from outcomes that were made under `threshold`.
 
-    What was refused although its confidence reached the threshold (nothing supported what was written, nor was there a
-    quote) is refused under any. What was refused for its confidence alone counts as answered under a lower one.
+    A question that was refused although its confidence reached the threshold, because nothing supported the answer, is refused
+    under every threshold. One that was refused for its confidence alone counts as answered under a lower threshold.
     """
     return tuple(_point(asked, step / _STEPS, threshold) for step in range(_STEPS + 1))
 
@@ -66,23 +66,23 @@ EVENTS = ("found", "marked", "token", "whole")
 
 
 def right(one: Asked) -> Earned:
-    """The gold answer where there is one, a refusal where nothing answers."""
+    """The gold answer for an answerable question, a refusal for an unanswerable one."""
     return contains_gold(one) if one.answerable else (not one.outcome.answered, 1)
 
 
 def contains_gold(one: Asked) -> Earned:
-    """Of the answerable: an answer of people stands in the text."""
+    """Of the answerable: the text contains an answer of people."""
     if not one.answerable or not one.question.answers:
         return _NOTHING
     return answerability.contains(one.outcome.text, one.question.answers), 1
 
 
 def token_f1(one: Asked) -> Earned:
-    """Of the answerable: tokens in common with the best answer of people; a refusal has none."""
+    """Of the answerable: token F1 with the best answer of people; 0 for a refusal."""
     if not one.answerable or not one.question.answers:
         return _NOTHING
-    said, question = one.outcome.text, one.question
-    return (answerability.f1(said, question.answers, question.language) if said else 0), 1
+    text, question = one.outcome.text, one.question
+    return (answerability.f1(text, question.answers, question.language) if text else 0), 1
 
 
 def gold_found(one: Asked) -> Earned:
@@ -92,7 +92,7 @@ def gold_found(one: Asked) -> Earned:
 
 
 def citation_precision(one: Asked) -> Earned:
-    """Of the answerable that were answered: the share of their citations that are of a passage that answers."""
+    """Of the answerable that were answered: the share of citations to a passage that answers."""
     cited = [citation.place for citation in one.outcome.citations]
     if not one.answerable or not cited:
         return _NOTHING
@@ -100,7 +100,7 @@ def citation_precision(one: Asked) -> Earned:
 
 
 def citation_recall(one: Asked) -> Earned:
-    """Of the answerable: the share of the passages that answer that are cited; a refusal cites none."""
+    """Of the answerable: the share of the answering passages that are cited; 0 for a refusal."""
     if not one.answerable:
         return _NOTHING
     cited = {place.passage for place in _cited(one)}
@@ -108,43 +108,43 @@ def citation_recall(one: Asked) -> Earned:
 
 
 def first_citation_right(one: Asked) -> Earned:
-    """Of the answerable: the first citation is of a passage that answers."""
+    """Of the answerable: the first citation is to a passage that answers."""
     first = next((citation.place for citation in one.outcome.citations), None)
     return first is not None and first.passage in one.question.relevant, one.answerable
 
 
 def citations_valid(one: Asked) -> Earned:
-    """Of the answerable that were answered: there is a citation, and each names something that was shown."""
+    """Of the answerable that were answered: there is a citation, and each is to something that was shown to the model."""
     citations = one.outcome.citations
     valid = bool(citations) and all(citation.place is not None for citation in citations)
     return (valid, 1) if one.answerable and one.outcome.answered else _NOTHING
 
 
 def evidence_precision(one: Asked) -> Earned:
-    """Of the answered that have evidence: the share of the cited characters that people chose."""
+    """Of the answered questions with evidence: the share of the cited characters that people chose."""
     cited, chosen = _characters(_cited(one)), _characters(one.evidence)
     return (len(cited & chosen) / len(cited), 1) if cited and chosen else _NOTHING
 
 
 def evidence_recall(one: Asked) -> Earned:
-    """Of those that have evidence: the share of the characters that people chose that are cited."""
+    """Of the questions with evidence: the share of the characters chosen by people that are cited."""
     cited, chosen = _characters(_cited(one)), _characters(one.evidence)
     return (len(cited & chosen) / len(chosen), 1) if chosen else _NOTHING
 
 
 def verified(one: Asked) -> Earned:
-    """Of all citations that quote: the words stand there in the stored original."""
+    """Of the citations with a quotation: the stored original has the words at the cited place."""
     quoting = [citation.verified for citation in one.outcome.citations if citation.verified is not None]
     return sum(quoting), len(quoting)
 
 
 def abstention_precision(one: Asked) -> Earned:
-    """Of the refusals: nothing answers the question."""
+    """Of the refusals: the question is unanswerable."""
     return not one.outcome.answered and not one.answerable, not one.outcome.answered
 
 
 def abstention_recall(one: Asked) -> Earned:
-    """Of the questions that nothing answers: refused."""
+    """Of the unanswerable: refused."""
     return not one.outcome.answered and not one.answerable, not one.answerable
 
 
@@ -154,18 +154,18 @@ def answerable_refused(one: Asked) -> Earned:
 
 
 def in_language(one: Asked) -> Earned:
-    """Of the answers that have letters: in the question's language."""
+    """Of the answers whose language is known: in the language of the question."""
     spoken = one.outcome.language
     return (spoken == one.question.language, 1) if one.outcome.answered and spoken != UNKNOWN else _NOTHING
 
 
 def sentences_dropped(one: Asked) -> Earned:
-    """Of the sentences written: not shown, for nothing supports them."""
+    """Of the sentences written: not shown, because nothing supports them."""
     return one.outcome.dropped, one.outcome.written
 
 
 def cut_off(one: Asked) -> Earned:
-    """Of the answers: the model was stopped before it had ended."""
+    """Of the answers: the model was stopped before the end."""
     return (one.outcome.cut, 1) if one.outcome.answered and one.outcome.cut is not None else _NOTHING
 
 
@@ -193,7 +193,7 @@ _Estimates = Mapping[str, Estimate | None]
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds until an event, of the answers in which it came: median, and the ends of the middle 80 %."""
+    """Seconds until an event, over the answers that have it: the median, and the 10th and 90th percentile."""
 
     count: int
     median: Estimate
@@ -203,7 +203,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The questions of one language, or all. A measure is None where no question says anything about it."""
+    """Results for the questions of one language, or all. A measure is None if no question says anything about it."""
 
     language: str
     answerable: int
@@ -214,7 +214,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """The plain way and the product on the same questions, and what the product gains, question by question."""
+    """The plain way and the product on the same questions, and the paired gain of the product."""
 
     plain: Group
     rag: Group
@@ -244,7 +244,7 @@ def _group(language: str, asked: Sequence[Asked], earned: NDArray[np.float64]) -
 
 
 def _gains(ids: Sequence[str], both: NDArray[np.float64]) -> _Estimates:
-    """What the second way has more than the first, of `both`: shape (2, questions, measures, 2)."""
+    """The paired gain of the second way over the first. `both` has shape (2, questions, measures, 2)."""
     gains = resampled(lambda rows: _shares(both[1, rows]) - _shares(both[0, rows]), ids, bounds=(-1, 1))
     return dict(zip(MEASURES, gains, strict=True))
 
@@ -261,12 +261,12 @@ def _timing(asked: Sequence[Asked], event: str) -> Timing | None:
 
 
 def _earned(asked: Sequence[Asked]) -> NDArray[np.float64]:
-    """What each question earned and could earn by each measure, shape (questions, measures, 2)."""
+    """What each question earned and could earn for each measure, in shape (questions, measures, 2)."""
     return np.array([[of(one) for of in MEASURES.values()] for one in asked], dtype=np.float64)
 
 
 def _shares(earned: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The value of each measure, NaN where nothing could be earned."""
+    """The value of each measure; NaN if nothing could be earned."""
     sums = earned.sum(axis=0)
     values = np.full(len(sums), np.nan)
     np.divide(sums[:, 0], sums[:, 1], out=values, where=sums[:, 1] > 0)

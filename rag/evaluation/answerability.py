@@ -1,13 +1,11 @@
-"""Whether words are the answer that people gave, as SQuAD compares them, and whether they hold it. Pure.
+"""Does a passage answer a question, and with which words: a judge's verdicts and marks against those of people. Pure.
 
-Compared are copies without case, punctuation and doubled white space; articles stay, for they are of one language. A token is a
-word of `rag.text`, or a character in scripts that put no spaces between words, as MLQA has it for Chinese: where such a word
-ends is opinion.
+Answers are compared as in SQuAD: without case, punctuation and repeated white space. Articles stay, because they depend on the
+language. A token is a word of `rag.text`; in scripts without spaces between words it is a character, as in MLQA for Chinese,
+because the ends of words are disputable there.
 
-Does a passage answer the question, and with which words: a judge against people's verdicts, on whole passages.
-
-A question's passages are one that answers it, or those that people found not to. Where a data set has none of the latter, the
-best passage of retrieval that is not known to answer stands for them: it may answer all the same.
+The passages of a question are one that answers it, or those that people judged not to answer. A data set may have none of the
+latter: then the best retrieved passage that is not known to answer stands in, although it may answer too.
 """
 
 import re
@@ -33,45 +31,45 @@ _UNSPACED = re.compile(
 
 
 def exact(marked: str, answers: Sequence[str]) -> float:
-    """1 where the marked words are one of the answers, else 0."""
+    """1 if the marked words equal one of the answers, else 0."""
     return float(any(normalised(marked) == normalised(answer) for answer in answers))
 
 
 def f1(marked: str, answers: Sequence[str], language: str) -> float:
-    """The harmonic mean of the shares of tokens that marked words and answer have in common, with the best of the answers."""
+    """Token F1 (the harmonic mean of precision and recall) of the marked words with the best of the answers."""
     return max(_f1(tokens(marked, language), tokens(answer, language)) for answer in answers)
 
 
 def contains(text: str, answers: Sequence[str]) -> bool:
-    """Whether one of the answers stands in the text, in whole words: 5 does not stand in 1945, but in 5-6 it does."""
+    """Whether the text contains one of the answers as whole words: 1945 does not contain 5, but 5-6 does."""
     return any(folded(answer).strip() and folded(answer) in folded(text) for answer in answers)
 
 
 def folded(text: str) -> str:
-    """The text's words with a space around each, without case; punctuation divides, as do characters written without spaces."""
+    """The case-folded words with a space around each. Punctuation separates words; unspaced characters are words."""
     divided = "".join(" " if _is_punctuation(character) else character for character in texts.normalise(text).casefold())
     return " ".join(["", *_UNSPACED.sub(r" \g<0> ", divided).split(), ""])
 
 
 def has_unspaced(text: str) -> bool:
-    """Whether some of the text is written without spaces between words."""
+    """Whether a part of the text is in a script without spaces between words."""
     return bool(_UNSPACED.search(text))
 
 
 def normalised(text: str) -> str:
-    """The text as it is compared."""
+    """The text in the form in which it is compared."""
     kept = (character for character in texts.normalise(text).casefold() if not _is_punctuation(character))
     return " ".join("".join(kept).split())
 
 
 def tokens(text: str, language: str) -> list[str]:
-    """The text's tokens, in no order that means something."""
+    """The tokens of the text, in no particular order."""
     plain = normalised(text)
     return _UNSPACED.findall(plain) + texts.words(_UNSPACED.sub(" ", plain), language)
 
 
 def _is_punctuation(character: str) -> bool:
-    """By Unicode, and what SQuAD takes for it: `$` and `+` are symbols to Unicode."""
+    """Punctuation by Unicode or by SQuAD, which includes symbols such as `$` and `+`."""
     return character in string.punctuation or unicodedata.category(character).startswith("P")
 
 
@@ -86,7 +84,7 @@ Negatives = Literal["paired", "pool", "retrieved"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with passages to judge, of which the first answers where `answerable`, and no other does."""
+    """A question with passages to judge. If it is `answerable`, the first passage answers it; the others do not."""
 
     question: JudgedQuestion
     passages: tuple[CorpusPassage, ...]
@@ -95,7 +93,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answerability:
-    """Confidences against labels, over all and by language; `negatives` says where the passages that do not answer are from."""
+    """Confidences against labels, over all and by language. `negatives` are the sources of passages that do not answer."""
 
     negatives: tuple[Negatives, ...]
     groups: tuple[Verdicts, ...]
@@ -103,7 +101,7 @@ class Answerability:
 
 @dataclass(frozen=True, slots=True)
 class SpanMatch:
-    """Marked words against people's answers, over the questions of a language whose answer stands in their passage."""
+    """Marked words against the answers of people, for the questions of a language whose passage contains an answer."""
 
     language: str
     questions: int
@@ -112,7 +110,7 @@ class SpanMatch:
 
 
 def asked(data: JudgeData, found: Sequence[Sequence[str]]) -> tuple[list[Asked], tuple[Negatives, ...]]:
-    """What is judged, and where the negatives are from. `found` has ids for each answerable question, best first."""
+    """The questions to judge, and the sources of negatives. `found` has ids for each answerable question, best first."""
     passages = {passage.id: passage for passage in data.retrieval.passages}
     rejected = [(question, question.paired or question.pool) for question in data.unanswerable]
     refused = [Asked(question, tuple(passages[one] for one in ids), answerable=False) for question, ids in rejected if ids]
@@ -125,7 +123,7 @@ def asked(data: JudgeData, found: Sequence[Sequence[str]]) -> tuple[list[Asked],
 
 
 def measure(asked: Sequence[Asked], judgements: Sequence[Sequence[Judgement]]) -> tuple[Verdicts, ...]:
-    """How well and how truly confidences say which passages answer. `judgements` has those of each question's passages."""
+    """How well confidences separate passages that answer, and how well calibrated they are, over all and by language."""
     labels = np.array([one.answerable and not place for one in asked for place in range(len(one.passages))])
     confidences = np.array([judgement.confidence for judged in judgements for judgement in judged])
     questions = [one.question for one in asked for _ in one.passages]
@@ -141,8 +139,8 @@ def marks(judgements: Sequence[Sequence[Judgement]]) -> bool:
 
 
 def measure_spans(asked: Sequence[Asked], judgements: Sequence[Sequence[Judgement]]) -> tuple[SpanMatch, ...]:
-    """How well the marked words match, on the questions whose answer stands in their passage; empty where there are none."""
-    verbatim = [(one, judged[0]) for one, judged in zip(asked, judgements, strict=True) if _stands(one)]
+    """How well the marked words match, for the questions whose passage contains an answer; empty if there are none."""
+    verbatim = [(one, judged[0]) for one, judged in zip(asked, judgements, strict=True) if _has_answer(one)]
     if not verbatim:
         return ()
     values = {"exact": np.zeros(len(verbatim)), "f1": np.zeros(len(verbatim))}
@@ -155,8 +153,8 @@ def measure_spans(asked: Sequence[Asked], judgements: Sequence[Sequence[Judgemen
     return tuple(_span_match(language, rows, values) for language, rows in groups)
 
 
-def _stands(one: Asked) -> bool:
-    """Whether an answer stands, word for word, in the passage that answers."""
+def _has_answer(one: Asked) -> bool:
+    """Whether the answering passage contains an answer word for word."""
     return one.answerable and any(answer.strip() and answer in one.passages[0].text for answer in one.question.answers)
 
 

@@ -1,6 +1,7 @@
-"""Asks questions as a user would, and the plain way beside it, and notes what becomes of each. All that is impure is here.
+"""`rag eval answers`: asks the questions of a data set as a user would, records the outcomes, and measures them.
 
-How good answers are: the whole product over a data set's questions, and the plain way beside it. Joins the parts.
+The same questions can be asked in the plain way, a baseline that puts all passages into one prompt. Outcomes are kept in a
+ledger, so an interrupted run is resumed. The measures themselves are in `answer_measures`.
 """
 
 import hashlib
@@ -20,31 +21,32 @@ from rag.evaluation.outcomes import Asked, Cited, Ledger, Outcome, Place, Run, S
 from rag.files import sha256_file
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Token
 
-Told = Callable[[int, int], None]
+# Called with the number of questions done, and of all.
+Progress = Callable[[int, int], None]
 
 
 class PlainWay(Protocol):
-    """Answers from all passages at once, in one prompt."""
+    """The baseline: answers from all passages in one prompt."""
 
     def reply(self, question: str, passages: Sequence[str], phrases: Phrases) -> Generator[str, None, bool]:
-        """The reply, piece by piece, as the model writes it, with the labels it chooses; returns whether it is cut."""
+        """Yields the reply piece by piece, with the labels that the model chooses. Returns whether it was cut off."""
 
     def understood(self, reply: str, phrases: Phrases) -> tuple[str | None, list[int]]:
-        """The answer without labels, None for a refusal; and the labels, from 1, in order."""
+        """The answer without labels, or None for a refusal; and the labels in order, numbered from 1."""
 
 
 def sample(questions: Sequence[JudgedQuestion], count: int | None) -> list[JudgedQuestion]:
-    """`count` of the questions, always the same, and among them those of any lower count; all where it is None."""
+    """`count` of the questions, or all for None. Always the same ones; a larger sample contains the smaller ones."""
     return sorted(questions, key=lambda question: hashlib.sha256(question.id.encode()).digest())[:count]
 
 
-def ask_all(questions: Sequence[JudgedQuestion], corpus: IndexedCorpus, ledger: Ledger, told: Told) -> None:
-    """Ask those that the ledger does not have. `told` hears how many of how many are done."""
+def ask_all(questions: Sequence[JudgedQuestion], corpus: IndexedCorpus, ledger: Ledger, progress: Progress) -> None:
+    """Ask the questions that the ledger does not have."""
     for done, question in enumerate(questions):
-        told(done, len(questions))
+        progress(done, len(questions))
         if question.id not in ledger.outcomes["rag"]:
             ledger.append("rag", ask(question, corpus))
-    told(len(questions), len(questions))
+    progress(len(questions), len(questions))
 
 
 def ask_all_plainly(
@@ -54,22 +56,22 @@ def ask_all_plainly(
     *,
     open_plain: Callable[[], PlainWay],
     phrases: Callable[[str], Phrases],
-    told: Told,
+    progress: Progress,
 ) -> None:
-    """Ask those that the ledger does not have in the plain way, of the chunks that were found for them before."""
+    """Ask the questions that the ledger does not have in the plain way, with the chunks that the product found for them."""
     if all(question.id in ledger.outcomes["plain"] for question in questions):
         return
     plain = open_plain()
     for done, question in enumerate(questions):
-        told(done, len(questions))
+        progress(done, len(questions))
         if question.id not in ledger.outcomes["plain"]:
             found = ledger.outcomes["rag"][question.id].found
             ledger.append("plain", ask_plainly(question, found, passages, plain, phrases(question.language)))
-    told(len(questions), len(questions))
+    progress(len(questions), len(questions))
 
 
 def ask(question: JudgedQuestion, corpus: IndexedCorpus) -> Outcome:
-    """Ask as a user does. Raises what `Engine.ask` raises."""
+    """Ask the product, as a user does. Raises as `Engine.ask` does."""
     watch = _Watch()
     answer = whole(corpus.engine.stream(question.text), watch)
     said = " ".join(sentence.text for sentence in answer.sentences)
@@ -91,9 +93,9 @@ def ask(question: JudgedQuestion, corpus: IndexedCorpus) -> Outcome:
 def ask_plainly(
     question: JudgedQuestion, found: Sequence[Place], passages: Mapping[str, str], plain: PlainWay, phrases: Phrases
 ) -> Outcome:
-    """Ask in the plain way, of the chunks found. Its seconds begin after the search, which is the same for both ways."""
+    """Ask in the plain way, with the chunks that were found. Its seconds start after the search, which both ways share."""
     shown = [passages[one.passage][one.start : one.end] for one in found]
-    reply, seconds, cut = _heard(plain.reply(question.text, shown, phrases))
+    reply, seconds, cut = _collected(plain.reply(question.text, shown, phrases))
     said, labels = plain.understood(reply, phrases)
     named = [found[label - 1] if 1 <= label <= len(found) else None for label in labels]
     return Outcome(
@@ -111,8 +113,8 @@ def ask_plainly(
     )
 
 
-def _heard(pieces: Generator[str, None, bool]) -> tuple[str, Seconds, bool]:
-    """All that is said, when it began and ended, and whether it is cut."""
+def _collected(pieces: Generator[str, None, bool]) -> tuple[str, Seconds, bool]:
+    """The whole reply, its times, and whether it was cut off."""
     start, first, reply = time.perf_counter(), None, ""
     while True:
         try:
@@ -124,7 +126,7 @@ def _heard(pieces: Generator[str, None, bool]) -> tuple[str, Seconds, bool]:
 
 
 class _Watch:
-    """Sees the events of an answer: when the first of each kind came, and which passages were found."""
+    """Records the events of an answer: the time of the first of each kind, and the passages found."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -137,7 +139,7 @@ class _Watch:
             self.passages = event.passages
 
     def seconds(self) -> Seconds:
-        """When what came came; an answer that was watched to its end has one."""
+        """The times of the events. The answer must be complete."""
         found, marked, token = (self._laps.get(kind.__name__) for kind in (Found, Marked, Token))
         return Seconds(found, marked, token, self._laps[Answer.__name__])
 
@@ -147,20 +149,20 @@ def _place(where: Passage | Citation, corpus: IndexedCorpus) -> Place:
 
 
 def _stands(citation: Citation, corpus: IndexedCorpus) -> bool:
-    """Whether the cited words stand there in the stored original: looked up here, whatever the answer says of itself."""
+    """Whether the stored original has the cited words at the cited place. Checked here, independent of the product."""
     document = corpus.engine.snapshot().document(citation.document_id)
     there = document.text[citation.start : citation.end] if document and document.path == citation.path else ""
     return bool(there) and there == citation.text
 
 
 def _language(said: str, question: JudgedQuestion) -> str:
-    """That of what was said; of two near languages the question's, for an answer may be no more than a name."""
+    """The language of the text; of two similar languages that of the question, since an answer may be only a name."""
     return language.detect(said, leaning=[question.language])
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How many questions of each kind are asked, and how many of those in the plain way too; None for all, 0 for none."""
+    """How many questions of each kind to ask (None for all), and how many of them also in the plain way."""
 
     each: int | None
     plain: int
@@ -168,9 +170,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEvaluation:
-    """The product over all questions and by language; `plain` beside it on those that were asked in both ways.
+    """`groups` are the product's results over all questions and by language; `plain` compares both ways on the same questions.
 
-    `threshold` is the confidence under which it refused, `curve` what another one would do.
+    `threshold` is the confidence below which the product refused; `curve` has the results of other thresholds.
     """
 
     run: Run
@@ -183,7 +185,7 @@ class AnswerEvaluation:
 
 
 def run_of(engine: Engine, corpus: Path, questions: Path) -> Run:
-    """What the outcomes depend on. Raises WeightsError or PromptError."""
+    """Everything that the outcomes depend on. Raises WeightsError or PromptError."""
     made = engine.receipt("", "")
     parameters = asdict(made.parameters)
     digests = sha256_file(corpus), sha256_file(questions)
@@ -197,15 +199,15 @@ def evaluate(
     choice: Choice,
     *,
     open_plain: Callable[[], PlainWay],
-    told: Told = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> AnswerEvaluation:
-    """Ask what the ledger does not have, then measure. `told` hears how many of how many questions are done, way by way."""
+    """Ask the questions that the ledger does not have, then measure all. `progress` is called for each way."""
     chosen = _chosen(data, choice.each)
     plainly = _chosen(data, min(choice.plain, choice.each or choice.plain))
     texts = {passage.id: passage.text for passage in data.passages}
-    ask_all(chosen, corpus, ledger, told)
+    ask_all(chosen, corpus, ledger, progress)
     phrases = corpus.engine.models.prompts.phrases
-    ask_all_plainly(plainly, texts, ledger, open_plain=open_plain, phrases=phrases, told=told)
+    ask_all_plainly(plainly, texts, ledger, open_plain=open_plain, phrases=phrases, progress=progress)
     answerable = {question.id for question in data.answerable}
 
     def asked(questions: Iterable[JudgedQuestion], way: Way) -> Sequence[Asked]:
@@ -226,6 +228,6 @@ def evaluate(
 
 
 def _chosen(data: AskedData, each: int | None) -> list[JudgedQuestion]:
-    """Both kinds mixed, so that a run that is stopped early has asked some of each."""
+    """Both kinds mixed, so that an interrupted run has asked some of each."""
     kinds = sample(data.answerable, each), sample(data.unanswerable, each)
     return sample([question for kind in kinds for question in kind], None)

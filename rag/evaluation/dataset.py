@@ -1,6 +1,6 @@
-"""Questions and the passages that answer them, as JSON lines: read, checked, and laid out as seeds.
+"""Data sets of the evaluations: a corpus, questions and claims, read from JSON lines, checked, and indexed as documents.
 
-A data set's corpus as the product would have it: each passage a seed of a home of its own, indexed by the same build.
+Each passage of a corpus becomes a document in a home of its own, which the product's own build indexes.
 """
 
 import json
@@ -16,7 +16,7 @@ from rag.indexing.protocol import Progress
 
 @dataclass(frozen=True, slots=True)
 class CorpusPassage:
-    """A passage as the corpus gives it; its title, where it has one, stands above the text."""
+    """A passage of the corpus. `text` begins with the title, if there is one."""
 
     id: str
     text: str
@@ -24,11 +24,11 @@ class CorpusPassage:
 
 @dataclass(frozen=True, slots=True)
 class JudgedQuestion:
-    """A question with the ids of the passages that answer it, and with people's `answers` where they wrote some.
+    """A question with the ids of the passages that answer it (`relevant`), and the answers that people wrote.
 
-    `paired` and `pool` are passages that people found not to answer it: one that looks as if it did, and what a search found.
-    `evidence` are sentences of the passages that do, which people chose. A question that is not `standalone` makes sense only
-    beside answers to choose from.
+    `paired` and `pool` are passages that people judged not to answer it: a similar one, and results of a search. `evidence` are
+    sentences of the relevant passages, chosen by people. A question that is not `standalone` makes sense only with a list of
+    answers to choose from.
     """
 
     id: str
@@ -44,7 +44,7 @@ class JudgedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class AskedData:
-    """A corpus, and the questions that can be asked of it; `left_out` counts those that are not standalone."""
+    """A corpus and its standalone questions. `left_out` counts the questions that are not standalone."""
 
     passages: tuple[CorpusPassage, ...]
     answerable: tuple[JudgedQuestion, ...]
@@ -54,7 +54,7 @@ class AskedData:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A corpus and its questions. `left_out` counts questions that no passage answers: they say nothing about retrieval."""
+    """A corpus and its answerable questions. `left_out` counts the unanswerable ones, which say nothing about retrieval."""
 
     passages: tuple[CorpusPassage, ...]
     questions: tuple[JudgedQuestion, ...]
@@ -63,9 +63,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement in reply to the question of this id, the passages it cites (at least one), and a person's verdict on it.
+    """A claim in an answer to the question of this id, with the ids of the passages that it cites (at least one).
 
-    `attributable` says whether these passages support it.
+    `attributable` is a person's verdict: whether these passages support the claim.
     """
 
     question: str
@@ -77,9 +77,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class JudgeData:
-    """A data set with what a judge is measured on besides: the questions that no passage answers, and claims.
+    """A data set for a judge: also the unanswerable questions, and claims.
 
-    `claims` is None where no file of them was given; `uncited` counts claims left out because they cite nothing.
+    `claims` is None if no file of claims was given. `uncited` counts claims that were left out because they cite nothing.
     """
 
     retrieval: Dataset
@@ -89,7 +89,7 @@ class JudgeData:
 
 
 def read(corpus: Path, questions: Path) -> Dataset:
-    """The data set of two files. Raises QuestionError, which names file and line, where one is not as it should be."""
+    """Read the data set of `rag eval retrieval`. Raises QuestionError with the file and line for invalid data."""
     passages = _passages(corpus)
     judged, unanswerable = _questions(questions, {passage.id for passage in passages})
     if not judged:
@@ -98,7 +98,7 @@ def read(corpus: Path, questions: Path) -> Dataset:
 
 
 def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeData:
-    """The data set with its unanswerable questions and, where a file is given, its claims. Raises as `read` does."""
+    """Read the data set of `rag eval judge`. Raises as `read` does."""
     passages = _passages(corpus)
     known = {passage.id for passage in passages}
     judged, unanswerable = _questions(questions, known)
@@ -111,7 +111,7 @@ def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeD
 
 
 def read_to_ask(corpus: Path, questions: Path) -> AskedData:
-    """The data set with all questions that can be asked. Raises as `read` does."""
+    """Read the data set of `rag eval answers`. Raises as `read` does."""
     passages = _passages(corpus)
     kinds = _questions(questions, {passage.id for passage in passages})
     answerable, unanswerable = (tuple(question for question in kind if question.standalone) for kind in kinds)
@@ -122,15 +122,15 @@ def read_to_ask(corpus: Path, questions: Path) -> AskedData:
 
 
 def write_seeds(passages: Sequence[CorpusPassage], folder: Path) -> dict[str, str]:
-    """Write a file for each passage into `folder`; the ids by the files' names.
+    """Write a file for each passage into `folder`. Returns the ids by file name.
 
-    Raises QuestionError where other documents are there, which would be found too, and StorageError.
+    Raises QuestionError if the folder has other documents, which would be found too, and StorageError.
     """
     names = {f"{number:07}.txt": passage for number, passage in enumerate(passages)}
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if strange := sorted({path.name for path in folder.glob("[!.]*")} - names.keys()):
-            raise QuestionError(f"{folder} has other documents, as {strange[0]}", "name another folder for this corpus")
+            raise QuestionError(f"{folder} has other documents, such as {strange[0]}", "choose another folder for this corpus")
         for name, passage in names.items():
             (folder / name).write_text(passage.text, encoding="utf-8", newline="")
     return {name: passage.id for name, passage in names.items()}
@@ -142,16 +142,16 @@ def _passages(path: Path) -> list[CorpusPassage]:
     for line, row in _rows(path):
         identity, title, text = _text(row, "id", line), _text(row, "title", line, least=None), _text(row, "text", line)
         if identity in seen:
-            raise _wrong(line, f"the id {identity} was there before")
+            raise _wrong(line, f"duplicate id {identity}")
         seen.add(identity)
         passages.append(CorpusPassage(identity, f"{title}\n\n{text}" if title else text))
     if not passages:
-        raise QuestionError(f"{path} has no passages", "give a file with one on each line")
+        raise QuestionError(f"{path} has no passages", "give a file with one passage on each line")
     return passages
 
 
 def _questions(path: Path, known: Collection[str]) -> tuple[list[JudgedQuestion], list[JudgedQuestion]]:
-    """Those that a passage answers, and the others."""
+    """The answerable questions, and the unanswerable ones."""
     judged: dict[str, JudgedQuestion] = {}
     unanswerable: dict[str, JudgedQuestion] = {}
     for line, row in _rows(path):
@@ -160,21 +160,21 @@ def _questions(path: Path, known: Collection[str]) -> tuple[list[JudgedQuestion]
             id=_text(row, "id", line),
             text=_text(row, "question", line),
             language=_text(row, "lang", line),
-            answers=_texts(row, "answers", line, "texts") if "answers" in row else (),
+            answers=_texts(row, "answers", line, "strings") if "answers" in row else (),
             paired=_ids(row, "paired", line, known) if "paired" in row else (),
             pool=_ids(row, "pool", line, known) if "pool" in row else (),
-            evidence=_texts(row, "evidence", line, "texts") if "evidence" in row else (),
+            evidence=_texts(row, "evidence", line, "strings") if "evidence" in row else (),
             standalone=row.get("standalone") is not False,
         )
         if question.id in judged or question.id in unanswerable:
-            raise _wrong(line, f"the id {question.id} was there before")
+            raise _wrong(line, f"duplicate id {question.id}")
         kind = unanswerable if not question.relevant or row.get("answerable") is False else judged
         kind[question.id] = question
     return list(judged.values()), list(unanswerable.values())
 
 
 def _claims(path: Path, languages: Mapping[str, str], known: Collection[str]) -> tuple[tuple[Claim, ...], int]:
-    """The claims that cite something, and how many do not. `languages` are the questions', by id."""
+    """The claims that cite something, and the number of those that do not. `languages` are those of the questions, by id."""
     claims: list[Claim] = []
     uncited = 0
     for line, row in _rows(path):
@@ -198,18 +198,18 @@ def _claims(path: Path, languages: Mapping[str, str], known: Collection[str]) ->
 
 
 def _language_of(question: str, languages: Mapping[str, str], place: str) -> str:
-    """That of the claim's question; where the questions lack it, the one that all of them are in.
+    """The language of the claim's question; if that question is missing, the common language of all questions.
 
-    They do in hagrid, whose questions are those that a passage answers, while its claims are on others too.
+    In hagrid it can be missing: the file has only answerable questions, and claims about others too.
     """
     spoken = set(languages.values())
     if question not in languages and len(spoken) > 1:
-        raise _wrong(place, f"there is no question {question} to say which language this is")
+        raise _wrong(place, f"there is no question {question}, so the language is unknown")
     return languages.get(question) or spoken.pop()
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Each row with the name of its place, for errors."""
+    """The rows, each with its file and line for errors."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -221,17 +221,17 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise _wrong(place, f"this is no JSON ({error})") from error
+            raise _wrong(place, f"not valid JSON ({error})") from error
         if not isinstance(row, dict):
-            raise _wrong(place, "this is no JSON object")
+            raise _wrong(place, "not a JSON object")
         yield place, row
 
 
 def _text(row: Mapping[str, object], key: str, place: str, *, least: int | None = 1) -> str:
-    """The string at `key`; one that may lack where there is no `least` length."""
+    """The string at `key`, of at least `least` characters; without `least` it may be missing."""
     value = row.get(key, "" if least is None else None)
     if not isinstance(value, str) or len(value.strip()) < (least or 0):
-        raise _wrong(place, f"`{key}` is not a text")
+        raise _wrong(place, f"`{key}` is not a string, or is empty")
     return value
 
 
@@ -243,7 +243,7 @@ def _texts(row: Mapping[str, object], key: str, place: str, what: str) -> tuple[
 
 
 def _ids(row: Mapping[str, object], key: str, place: str, known: Collection[str]) -> tuple[str, ...]:
-    """The passages named at `key`, all of which the corpus has."""
+    """The ids at `key`. Raises QuestionError for one that the corpus does not have."""
     ids = _texts(row, key, place, "ids")
     if strange := [one for one in ids if one not in known]:
         raise _wrong(place, f"the corpus has no passage {strange[0]}")
@@ -251,21 +251,21 @@ def _ids(row: Mapping[str, object], key: str, place: str, known: Collection[str]
 
 
 def _wrong(place: str, problem: str) -> QuestionError:
-    return QuestionError(f"{place}: {problem}", "mend the line and run the same command again")
+    return QuestionError(f"{place}: {problem}", "fix the line and run the same command again")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedCorpus:
-    """An engine over the corpus; `ids` are the passages' ids by the paths of their documents."""
+    """An engine over an indexed corpus. `ids` are the ids of the passages, by path of their documents."""
 
     engine: Engine
     ids: Mapping[str, str]
 
 
 def index(engine: Engine, passages: Sequence[CorpusPassage], home: Path, progress: Progress) -> IndexedCorpus:
-    """Index the passages in `home`, with the engine's models; what was built there before is brought up to date.
+    """Index the passages in `home` with the models of `engine`. An index that is already there is updated.
 
-    Raises QuestionError where the home has documents of something else, and what a build raises.
+    Raises QuestionError if the home has other documents, and what a build raises.
     """
     over = engine.at(home)
     ids = write_seeds(passages, over.settings.seeds)

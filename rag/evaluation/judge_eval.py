@@ -1,12 +1,7 @@
-"""What a judge makes of retrieval's order: the best chunks of the best passages, judged as for an answer and ordered anew.
+"""`rag eval judge`: which passages answer, the marked words, the order after re-ranking, support of claims, and speed.
 
-Knows nothing of engines or indexes: it is handed what was found.
-
-Does the cited evidence support a claim: a check against people's verdicts, beside the plain way of counting common words.
-
-How good a judge is: which passages answer, with which words, in which order, which claims are supported, and how fast.
-
-Knows nothing of engines or indexes: it is handed a `Judge`, a `SupportCheck` and a `Finder`.
+Knows nothing of engines and indexes: `evaluate` is given a `Judge`, a `SupportCheck` and a `Finder`. Support is also measured
+for a baseline that counts common words.
 """
 
 import time
@@ -26,14 +21,16 @@ from rag.judging import scoring
 from rag.judging.scoring import shared_words
 from rag.types import Judge, Judgement, SupportCheck
 
-# Passages that are judged.
+# Called with the number of items done, and of all, in each part.
+Progress = Callable[[int, int], None]
+# Passages of a question that are judged.
 DEPTH = 10
 RERANK_MEASURES = ("recall@1", "nDCG@10")
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPassage:
-    """A passage that retrieval found: its id, the text of its best chunk, and that chunk's score."""
+    """A retrieved passage: its id, and the text and score of its best chunk."""
 
     id: str
     text: str
@@ -41,7 +38,7 @@ class FoundPassage:
 
 
 class Finder(Protocol):
-    """Finds passages of the corpus, with what a judge is to read of them."""
+    """Finds passages of a corpus, each with the text that a judge reads."""
 
     def find(self, question: str, count: int) -> Sequence[FoundPassage]:
         """At most `count` passages, best first, each once."""
@@ -49,7 +46,7 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reranking:
-    """The questions of one language, or all: measures of both orders, and what judging gains, question by question."""
+    """Results for the questions of one language, or all: measures of both orders, and the paired gain of re-ranking."""
 
     language: str
     questions: int
@@ -62,23 +59,23 @@ def rerank(
     questions: Sequence[JudgedQuestion],
     found: Sequence[Sequence[FoundPassage]],
     judge: Judge,
-    told: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[list[str]]:
-    """For each question the ids of what was found, ordered anew. `told` hears how many of how many questions are done."""
+    """For each question the ids of the found passages in the judge's order."""
     orders = []
     for done, (question, passages) in enumerate(zip(questions, found, strict=True)):
-        told(done, len(questions))
+        progress(done, len(questions))
         judgements = judge.judge(question.text, [passage.text for passage in passages])
         confidences = [judgement.confidence for judgement in judgements]
         orders.append([passages[i].id for i in scoring.order(confidences, [passage.score for passage in passages])])
-    told(len(questions), len(questions))
+    progress(len(questions), len(questions))
     return orders
 
 
 def measure_reranking(
     questions: Sequence[JudgedQuestion], retrieved: Sequence[Sequence[str]], reranked: Sequence[Sequence[str]]
 ) -> tuple[Reranking, ...]:
-    """Both orders side by side."""
+    """Measures of both orders, over all questions and by language."""
     relevant = [question.relevant for question in questions]
     before, after = per_question(retrieved, relevant), per_question(reranked, relevant)
     groups = by_language([question.language for question in questions])
@@ -98,28 +95,28 @@ def _group(language: str, rows: NDArray[np.intp], before: _Values, after: _Value
     )
 
 
-# Claims that are checked between two words of progress.
+# Claims that are checked between two reports of progress.
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Probabilities of support against labels, and the area under the ROC curve that counting common words has on them."""
+    """Probabilities of support against labels; `overlap_auroc` is the AUROC of the baseline that counts common words."""
 
     verdicts: Verdicts
     overlap_auroc: Estimate | None
 
 
 def measure_support(
-    claims: Sequence[Claim], passages: Mapping[str, str], check: SupportCheck, told: Callable[[int, int], None]
+    claims: Sequence[Claim], passages: Mapping[str, str], check: SupportCheck, progress: Progress
 ) -> tuple[Support, ...]:
-    """Check each claim against what it cites. `told` hears how many of how many claims are done."""
+    """Check each claim against the passages that it cites."""
     pairs = [(claim.text, "\n\n".join(passages[one] for one in claim.cited)) for claim in claims]
     supported: list[float] = []
     for at in range(0, len(pairs), _AT_ONCE):
-        told(at, len(pairs))
+        progress(at, len(pairs))
         supported += check.supports(pairs[at : at + _AT_ONCE])
-    told(len(pairs), len(pairs))
+    progress(len(pairs), len(pairs))
     labels = np.array([claim.attributable for claim in claims])
     confidences = np.array(supported)
     common = np.array([shared_words(*pair, claim.language) for pair, claim in zip(pairs, claims, strict=True)])
@@ -133,12 +130,9 @@ def measure_support(
     )
 
 
-Told = Callable[[int, int], None]
-
-
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Median milliseconds for a passage, and for the passages of a question; `passages` is how many a question has, at most."""
+    """Median milliseconds for a passage, and for all passages of a question. `passages` is the most that a question has."""
 
     passage: float
     question: float
@@ -147,7 +141,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class JudgeEvaluation:
-    """Each part over all and by language; empty where it was left out, and then `left_out` says why."""
+    """Each part over all questions and by language. A part that was left out is empty, and `left_out` has the reason."""
 
     judge: str
     passages: int
@@ -164,7 +158,7 @@ class JudgeEvaluation:
 
 
 class _TimedJudge:
-    """A `Judge` that reads all passages at once, and remembers how many they were and the seconds it took."""
+    """A `Judge` that reads all passages at once, and records their number and the seconds."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge, self.certain = judge, judge.certain
@@ -190,23 +184,20 @@ def evaluate(
     finder: Finder | None,
     *,
     name: str,
-    told: Told = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> JudgeEvaluation:
-    """Measure the judge of this name. `finder` may lack where no question has an answering passage: nothing is looked for.
-
-    `told` hears how many of how many questions, and then claims, of a part are done.
-    """
+    """Measure the judge called `name`. `finder` may be None if no question is answerable: then there is nothing to re-rank."""
     questions = data.retrieval.questions
-    found = list(_found(questions, finder, told)) if finder else []
+    found = list(_found(questions, finder, progress)) if finder else []
     reranker, reader = _TimedJudge(judge), _TimedJudge(judge)
     retrieved = [[passage.id for passage in passages] for passages in found]
-    reranked = rerank(questions, found, reranker, told) if questions else []
+    reranked = rerank(questions, found, reranker, progress) if questions else []
     asked, negatives = answerability.asked(data, retrieved)
-    judgements = list(_judged(asked, reader, told))
+    judgements = list(_judged(asked, reader, progress))
     marks = answerability.marks(judgements)
     spans = answerability.measure_spans(asked, judgements) if marks else ()
     passages = {passage.id: passage.text for passage in data.retrieval.passages}
-    supported = measure_support(data.claims, passages, check, told) if data.claims and check else ()
+    supported = measure_support(data.claims, passages, check, progress) if data.claims and check else ()
     return JudgeEvaluation(
         judge=name,
         passages=len(passages),
@@ -218,28 +209,28 @@ def evaluate(
         spans=spans,
         reranking=measure_reranking(questions, retrieved, reranked) if questions else (),
         support=supported,
-        # As for an answer: chunks, where there were some to judge.
+        # Chunks as for an answer, if some were judged.
         milliseconds=(reranker if reranker.laps else reader).speed(),
         left_out=tuple(_left_out(data, marks=marks, matched=bool(spans), checks=check is not None)),
     )
 
 
-def _found(questions: Sequence[JudgedQuestion], finder: Finder, told: Told) -> Iterator[Sequence[FoundPassage]]:
+def _found(questions: Sequence[JudgedQuestion], finder: Finder, progress: Progress) -> Iterator[Sequence[FoundPassage]]:
     for done, question in enumerate(questions):
-        told(done, len(questions))
+        progress(done, len(questions))
         yield finder.find(question.text, DEPTH)
-    told(len(questions), len(questions))
+    progress(len(questions), len(questions))
 
 
-def _judged(asked: Sequence[Asked], judge: Judge, told: Told) -> Iterator[list[Judgement]]:
+def _judged(asked: Sequence[Asked], judge: Judge, progress: Progress) -> Iterator[list[Judgement]]:
     for done, one in enumerate(asked):
-        told(done, len(asked))
+        progress(done, len(asked))
         yield list(judge.judge(one.question.text, [passage.text for passage in one.passages]))
-    told(len(asked), len(asked))
+    progress(len(asked), len(asked))
 
 
 def _left_out(data: JudgeData, *, marks: bool, matched: bool, checks: bool) -> Iterator[str]:
-    """The parts that there is nothing to say of, and why."""
+    """The parts that could not be measured, with the reason."""
     if not marks:
         yield "span: this judge marks no answers"
     elif not matched:

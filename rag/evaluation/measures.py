@@ -1,11 +1,7 @@
-"""What a ranking is worth, question by question, and how sure a mean of it is. Pure. The only importer of ir_measures.
+"""Statistics: measures of rankings and of probabilities, with confidence intervals. Pure.
 
-The measures are counted by ir-measures (trec_eval), so that numbers compare with those of other people; the intervals are ours.
-
-What probabilities of yes or no are worth: how well they divide, and whether they are true. Pure.
-
-The only importer of sklearn, which counts area under the ROC curve and average precision, so that numbers compare with those of
-other people.
+ir-measures (trec_eval) computes the measures of rankings, and scikit-learn AUROC and average precision, so that numbers compare
+with those of others. This is the only importer of both. The intervals are our own.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Names as people say them, and as ir-measures does.
+# The usual names, and those of ir-measures.
 MEASURES = {
     "nDCG@10": "nDCG@10",
     "MRR@10": "RR@10",
@@ -23,7 +19,7 @@ MEASURES = {
     "recall@10": "R@10",
     "recall@20": "R@20",
 }
-# Resamples of the bootstrap: the ends of an interval move by less than 0.001 from seed to seed with 400 questions.
+# Resamples of the bootstrap: with 400 questions the ends of an interval differ by less than 0.001 between seeds.
 _RESAMPLES = 2000
 _SEED = 20
 _OUTSIDE = (2.5, 97.5)
@@ -31,7 +27,7 @@ _OUTSIDE = (2.5, 97.5)
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over questions, or another measure of them, with the ends of its 95 % interval."""
+    """A mean over questions, or another statistic, with the ends of its 95 % confidence interval."""
 
     value: float
     low: float
@@ -39,11 +35,11 @@ class Estimate:
 
 
 def per_question(rankings: Sequence[Sequence[str]], relevant: Sequence[Collection[str]]) -> Mapping[str, NDArray[np.float64]]:
-    """Each measure's value for each question, by the measure's name. A ranking is ids, best first."""
+    """The value of each measure for each question, by name of the measure. A ranking is a list of ids, best first."""
     import ir_measures
 
     judged = {str(i): dict.fromkeys(ids, 1) for i, ids in enumerate(relevant)}
-    # trec_eval ranks by score, and equal scores by id: our order is the score.
+    # trec_eval sorts by score, and equal scores by id: so the score is our rank.
     run = {str(i): {id_: -float(place) for place, id_ in enumerate(ids)} for i, ids in enumerate(rankings)}
     names = {str(ir_measures.parse_measure(theirs)): ours for ours, theirs in MEASURES.items()}
     values = {name: np.zeros(len(rankings)) for name in MEASURES}
@@ -53,7 +49,7 @@ def per_question(rankings: Sequence[Sequence[str]], relevant: Sequence[Collectio
 
 
 def estimate(values: NDArray[np.float64]) -> Estimate:
-    """The mean with its percentile-bootstrap interval over questions. Differences of two rankings make it a paired one."""
+    """The mean with its percentile-bootstrap interval over questions. For differences of two rankings it is a paired test."""
     rng = np.random.default_rng(_SEED)
     means = np.array([values[rng.integers(0, len(values), len(values))].mean() for _ in range(_RESAMPLES)])
     low, high = np.percentile(means, _OUTSIDE)
@@ -65,11 +61,11 @@ def resampled(
     clusters: Sequence[str],
     bounds: tuple[float, float] = (0, 1),
 ) -> list[Estimate | None]:
-    """Measures of rows, within `bounds` each, with percentile-bootstrap intervals over the questions that the rows belong to.
+    """Statistics of rows with percentile-bootstrap intervals over questions, clipped to `bounds`.
 
-    `measures` makes values (measures,) of the numbers of rows (rows,); `clusters` names the question of each row: rows of one
-    stay together, for they are not independent. None for a measure that is not defined (NaN); resamples where it is not do not
-    count.
+    `measures` maps row numbers of shape (rows,) to values of shape (measures,). `clusters` has the question of each row: the
+    rows of a question are resampled together, because they are not independent. An undefined value (NaN) is None; resamples in
+    which it is undefined do not count.
     """
     _, of = np.unique(np.array(clusters), return_inverse=True)
     rows, questions = np.arange(len(of)), int(of.max()) + 1
@@ -83,7 +79,7 @@ def resampled(
 
 
 def _around(value: float, values: NDArray[np.float64], bounds: tuple[float, float]) -> Estimate | None:
-    """The interval without the bias of resampling: rows drawn twice are noise twice, which raises an error of calibration."""
+    """The interval without the bias of resampling: rows drawn twice repeat their noise, which raises a calibration error."""
     defined = values[~np.isnan(values)]
     if np.isnan(value) or not len(defined):
         return None
@@ -92,19 +88,19 @@ def _around(value: float, values: NDArray[np.float64], bounds: tuple[float, floa
 
 
 def by_language(spoken: Sequence[str]) -> list[tuple[str, NDArray[np.intp]]]:
-    """The numbers of all rows, under "all"; then those of each language, where there are several."""
+    """The row numbers of all rows, called "all", then those of each language if there are several."""
     languages, of = np.array(spoken), sorted(set(spoken))
     apart = [(language, np.flatnonzero(languages == language)) for language in of] if len(of) > 1 else []
     return [("all", np.arange(len(spoken))), *apart]
 
 
-# Bins of equal mass (Nguyen and O'Connor 2015): with bins of equal width a sure judge would leave most of them empty.
+# Bins of equal mass (Nguyen and O'Connor 2015): with bins of equal width a confident judge would leave most of them empty.
 _BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Pairs of like confidence: its mean, the share of them whose label is yes, and how many they are."""
+    """Pairs of similar confidence: the mean confidence, the share with a positive label, and their number."""
 
     confidence: float
     share: float
@@ -113,7 +109,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Probabilities against labels. `auroc` and `average_precision` are None where all labels are alike."""
+    """Probabilities against labels. `auroc` and `average_precision` are None if all labels are equal."""
 
     language: str
     pairs: int
@@ -125,7 +121,7 @@ class Verdicts:
 
 
 def verdicts(language: str, labels: NDArray[np.bool_], confidences: NDArray[np.float64], questions: Sequence[str]) -> Verdicts:
-    """Measure probabilities (pairs,) against labels (pairs,); `questions` names the one that each pair belongs to."""
+    """Measure probabilities of shape (pairs,) against labels of shape (pairs,). `questions` has the question of each pair."""
 
     def measures(rows: NDArray[np.intp]) -> NDArray[np.float64]:
         chosen, given = labels[rows], confidences[rows]
@@ -137,24 +133,24 @@ def verdicts(language: str, labels: NDArray[np.bool_], confidences: NDArray[np.f
 
 
 def auroc_with_interval(labels: NDArray[np.bool_], scores: NDArray[np.float64], questions: Sequence[str]) -> Estimate | None:
-    """The area under the ROC curve of scores (pairs,) on any scale; None where all labels are alike."""
+    """The area under the ROC curve (AUROC) of scores of shape (pairs,), on any scale; None if all labels are equal."""
     (found,) = resampled(lambda rows: np.array([auroc(labels[rows], scores[rows])]), questions)
     return found
 
 
 def auroc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """The probability that a pair labelled yes has the higher score of two, ties half; NaN where all labels are alike."""
+    """The probability that a positive pair scores higher than a negative one; a tie is 0.5. NaN if all labels are equal."""
     if labels.all() or not labels.any():
         return float("nan")
     from sklearn.metrics import auc, roc_curve
 
-    # The same as its `roc_auc_score`, which spends most of its time on looking for more than two classes.
+    # Equal to `roc_auc_score`, which spends most of its time on checking for more than two classes.
     found: float = auc(*roc_curve(labels, scores)[:2])
     return found
 
 
 def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
-    """The mean precision at each pair labelled yes, in the order of scores; NaN where all labels are alike."""
+    """The mean of the precision at each positive pair, in the order of scores; NaN if all labels are equal."""
     if labels.all() or not labels.any():
         return float("nan")
     from sklearn.metrics import average_precision_score
@@ -164,15 +160,16 @@ def average_precision(labels: NDArray[np.bool_], scores: NDArray[np.float64]) ->
 
 
 def calibration_error(labels: NDArray[np.bool_], confidences: NDArray[np.float64]) -> float:
-    """The expected calibration error: how far confidence and share are apart, the mean over pairs of their bins' distance."""
+    """The expected calibration error: the mean over pairs of |confidence - share| of their bin."""
     bins = curve(labels, confidences)
     return sum(one.count * abs(one.confidence - one.share) for one in bins) / len(labels)
 
 
 def curve(labels: NDArray[np.bool_], confidences: NDArray[np.float64]) -> list[Bin]:
-    """The reliability curve over bins of equal mass, by confidence. Equal confidences share one: the order given has no say."""
+    """The reliability curve over bins of equal mass. Equal confidences share a bin, so the order of the pairs has no effect."""
     ascending = np.sort(confidences)
-    # Twice the mean rank of equal ones. By the first of them, a hundred ones would fall into the bin of a zero before them.
+    # Twice the mean rank of equal confidences. By the first rank, a hundred ones would fall into the bin of the zero before
+    # them.
     ranks = np.searchsorted(ascending, confidences) + np.searchsorted(ascending, confidences, side="right") - 1
     of = ranks * _BINS // (2 * len(confidences))
     inside = [of == one for one in np.unique(of)]

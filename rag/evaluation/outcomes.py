@@ -1,7 +1,4 @@
-"""What became of a question that was asked: values without behaviour, written as a line of JSON and read again.
-
-The outcomes of a run in a file of JSON lines that is appended to, so that a killed run goes on where it stopped.
-"""
+"""Outcomes of asked questions, and the ledger that keeps them in a file of JSON lines, so that a killed run can be resumed."""
 
 import json
 import os
@@ -14,14 +11,14 @@ from rag.errors import QuestionError
 from rag.evaluation.dataset import JudgedQuestion
 from rag.files import storage_errors, write_atomically
 
-# The product's way, and the plain one that it is compared with.
+# The product, and the plain way that it is compared with.
 Way = Literal["rag", "plain"]
 WAYS: tuple[Way, ...] = ("rag", "plain")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The half-open range [start, end) of the text of the corpus' passage of this id."""
+    """The half-open range [start, end) in the text of the passage with this id."""
 
     passage: str
     start: int
@@ -30,9 +27,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """What a citation names: nothing that was shown where `place` is None.
+    """The target of a citation. `place` is None if the citation names nothing that was shown to the model.
 
-    `verified` says whether its words stand there in the stored original; None for a label, which quotes no words.
+    `verified` is whether the stored original has the quoted words there; None for a label, which quotes no words.
     """
 
     place: Place | None
@@ -41,7 +38,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """From the question to the passages found, the words marked, the first token, and the end; None for what did not come."""
+    """Seconds from the question to the found passages, the marked words, the first token and the end; None for no event."""
 
     found: float | None
     marked: float | None
@@ -51,12 +48,11 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one way made of the question of this id.
+    """The result of one way for the question of this id.
 
-    `text` has no markers and is empty where it refused, `language` is that of the text, `found` are the chunks that were
-    retrieved, best first, and `citations` stand in the order of the text. `confidence` is None for a way that has none.
-    `dropped` counts sentences that were written and not shown, of `written`. `cut` is whether the model was stopped before it
-    had ended, None in a ledger that is older than that question.
+    `text` has no markers and is empty for a refusal; `language` is the language of the text. `found` are the retrieved chunks,
+    best first; `citations` are in the order of the text. `confidence` is None for a way that has none. `dropped` is the number
+    of the `written` sentences that are not shown. `cut` is whether the model was stopped before the end, None in older ledgers.
     """
 
     question: str
@@ -73,7 +69,7 @@ class Outcome:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Outcome":
-        """From what `dataclasses.asdict` made of one. Raises KeyError or TypeError for anything else."""
+        """The outcome from its `dataclasses.asdict` form. Raises KeyError or TypeError for anything else."""
         cited = (Cited(Place(**one["place"]) if one["place"] else None, one["verified"]) for one in row["citations"])
         found = tuple(Place(**place) for place in row["found"])
         return cls(**{**row, "found": found, "citations": tuple(cited), "seconds": Seconds(**row["seconds"])})
@@ -81,7 +77,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with what became of it; `evidence` is where people's evidence stands in the passages that answer it."""
+    """A question with its outcome. `evidence` are the places of people's evidence in the passages that answer it."""
 
     question: JudgedQuestion
     answerable: bool
@@ -90,7 +86,7 @@ class Asked:
 
 
 def evidence_of(question: JudgedQuestion, passages: Mapping[str, str]) -> tuple[Place, ...]:
-    """Where each sentence of evidence first stands in a passage that answers; those that stand nowhere are left out."""
+    """The first place of each sentence of evidence in a relevant passage. A sentence that is not found is left out."""
     places = []
     for sentence in question.evidence:
         standing = ((one, passages[one].find(sentence)) for one in question.relevant)
@@ -100,7 +96,7 @@ def evidence_of(question: JudgedQuestion, passages: Mapping[str, str]) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What outcomes depend on: digests of the corpus' and the questions' file, and what a receipt says but the snapshot."""
+    """Everything that outcomes depend on: digests of the two data files, and the receipt of an answer without the snapshot."""
 
     corpus: str
     questions: str
@@ -113,10 +109,10 @@ class Run:
 
 
 class Ledger:
-    """The outcomes so far. The file's first line is the run; each other one a way and its outcome."""
+    """The outcomes so far. The first line of the file has the run; each other line has a way and its outcome."""
 
     def __init__(self, path: Path | None, run: Run) -> None:
-        """Read what the file has, if there is one; without a path nothing is kept. Raises QuestionError or StorageError."""
+        """Read the file, if it exists. Without a path the outcomes are only in memory. Raises QuestionError or StorageError."""
         self._path, self.run = path, run
         self.outcomes: dict[Way, dict[str, Outcome]] = {way: {} for way in WAYS}
         if path is not None:
@@ -125,7 +121,7 @@ class Ledger:
                 self._resume(path)
 
     def append(self, way: Way, outcome: Outcome) -> None:
-        """Keep an outcome. Raises StorageError."""
+        """Add an outcome, to the file too. Raises StorageError."""
         self.outcomes[way][outcome.question] = outcome
         if self._path is not None:
             with storage_errors(self._path), self._path.open("a", encoding="utf-8") as file:
@@ -134,28 +130,28 @@ class Ledger:
     def _resume(self, path: Path) -> None:
         raw = path.read_bytes() if path.exists() else b""
         if not raw:
-            # At once: what is no whole line is then never the first.
+            # At once and atomically, so that only a later line can be incomplete.
             write_atomically(path, _line({"run": asdict(self.run)}))
             return
-        # A run that was killed while it wrote leaves half a line: that question is asked again.
-        whole = raw[: raw.rfind(b"\n") + 1]
+        # A run that was killed while writing leaves an incomplete line: that question is asked again.
+        complete = raw[: raw.rfind(b"\n") + 1]
         try:
-            first, *rows = [json.loads(line) for line in whole.decode("utf-8").rstrip("\n").split("\n")]
+            first, *rows = [json.loads(line) for line in complete.decode("utf-8").rstrip("\n").split("\n")]
             before = first["run"]
             for row in rows:
                 outcome = Outcome.from_row(row["outcome"])
                 self.outcomes[row["way"]][outcome.question] = outcome
         except (ValueError, KeyError, TypeError) as error:
-            problem = f"{path} has no outcomes of `rag eval answers` ({error})"
+            problem = f"{path} is not a file of outcomes of `rag eval answers` ({error})"
             raise QuestionError(problem, "give --outcomes another file") from error
         self._require_same(path, before)
-        os.truncate(path, len(whole))
+        os.truncate(path, len(complete))
 
     def _require_same(self, path: Path, before: Mapping[str, Any]) -> None:
         now = asdict(self.run)
         if different := [name for name in now if before.get(name) != now[name]]:
-            hint = "give --outcomes another file, or remove this one to begin anew"
-            raise QuestionError(f"{path} is of a run with another {' and '.join(different)}", hint)
+            hint = "give --outcomes another file, or remove this one to start over"
+            raise QuestionError(f"{path} is from a run with another {' and '.join(different)}", hint)
 
 
 def _line(row: Mapping[str, object]) -> str:

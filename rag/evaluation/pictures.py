@@ -1,4 +1,4 @@
-"""Curves as PNG files. The only importer of matplotlib, which is an extra: nothing else needs it."""
+"""Curves of an evaluation as PNG files. The only importer of matplotlib, which is optional (`rag[evaluation]`)."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +19,13 @@ _BAR = 0.02
 
 
 def require() -> None:
-    """Raises QuestionError where matplotlib is not installed: to be asked before anything is measured."""
+    """Raises QuestionError if matplotlib is not installed. To be called before anything is measured."""
     if find_spec("matplotlib") is None:
         raise QuestionError("pictures need matplotlib", "run pip install 'rag[evaluation]'")
 
 
 def draw(evaluation: JudgeEvaluation, folder: Path) -> list[Path]:
-    """Write `answers.png` and, where support was measured, `supports.png`, over all languages. Raises StorageError."""
+    """Draw `answers.png` and, if support was measured, `supports.png`, over all languages. Raises StorageError."""
     curves = {"answers": evaluation.answers.groups[0]}
     if evaluation.support:
         curves["supports"] = evaluation.support[0].verdicts
@@ -35,7 +35,7 @@ def draw(evaluation: JudgeEvaluation, folder: Path) -> list[Path]:
 
 
 def draw_abstention(evaluation: AnswerEvaluation, folder: Path) -> Path:
-    """Write `abstention.png`: what refusing is worth under every threshold, over all languages. Raises StorageError."""
+    """Draw `abstention.png`: precision and recall of refusing for every threshold, over all languages. Raises StorageError."""
     figure = _figure()
     above, below = figure.subplots(2, 1)
     rated = [(one.recall, one.precision) for one in evaluation.curve if one.recall is not None and one.precision is not None]
@@ -49,12 +49,12 @@ def draw_abstention(evaluation: AnswerEvaluation, folder: Path) -> Path:
     ):
         if None not in shares:
             below.plot(thresholds, shares, label=f"{name} refused")
-    below.axvline(evaluation.threshold, linestyle="--", color="grey", label="the threshold that was set")
-    below.set(xlim=(0, 1), ylim=(0, 1), xlabel="threshold of confidence", ylabel="share")
+    below.axvline(evaluation.threshold, linestyle="--", color="grey", label="the threshold in use")
+    below.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence threshold", ylabel="share")
     below.legend()
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        return _written(figure, folder / "abstention.png")
+        return _saved(figure, folder / "abstention.png")
 
 
 def _figure() -> "Figure":
@@ -63,7 +63,7 @@ def _figure() -> "Figure":
     return Figure(figsize=_INCHES, layout="constrained")
 
 
-def _written(figure: "Figure", path: Path) -> Path:
+def _saved(figure: "Figure", path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
@@ -72,14 +72,14 @@ def _written(figure: "Figure", path: Path) -> Path:
 
 
 def _reliability(path: Path, name: str, verdicts: Verdicts) -> Path:
-    """How often it is true, against how sure the judge was: on the diagonal a confidence is a probability."""
+    """Draw the share of positives against confidence: on the diagonal the confidences are calibrated."""
     figure = _figure()
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _curve(above, name, verdicts)
     below.bar([one.confidence for one in verdicts.curve], [one.count for one in verdicts.curve], width=_BAR)
     below.set_xlabel("confidence")
     below.set_ylabel("pairs")
-    return _written(figure, path)
+    return _saved(figure, path)
 
 
 def _curve(axes: "Axes", name: str, verdicts: Verdicts) -> None:

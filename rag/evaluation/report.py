@@ -1,9 +1,4 @@
-"""An evaluation as a table to read. Pure.
-
-An evaluation of a judge as tables to read. Pure.
-
-An evaluation of answers as tables to read. Pure.
-"""
+"""Evaluations as tables of text: one function for each kind of `rag eval`. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -20,27 +15,27 @@ _CELL = 24
 
 
 def retrieval_table(evaluation: Evaluation) -> str:
-    """Means with 95 % intervals: a block a language, a line a mode, and last what hybrid gains over dense."""
+    """Means with 95 % intervals: a block for each language, with a line for each mode and the gain of hybrid over dense."""
     left_out = f", {evaluation.left_out} questions without an answering passage left out" if evaluation.left_out else ""
     lines = [f"{evaluation.questions} questions, {evaluation.passages} passages{left_out}"]
     for group in evaluation.groups:
-        lines += ["", *_block(group)]
+        lines += ["", *_retrieval_block(group)]
     times = ", ".join(f"{mode} {evaluation.milliseconds[mode]:.1f}" for mode in MODES)
     return "\n".join([*lines, "", f"milliseconds a question (median): {times}"])
 
 
 def row(name: str, cells: Iterable[str], first: int = _FIRST) -> str:
-    """A line of the table: what it is about, in `first` characters, then its cells."""
+    """A line of a table: its name, padded to `first` characters, then its cells."""
     return (name.ljust(first) + "".join(cell.ljust(_CELL) for cell in cells)).rstrip()
 
 
 def shown(value: Estimate | None, *, signed: bool = False) -> str:
-    """A number with its interval; a dash where it is not defined."""
+    """A number with its interval; a dash if it is undefined."""
     form = "{:+.3f} [{:+.3f}, {:+.3f}]" if signed else "{:.3f} [{:.3f}, {:.3f}]"
     return form.format(value.value, value.low, value.high) if value else "-"
 
 
-def _block(group: Group) -> list[str]:
+def _retrieval_block(group: Group) -> list[str]:
     return [
         row(f"{group.language} ({group.questions})", MEASURES),
         *(row(mode, (shown(group.modes[mode][measure]) for measure in MEASURES)) for mode in MODES),
@@ -57,26 +52,26 @@ _NEGATIVES = {
 
 
 def judge_table(evaluation: JudgeEvaluation) -> str:
-    """A block for each part, a line for each language, with 95 % intervals; last what was left out, and why."""
+    """A block for each part, with a line for each language and 95 % intervals; last the parts left out, and why."""
     found, speed = evaluation, evaluation.milliseconds
     counts = f"{found.questions} questions, {found.unanswerable} without an answering passage, {found.passages} passages"
     lines = [f"judge {found.judge}: {counts}"]
-    for block in (_answers(found), _spans(found), _reranking(found.reranking), _support(found)):
-        if told := list(block):
-            lines += ["", *told]
+    for block in (_answers_block(found), _spans_block(found), _reranking_block(found.reranking), _support_block(found)):
+        if rows := list(block):
+            lines += ["", *rows]
     lines += ["", f"milliseconds (median): a passage {speed.passage:.1f}, a question's {speed.passages} {speed.question:.1f}"]
     return "\n".join(lines + [f"left out: {reason}" for reason in found.left_out])
 
 
-def _answers(evaluation: JudgeEvaluation) -> Iterator[str]:
+def _answers_block(evaluation: JudgeEvaluation) -> Iterator[str]:
     kinds = " and ".join(_NEGATIVES[kind] for kind in evaluation.answers.negatives)
     yield f"answers: does the passage answer the question (negatives: {kinds})"
     yield row("", (*_VERDICTS, "pairs that answer"))
-    yield from (row(one.language, _measures(one)) for one in evaluation.answers.groups)
-    yield from _curve(evaluation.answers.groups[0], "answers")
+    yield from (row(one.language, _verdict_cells(one)) for one in evaluation.answers.groups)
+    yield from _reliability_rows(evaluation.answers.groups[0], "answers")
 
 
-def _spans(evaluation: JudgeEvaluation) -> Iterator[str]:
+def _spans_block(evaluation: JudgeEvaluation) -> Iterator[str]:
     if evaluation.spans:
         yield "span: the marked words against people's answers, where one stands in the passage"
         yield row("", ("exact match", "token F1", "questions"))
@@ -84,7 +79,7 @@ def _spans(evaluation: JudgeEvaluation) -> Iterator[str]:
         yield row(one.language, (shown(one.exact_match), shown(one.f1), str(one.questions)))
 
 
-def _reranking(groups: Sequence[Reranking]) -> Iterator[str]:
+def _reranking_block(groups: Sequence[Reranking]) -> Iterator[str]:
     if groups:
         yield f"re-ranking: the first {DEPTH} of hybrid search, ordered anew"
     for one in groups:
@@ -94,18 +89,18 @@ def _reranking(groups: Sequence[Reranking]) -> Iterator[str]:
         yield row("gain", (shown(one.gain[name], signed=True) for name in RERANK_MEASURES))
 
 
-def _support(evaluation: JudgeEvaluation) -> Iterator[str]:
+def _support_block(evaluation: JudgeEvaluation) -> Iterator[str]:
     if evaluation.support:
         left_out = f" ({evaluation.uncited} claims that cite nothing left out)" if evaluation.uncited else ""
         yield f"support: does the cited evidence support the claim{left_out}"
         yield row("", (*_VERDICTS, "supported claims", "AUROC of common words"))
     for one in evaluation.support:
-        yield row(one.verdicts.language, (*_measures(one.verdicts), shown(one.overlap_auroc)))
+        yield row(one.verdicts.language, (*_verdict_cells(one.verdicts), shown(one.overlap_auroc)))
     if evaluation.support:
-        yield from _curve(evaluation.support[0].verdicts, "supported")
+        yield from _reliability_rows(evaluation.support[0].verdicts, "supported")
 
 
-def _measures(one: Verdicts) -> tuple[str, ...]:
+def _verdict_cells(one: Verdicts) -> tuple[str, ...]:
     return (
         shown(one.auroc),
         shown(one.average_precision),
@@ -114,57 +109,58 @@ def _measures(one: Verdicts) -> tuple[str, ...]:
     )
 
 
-def _curve(one: Verdicts, positive: str) -> Iterator[str]:
-    """The reliability curve, a column for each bin."""
+def _reliability_rows(one: Verdicts, positive: str) -> Iterator[str]:
+    """The reliability curve, with a column for each bin."""
     yield "  confidence    " + "".join(f"{bin_.confidence:7.3f}" for bin_ in one.curve)
     yield f"  {positive:14}" + "".join(f"{bin_.share:7.3f}" for bin_ in one.curve)
     yield "  pairs         " + "".join(f"{bin_.count:7}" for bin_ in one.curve)
 
 
-_FIRST_OF_ANSWERS = 24
-# Of the curve, every so many-th point is shown.
+_FIRST_ANSWERS = 24
+# Every tenth point of the curve is shown.
 _EVERY = 10
-# What labels cannot be measured by: they quote no words, and nothing of what is written is dropped.
+# Measures that the plain way does not have: its labels quote no words, it drops no sentence, and its passages are the
+# product's.
 _OF_THE_PRODUCT = ("citations verified", "sentences dropped", "gold passage found")
 
 
 def answers_table(evaluation: AnswerEvaluation) -> str:
-    """Measures, seconds and what other thresholds would do, with 95 % intervals; last the plain way beside it."""
+    """Measures, seconds and the effect of other thresholds, with 95 % intervals; last the comparison with the plain way."""
     everyone, run = evaluation.groups[0], evaluation.run
     counts = f"{everyone.answerable} answerable questions, {everyone.unanswerable} others, {evaluation.passages} passages"
     left_out = f", {evaluation.left_out} questions that cannot stand alone left out" if evaluation.left_out else ""
     lines = [counts + left_out, f"llm {run.llm[:12]}, judge {run.judge[:12]}, refusing under {evaluation.threshold}"]
     for group in evaluation.groups:
-        lines += ["", *_group(group)]
-    lines += ["", *_refusal_curve(evaluation)]
+        lines += ["", *_measures_block(group)]
+    lines += ["", *_thresholds_block(evaluation)]
     for beside in evaluation.plain:
-        lines += ["", *_beside(beside)]
+        lines += ["", *_comparison_block(beside)]
     return "\n".join(lines)
 
 
-def _group(group: AnswerGroup) -> Iterator[str]:
+def _measures_block(group: AnswerGroup) -> Iterator[str]:
     yield f"{group.language} ({group.answerable} answerable, {group.unanswerable} others)"
     yield from (_row(name, shown(group.measures[name])) for name in ANSWER_MEASURES)
     yield _row("seconds until", "median", "middle 80 %", "answers")
-    yield from (_row(f"  {event}", *_timing(group.seconds[event])) for event in EVENTS if event in group.seconds)
+    yield from (_row(f"  {event}", *_timing_cells(group.seconds[event])) for event in EVENTS if event in group.seconds)
 
 
-def _timing(timing: Timing) -> tuple[str, ...]:
+def _timing_cells(timing: Timing) -> tuple[str, ...]:
     return shown(timing.median), f"{timing.tenth:.2f} to {timing.ninetieth:.2f}", str(timing.count)
 
 
-def _refusal_curve(evaluation: AnswerEvaluation) -> Iterator[str]:
-    """A line for every tenth threshold, over all languages."""
+def _thresholds_block(evaluation: AnswerEvaluation) -> Iterator[str]:
+    """A line for each tenth threshold, over all languages."""
     yield _row("refusing under", "precision", "recall", "answerable refused")
-    yield from (_row(f"  {point.threshold:.1f}", *_shares(point)) for point in evaluation.curve[::_EVERY])
+    yield from (_row(f"  {point.threshold:.1f}", *_point_cells(point)) for point in evaluation.curve[::_EVERY])
 
 
-def _shares(point: Point) -> tuple[str, ...]:
+def _point_cells(point: Point) -> tuple[str, ...]:
     shares = (point.precision, point.recall, point.answerable_refused)
     return tuple("-" if share is None else f"{share:.3f}" for share in shares)
 
 
-def _beside(beside: Beside) -> Iterator[str]:
+def _comparison_block(beside: Beside) -> Iterator[str]:
     plain, product = beside.plain, beside.rag
     name = f"{product.language} ({product.answerable} + {product.unanswerable})"
     yield _row(name, "the plain way", "rag on the same", "rag - plain")
@@ -177,4 +173,4 @@ def _beside(beside: Beside) -> Iterator[str]:
 
 
 def _row(name: str, *cells: str) -> str:
-    return row(name, cells, _FIRST_OF_ANSWERS)
+    return row(name, cells, _FIRST_ANSWERS)

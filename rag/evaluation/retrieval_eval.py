@@ -1,8 +1,6 @@
-"""How well passages are found: dense, lexical and both together, side by side over one set of questions.
+"""`rag eval retrieval`: dense, lexical and hybrid search on the same questions.
 
-Knows nothing of engines or indexes: it is handed a `Ranker`.
-
-Ranks a corpus as the product would: indexed by the same build, found by the same retriever.
+`evaluate` needs only a `Ranker`. `IndexRanker` ranks with the product's own build and retriever.
 """
 
 import time
@@ -27,12 +25,12 @@ from rag.retrieval.hybrid import Ranking
 
 Mode = Literal["dense", "lexical", "hybrid"]
 MODES: tuple[Mode, ...] = ("dense", "lexical", "hybrid")
-# Recall is counted to 20.
+# Recall is measured at up to 20.
 DEPTH = 20
 
 
 class Ranker(Protocol):
-    """Ranks the passages of the corpus for a question."""
+    """Ranks the passages of a corpus for a question."""
 
     def rank(self, question: str, mode: Mode, count: int) -> Sequence[str]:
         """The ids of at most `count` passages, best first, each once."""
@@ -40,7 +38,7 @@ class Ranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The questions of one language, or all: measures by mode, and what hybrid gains over dense, question by question."""
+    """Results for the questions of one language, or all: measures by mode, and the paired gain of hybrid over dense."""
 
     language: str
     questions: int
@@ -50,7 +48,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Of all questions together, then by language where there are several. `milliseconds` are medians of one ranking."""
+    """`groups` are all questions, then each language if there are several. `milliseconds` are medians of one ranking."""
 
     passages: int
     questions: int
@@ -59,17 +57,17 @@ class Evaluation:
     milliseconds: Mapping[Mode, float]
 
 
-def evaluate(dataset: Dataset, ranker: Ranker, asked: Callable[[int, int], None] = lambda _done, _total: None) -> Evaluation:
-    """Rank for every question in every mode. `asked` is told how many of how many questions are done."""
+def evaluate(dataset: Dataset, ranker: Ranker, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Evaluation:
+    """Rank the passages for each question in each mode. `progress` is called with the numbers of questions done and in all."""
     rankings: dict[Mode, list[Sequence[str]]] = {mode: [] for mode in MODES}
     seconds: dict[Mode, list[float]] = {mode: [] for mode in MODES}
     for done, question in enumerate(dataset.questions):
-        asked(done, len(dataset.questions))
+        progress(done, len(dataset.questions))
         for mode in MODES:
             start = time.perf_counter()
             rankings[mode].append(ranker.rank(question.text, mode, DEPTH))
             seconds[mode].append(time.perf_counter() - start)
-    asked(len(dataset.questions), len(dataset.questions))
+    progress(len(dataset.questions), len(dataset.questions))
     relevant = [question.relevant for question in dataset.questions]
     languages = [question.language for question in dataset.questions]
     values = {mode: per_question(rankings[mode], relevant) for mode in MODES}
@@ -83,7 +81,7 @@ def evaluate(dataset: Dataset, ranker: Ranker, asked: Callable[[int, int], None]
 
 
 def best_first(chunks: Iterable[tuple[str, float]], count: int) -> list[str]:
-    """The passages of scored chunks, ranked each by its best chunk."""
+    """The ids of at most `count` passages of scored chunks, each ranked by its best chunk."""
     best: dict[str, float] = {}
     for passage, score in chunks:
         best[passage] = max(score, best.get(passage, score))
@@ -101,7 +99,7 @@ def _group(language: str, rows: NDArray[np.intp], values: _Values) -> Group:
 
 
 class IndexRanker:
-    """A `Ranker` and `Finder` over an index of its own, in `home`; one that was built there before is brought up to date."""
+    """A `Ranker` and a `Finder` over an index of the corpus in `home`. An index that is already there is updated."""
 
     def __init__(self, engine: Engine, data: Dataset, home: Path, progress: Progress) -> None:
         indexed = dataset.index(engine, data.passages, home, progress)
@@ -115,14 +113,14 @@ class IndexRanker:
         return best_first(zip(self._passages(ranking), ranking.scores.tolist(), strict=True), count)
 
     def find(self, question: str, count: int) -> Sequence[FoundPassage]:
-        """At most `count` passages as `rank` orders them in hybrid mode, each with its best chunk."""
+        """At most `count` passages in the order of `rank` in hybrid mode, each with its best chunk."""
         ranking = self._ranking(question, "hybrid")
         best: dict[str, int] = {}
-        for place, passage in enumerate(self._passages(ranking)):
-            best.setdefault(passage, place)
+        for rank, passage in enumerate(self._passages(ranking)):
+            best.setdefault(passage, rank)
         return [
-            FoundPassage(passage, self._retriever.text_of(int(ranking.chunks[place])), float(ranking.scores[place]))
-            for passage, place in list(best.items())[:count]
+            FoundPassage(passage, self._retriever.text_of(int(ranking.chunks[rank])), float(ranking.scores[rank]))
+            for passage, rank in list(best.items())[:count]
         ]
 
     def _ranking(self, question: str, mode: Mode) -> Ranking:
@@ -130,5 +128,5 @@ class IndexRanker:
         return self._retriever.rank(question, spoken, PROPOSED, mode=mode)
 
     def _passages(self, ranking: Ranking) -> list[str]:
-        """The passage of each chunk."""
+        """The id of the passage of each chunk."""
         return [self._ids[document.path] for document in self._retriever.documents_of(ranking.chunks)]

@@ -1,4 +1,4 @@
-"""`rag eval` as a user meets it, over the fake models: real index, real files, one line an error."""
+"""`rag eval` as a user sees it, over the fake models: real index, real files, one line for an error."""
 
 import json
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def test_another_judge_marks_and_checks_nothing(rag_eval: Rag, capsys: pytest.Ca
     assert "left out: span: this judge marks no answers\nleft out: support: this judge does not check claims\n" in shown
 
 
-def test_pictures_are_asked_for_before_anything_is_measured(
+def test_missing_matplotlib_is_reported_before_anything_is_measured(
     rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "find_spec", lambda _: None)
@@ -128,21 +128,19 @@ def test_a_sample_is_of_each_kind(rag_eval: Rag, capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("arguments", [("--sample", "0"), ("--plain", "-1")])
-def test_a_sample_of_nothing_is_refused(rag_eval: Rag, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_sample_is_refused(rag_eval: Rag, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert rag_eval("answers", *arguments) == 2
     assert capsys.readouterr().err.endswith("; give --sample 1 or more and --plain 0 or more\n")
 
 
-def test_outcomes_of_other_settings_are_not_gone_on_from(
-    rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_outcomes_of_other_settings_are_not_resumed(rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--outcomes", str(tmp_path / "outcomes.jsonl")]
     assert rag_eval("answers", *where) == 0
     assert rag_eval("answers", "--min-confidence", "0.5", *where) == 2
     assert "is of a run with another parameters; " in capsys.readouterr().err
 
 
-def test_what_refusing_is_worth_is_drawn(rag_eval: Rag, tmp_path: Path) -> None:
+def test_the_curves_of_refusing_are_drawn(rag_eval: Rag, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     assert rag_eval("answers", "--pictures", str(tmp_path / "drawn")) == 0
     assert (tmp_path / "drawn" / "abstention.png").read_bytes().startswith(b"\x89PNG")
@@ -152,7 +150,7 @@ def test_retrieval_is_measured_and_knows_no_claims(rag_eval: Rag, capsys: pytest
     assert rag_eval("retrieval", "--json") == 0
     assert json.loads(capsys.readouterr().out)["left_out"] == 1
     assert rag_eval("retrieval", claims=True) == 2
-    assert "there is no --claims here" in capsys.readouterr().err
+    assert "there is no argument --claims" in capsys.readouterr().err
 
 
 def test_found_passages_have_their_best_chunk_in_the_order_of_ranks(engine: Engine, tmp_path: Path) -> None:

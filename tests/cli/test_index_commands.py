@@ -56,7 +56,7 @@ def indexed(home: Path) -> list[str]:
     return found
 
 
-def test_a_judged_search_says_how_likely_each_passage_answers(home: Path) -> None:
+def test_a_judged_search_shows_the_confidence_of_each_passage(home: Path) -> None:
     assert rag(home, "index").returncode == 0
     assert "(answers 98%, meaning" in rag(home, "search", "Kucing makan ikan dapur?", "--judged", "--judge", JUDGE).stdout
     assert "answers" not in rag(home, "search", "Kucing makan ikan dapur?").stdout
@@ -75,16 +75,16 @@ def test_files_and_folders_are_copied_and_indexed(home: Path, tmp_path: Path) ->
     assert rag(home, "index").stderr == "index is up to date: 3 documents, 3 chunks\n"
 
 
-def test_a_program_is_told_each_step_and_the_report(home: Path) -> None:
+def test_progress_prints_each_step_and_the_report_as_json(home: Path) -> None:
     (home / "seeds" / "empty.txt").write_text("")
     result = rag(home, "index", "--progress")
     assert result.returncode == 3
-    told = [json.loads(line) for line in result.stdout.splitlines()]
-    stages = [line["stage"] for line in told[:-1]]
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    stages = [line["stage"] for line in lines[:-1]]
     assert stages == sorted(stages, reverse=True)
-    assert (told[0]["stage"], told[-2]) == ("reading", {"stage": "embedding", "done": 1, "total": 1})
-    assert told[-1]["report"]["added"] == ["a.txt"]
-    assert "empty.txt" in told[-1]["report"]["failures"][0]
+    assert (lines[0]["stage"], lines[-2]) == ("reading", {"stage": "embedding", "done": 1, "total": 1})
+    assert lines[-1]["report"]["added"] == ["a.txt"]
+    assert "empty.txt" in lines[-1]["report"]["failures"][0]
     assert result.stderr == ""
 
 
@@ -106,10 +106,10 @@ def test_standard_input_is_a_document(home: Path) -> None:
         (["index", "-"], 3, ["standard input is empty"]),
         (["index", "-", "--name", "../x.txt"], 3, ["is no file name"]),
         (["index", "--verify"], 4, ["there is no index", "run `rag index`"]),
-        (["index", "--verify", "a.txt"], 2, ["--verify changes nothing", "leave one of the two out"]),
-        (["index", "--warm", "--store-mb", "0"], 2, ["nothing that is read is kept", "set RAG_STORE_MB"]),
+        (["index", "--verify", "a.txt"], 2, ["--verify changes nothing", "leave out one of the two"]),
+        (["index", "--warm", "--store-mb", "0"], 2, ["the passage store is switched off", "set RAG_STORE_MB"]),
         (["index", "--name", "x.txt"], 2, ["--name is for standard input", "add - to the paths"]),
-        (["snapshots", "rollback"], 2, ["rollback needs the snapshot"]),
+        (["snapshots", "rollback"], 2, ["rollback needs a snapshot"]),
         (["snapshots", "rollback", "x"], 4, ["there is no snapshot x", "rag snapshots list"]),
         (["snapshots", "prune", "--keep", "0"], 2, ["0 snapshots cannot be kept", "--keep 1"]),
         (["search", "beras", "--where", "author=me"], 2, ["knows no field author"]),
@@ -137,13 +137,13 @@ def test_a_bad_argument_is_one_line_and_changes_nothing(home: Path, arguments: l
         ["search"],
     ],
 )
-def test_arguments_that_no_command_takes_show_its_usage(home: Path, arguments: list[str]) -> None:
+def test_invalid_arguments_show_the_usage(home: Path, arguments: list[str]) -> None:
     result = rag(home, *arguments)
     assert result.returncode == 2
     assert result.stderr.startswith("usage: rag ")
 
 
-def test_warming_builds_and_reads_what_is_indexed(home: Path) -> None:
+def test_warming_builds_and_then_reads_the_passages(home: Path) -> None:
     first = rag(home, "index", "--warm")
     assert first.returncode == 0
     assert first.stderr.splitlines()[0].startswith("indexed: 1 added")
@@ -154,7 +154,7 @@ def test_warming_builds_and_reads_what_is_indexed(home: Path) -> None:
 def test_verify_reads_the_whole_index(home: Path) -> None:
     rag(home, "index")
     well = rag(home, "index", "--verify")
-    assert (well.returncode, well.stderr) == (0, "the index is whole: every file, record and count\n")
+    assert (well.returncode, well.stderr) == (0, "the index is intact: every file, record and count\n")
     assert json.loads(rag(home, "index", "--verify", "--json").stdout) == {"problems": []}
     (vectors,) = (home / "index").rglob("vectors.npy")
     status, raw = vectors.stat(), vectors.read_bytes()
@@ -165,7 +165,7 @@ def test_verify_reads_the_whole_index(home: Path) -> None:
     assert rag(home, "index", "--verify").returncode == 0
 
 
-def test_snapshots_are_listed_gone_back_to_and_pruned(home: Path) -> None:
+def test_snapshots_are_listed_rolled_back_to_and_pruned(home: Path) -> None:
     assert rag(home, "snapshots").stdout == ""
     rag(home, "index")
     (home / "seeds" / "b.txt").write_text("Harga beras naik.")
@@ -200,7 +200,7 @@ def test_a_search_keeps_to_its_filter(home: Path) -> None:
 
 
 class Watching:
-    """`rag index --watch` at work; its lines as they come."""
+    """A running `rag index --watch`, and its lines as they come."""
 
     def __init__(self, home: Path) -> None:
         self.process = subprocess.Popen(
@@ -244,7 +244,7 @@ def watching(home: Path) -> Iterator[Watching]:
     made.close()
 
 
-def test_watching_indexes_what_is_dropped_and_goes_on(home: Path, watching: Watching) -> None:
+def test_watching_indexes_new_files_and_goes_on(home: Path, watching: Watching) -> None:
     assert watching.line().startswith("indexed: 1 added")
     (home / "seeds" / "b.txt").write_text("Harga beras naik.")
     watching.line_with("indexed: 1 added")
@@ -264,7 +264,7 @@ def test_watching_can_be_terminated(home: Path, watching: Watching) -> None:
     assert watching.line() == ""
 
 
-def test_watching_survives_that_the_seeds_go_and_come_back(home: Path, watching: Watching) -> None:
+def test_watching_survives_that_the_seeds_folder_disappears_and_returns(home: Path, watching: Watching) -> None:
     assert watching.line().startswith("indexed: 1 added")
     (home / "seeds").rename(home / "away")
     watching.line_with("there is no folder")

@@ -1,4 +1,4 @@
-"""`rag chat` as a person meets it: through a pipe, and on a terminal."""
+"""`rag chat` as a user sees it: through a pipe, and on a terminal."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.conftest import ROOT, SEED
 from tests.web.conftest import PATIENCE, QUESTION
 
 FIRST, FOLLOW_UP = "Siapa Menteri Pertahanan Iran?", "Apa katanya tentang Venezuela?"
-# A model that never ends, in the place of the fakes' reader.
+# The command with a model that never stops writing.
 ENDLESS = (
     "import sys, rag.engine; from tests.conftest import FakeEngine, FakeModels; from tests.fakes import SlowReader; "
     "FakeModels.reader = SlowReader(); rag.engine.Engine = FakeEngine; "
@@ -49,7 +49,7 @@ def test_a_follow_up_is_understood_by_the_question_before_it(variables: dict[str
     assert "Venezuela" in second["citations"][0]["text"]
 
 
-def test_what_is_piped_has_neither_colours_nor_links(variables: dict[str, str]) -> None:
+def test_piped_output_has_neither_colours_nor_links(variables: dict[str, str]) -> None:
     result = piped(variables, f"{FIRST}\n{FOLLOW_UP}\n")
     assert result.returncode == 0
     assert "\x1b" not in result.stdout + result.stderr
@@ -57,14 +57,14 @@ def test_what_is_piped_has_neither_colours_nor_links(variables: dict[str, str]) 
     assert "↳ " in result.stdout
 
 
-def test_a_piped_question_that_is_none_ends_it_with_its_code(variables: dict[str, str]) -> None:
+def test_an_invalid_piped_question_ends_the_chat_with_its_exit_code(variables: dict[str, str]) -> None:
     result = piped(variables, "?\n")
     assert result.returncode == 2
     assert result.stderr.startswith("rag: the question is empty; ")
 
 
 class Terminal:
-    """A process on a terminal: what is typed there, and all that it shows."""
+    """A process on a pseudo-terminal: types text there, and has all that it shows."""
 
     def __init__(self, command: list[str], variables: dict[str, str]) -> None:
         self._end, other = pty.openpty()
@@ -76,7 +76,7 @@ class Terminal:
         os.write(self._end, text.encode())
 
     def until(self, pattern: str) -> None:
-        """Read until it is shown, after what was waited for before."""
+        """Read until the pattern is shown, after the one before."""
         while not (found := re.compile(pattern).search(self.shown, self._seen)):
             assert select.select([self._end], [], [], PATIENCE)[0], f"no {pattern} in {self.shown!r}"
             self.shown += os.read(self._end, 4096).decode("utf-8", "replace")
@@ -139,7 +139,7 @@ def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list
     assert terminal.process.wait(PATIENCE) == 0
 
 
-def test_what_a_document_says_is_no_command_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_of_documents_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     question_commands._show_live(Understood("Siapa \x1b[2J?"))
     question_commands._show_live(Token("halo\n\x1b]52;c;cm0=\x07"))
     assert capsys.readouterr().out == "↳ Siapa \\x1b[2J?\nhalo\n\\x1b]52;c;cm0=\\x07"

@@ -1,4 +1,4 @@
-"""A judge whose verdicts a test can foresee, an engine that has it, and a plain way whose replies a test writes."""
+"""A judge with predictable verdicts, an engine that has it, and a plain way with scripted replies."""
 
 import re
 from collections.abc import Generator, Iterator, Sequence
@@ -11,7 +11,7 @@ _WORD = re.compile(r"\w+")
 
 
 class OverlapJudge:
-    """Sure by the share of the question's words that the passage has; marks the passage's first number. Supports likewise."""
+    """Its confidence is the share of the question's words in the passage, and so is support. It marks the first number."""
 
     name, digest = "overlap", "overlap-1"
 
@@ -43,13 +43,13 @@ class JudgingModels(FakeModels):
 
 
 class JudgingEngine(FakeEngine):
-    """The engine with these."""
+    """The engine with these models."""
 
     made = JudgingModels
 
 
 class ScriptedChat:
-    """Says one thing of all passages, which may be cut, and remembers what it was shown."""
+    """Gives one reply, which may be cut off, and records the passages that it was shown."""
 
     def __init__(self, *pieces: str, cut: bool = False) -> None:
         self.pieces, self.cut, self.shown = pieces, cut, list[tuple[str, ...]]()

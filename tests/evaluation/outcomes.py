@@ -1,4 +1,4 @@
-"""Questions with outcomes that a test controls."""
+"""Builders of questions with outcomes."""
 
 from rag.evaluation.dataset import JudgedQuestion
 from rag.evaluation.outcomes import Asked, Cited, Outcome, Place, Seconds
@@ -24,7 +24,7 @@ def asked(
     seconds: Seconds | None = None,
     cut: bool | None = False,
 ) -> Asked:
-    """An answer that says `said`, a refusal where that is None; `sentences` are how many were written and dropped."""
+    """An answer with the text `said`, or a refusal for None; `sentences` are the numbers written and dropped."""
     written, dropped = sentences
     outcome = Outcome(
         question=identity,

@@ -1,7 +1,4 @@
-"""The curve over thresholds, on outcomes counted by hand and on any.
-
-Each measure on outcomes counted by hand; all of them on any.
-"""
+"""Each measure of answers, and the curve over thresholds: on outcomes counted by hand, and on random ones."""
 
 from itertools import pairwise
 
@@ -14,7 +11,7 @@ from rag.evaluation.answer_measures import MEASURES, Group, compare, curve, meas
 from rag.evaluation.outcomes import Asked, Place, Seconds
 from tests.evaluation.outcomes import asked, cited, unanswerable
 
-# Under .35: right, right, refused for its confidence; refused, refused by the model itself, answered.
+# At the threshold 0.35: right, right, refused for its confidence; refused, refused by the model itself, answered.
 OUTCOMES = [
     asked("1", confidence=0.9),
     asked("2", confidence=0.5),
@@ -29,7 +26,7 @@ OUTCOMES = [
     ("threshold", "precision", "recall", "answerable_refused"),
     [(0.0, 1, 1 / 3, 0), (0.2, 1, 2 / 3, 0), (0.35, 2 / 3, 2 / 3, 1 / 3), (0.45, 3 / 4, 1, 1 / 3), (1.0, 1 / 2, 1, 1)],
 )
-def test_a_threshold_refuses_what_is_less_sure(
+def test_a_threshold_refuses_lower_confidences(
     threshold: float, precision: float, recall: float, answerable_refused: float
 ) -> None:
     (point,) = [point for point in curve(OUTCOMES, 0.35) if point.threshold == threshold]
@@ -38,7 +35,7 @@ def test_a_threshold_refuses_what_is_less_sure(
     assert point.answerable_refused == pytest.approx(answerable_refused)
 
 
-def test_the_threshold_that_was_set_shows_what_happened() -> None:
+def test_the_threshold_in_use_gives_what_happened() -> None:
     point = curve(OUTCOMES, 0.35)[35]
     refused = [one for one in OUTCOMES if not one.outcome.answered]
     assert point.recall == sum(not one.answerable for one in refused) / 3
@@ -68,7 +65,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def value(name: str, *outcomes: Asked) -> float | None:
-    """The measure over all; None where it is not defined."""
+    """The measure over all; None if it is undefined."""
     found = measure(outcomes)[0].measures[name]
     return found.value if found else None
 

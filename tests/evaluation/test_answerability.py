@@ -1,4 +1,4 @@
-"""Marked words against answers: what the comparison overlooks, and what it does not."""
+"""Marked words are compared with answers: what counts, and what does not."""
 
 import pytest
 from hypothesis import given

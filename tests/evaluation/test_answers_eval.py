@@ -1,7 +1,4 @@
-"""Questions are asked of a real index over the fake models, and what becomes of them is noted as it was.
-
-A whole evaluation over a corpus of a test: joined from its parts with the fakes, and run with real weights.
-"""
+"""Questions are asked on a real index with fake models, their outcomes recorded and measured; once with real weights."""
 
 import json
 from dataclasses import replace
@@ -13,7 +10,7 @@ from rag.answering.citing import citation_of
 from rag.cli.main import main
 from rag.engine import Engine
 from rag.errors import QuestionError
-from rag.evaluation import answers_eval, dataset, measures, report
+from rag.evaluation import answers_eval, dataset, measures
 from rag.evaluation.answers_eval import Choice
 from rag.evaluation.dataset import AskedData, CorpusPassage, IndexedCorpus, JudgedQuestion
 from rag.evaluation.outcomes import Cited, Ledger, Place, Run
@@ -30,7 +27,7 @@ PASSAGES = (
 TEXTS = {passage.id: passage.text for passage in PASSAGES}
 ANSWERED = JudgedQuestion("1", "Kapan harga beras naik tajam?", "id", ("rice",), ("2020",))
 REFUSED = JudgedQuestion("2", "Siapa juara sepak bola Brasil?", "id", ())
-RUN = Run("", "", "", "", "", "", "", {})
+RUN = Run("", "", "", "", "j" * 64, "llm", "", {})
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def indexed(engine: Engine, tmp_path: Path) -> IndexedCorpus:
     return dataset.index(engine, PASSAGES, tmp_path / "corpus", silent)
 
 
-def test_an_answer_is_noted_with_its_places_and_when_they_came(indexed: IndexedCorpus) -> None:
+def test_an_answer_is_recorded_with_its_places_and_times(indexed: IndexedCorpus) -> None:
     outcome = answers_eval.ask(ANSWERED, indexed)
     assert (outcome.question, outcome.answered, outcome.language) == ("1", True, "id")
     assert outcome.text == "Harga beras naik tajam pada 2020."
@@ -55,7 +52,7 @@ def test_an_answer_is_noted_with_its_places_and_when_they_came(indexed: IndexedC
     assert (outcome.written, outcome.dropped) == (1, 0)
 
 
-def test_a_refusal_says_and_cites_nothing(indexed: IndexedCorpus) -> None:
+def test_a_refusal_has_no_text_and_no_citations(indexed: IndexedCorpus) -> None:
     outcome = answers_eval.ask(REFUSED, indexed)
     assert (outcome.answered, outcome.text, outcome.citations, outcome.written) == (False, "", (), 0)
     assert (outcome.seconds.marked, outcome.seconds.token) == (None, None)
@@ -70,7 +67,7 @@ def test_sentences_that_nothing_supports_are_counted(indexed: IndexedCorpus) -> 
     assert (outcome.written, outcome.dropped, outcome.text) == (2, 1, "Harga beras naik tajam pada 2020.")
 
 
-def test_an_answer_that_was_cut_is_noted_in_either_way(indexed: IndexedCorpus) -> None:
+def test_a_cut_answer_is_recorded_in_both_ways(indexed: IndexedCorpus) -> None:
     indexed.engine.models.reader = ScriptedReader(["Harga beras naik tajam pada 2020. Beras"], cut=True)
     outcome = answers_eval.ask(ANSWERED, indexed)
     assert (outcome.cut, outcome.text) == (True, "Harga beras naik tajam pada 2020.")
@@ -85,7 +82,7 @@ def test_an_answer_that_was_cut_is_noted_in_either_way(indexed: IndexedCorpus) -
 def test_a_citation_of_other_words_than_the_stored_ones_does_not_verify(
     indexed: IndexedCorpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the product thinks of its own citations."""
+    """Independent of the product's own check."""
     monkeypatch.setattr("rag.answering.citing.verifies", lambda *_: True)
     monkeypatch.setattr("rag.answering.citing.cite", _off_by_one)
     outcome = answers_eval.ask(ANSWERED, indexed)
@@ -101,7 +98,7 @@ def _off_by_one(places, tools):
     return tuple(replace(one, start=one.start + 1, end=one.end + 1) for one in made)
 
 
-def test_the_plain_way_is_asked_of_the_same_chunks(indexed: IndexedCorpus) -> None:
+def test_the_plain_way_gets_the_same_chunks(indexed: IndexedCorpus) -> None:
     chat = ScriptedChat("Pada ", "2020.|1|7")
     found = answers_eval.ask(ANSWERED, indexed).found
     phrases = indexed.engine.models.prompts.phrases("id")
@@ -115,18 +112,18 @@ def test_the_plain_way_is_asked_of_the_same_chunks(indexed: IndexedCorpus) -> No
     assert (refused.answered, refused.text, refused.citations) == (False, "", ())
 
 
-def test_what_the_ledger_has_is_not_asked_again(indexed: IndexedCorpus, tmp_path: Path) -> None:
+def test_a_question_in_the_ledger_is_not_asked_again(indexed: IndexedCorpus, tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
     answers_eval.ask_all([ANSWERED], indexed, Ledger(path, RUN), lambda *_: None)
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
     again = Ledger(path, RUN)
     first = again.outcomes["rag"]["1"]
-    answers_eval.ask_all([ANSWERED, REFUSED], indexed, again, lambda *done: told.append(done))
+    answers_eval.ask_all([ANSWERED, REFUSED], indexed, again, lambda *done: reported.append(done))
     assert (again.outcomes["rag"]["1"], set(again.outcomes["rag"])) == (first, {"1", "2"})
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert reported == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) -> None:
+def test_the_plain_way_is_loaded_only_if_it_is_needed(indexed: IndexedCorpus) -> None:
     ledger = Ledger(None, RUN)
     answers_eval.ask_all([ANSWERED], indexed, ledger, lambda *_: None)
     opened: list[ScriptedChat] = []
@@ -142,13 +139,13 @@ def test_the_plain_way_is_opened_only_where_it_is_asked(indexed: IndexedCorpus) 
             ledger,
             open_plain=open_plain,
             phrases=indexed.engine.models.prompts.phrases,
-            told=lambda *_: None,
+            progress=lambda *_: None,
         )
     assert len(opened) == len(opened[0].shown) == 1
     assert ledger.outcomes["plain"]["1"].citations[0].place == Place("rice", 0, len(TEXTS["rice"]))
 
 
-def test_a_sample_is_always_the_same_and_holds_the_smaller_ones() -> None:
+def test_a_sample_is_always_the_same_and_contains_the_smaller_ones() -> None:
     questions = [JudgedQuestion(str(i), "?", "id", ()) for i in range(50)]
     ten = answers_eval.sample(questions, 10)
     assert ten == answers_eval.sample(questions[::-1], 10)
@@ -157,22 +154,21 @@ def test_a_sample_is_always_the_same_and_holds_the_smaller_ones() -> None:
     assert sorted(one.id for one in answers_eval.sample(questions, None)) == sorted(one.id for one in questions)
 
 
-def test_a_corpus_does_not_go_among_other_documents(engine: Engine, indexed: IndexedCorpus, tmp_path: Path) -> None:
+def test_a_corpus_is_not_mixed_with_other_documents(engine: Engine, indexed: IndexedCorpus, tmp_path: Path) -> None:
     home = indexed.engine.settings.home
     assert dataset.index(engine, PASSAGES, home, silent).ids == indexed.ids
-    with pytest.raises(QuestionError, match=r"has other documents, as 0000001\.txt"):
+    with pytest.raises(QuestionError, match=r"has other documents, such as 0000001\.txt"):
         dataset.index(engine, PASSAGES[:1], home, silent)
 
 
-EVALUATION_RUN = Run("", "", "", "", "j" * 64, "llm", "", {})
-CORPUS = (
+EVALUATED = (
     CorpusPassage("rice", "Harga beras naik tajam pada 2020. Rapat itu di Jakarta."),
     CorpusPassage("boat", "The old ship sank slowly in 1999."),
 )
 DATA = AskedData(
-    CORPUS,
+    EVALUATED,
     (
-        JudgedQuestion("1", "Kapan harga beras naik tajam?", "id", ("rice",), ("2020",), evidence=(CORPUS[0].text[:33],)),
+        JudgedQuestion("1", "Kapan harga beras naik tajam?", "id", ("rice",), ("2020",), evidence=(EVALUATED[0].text[:33],)),
         JudgedQuestion("2", "When did the old ship sink slowly?", "en", ("boat",), ("1999",)),
     ),
     (
@@ -190,10 +186,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def evaluated(engine: Engine, home: Path, choice: Choice) -> answers_eval.AnswerEvaluation:
     engine.settings = replace(engine.settings, min_confidence=0.35)
-    indexed = dataset.index(engine, CORPUS, home, silent)
-    return answers_eval.evaluate(
-        DATA, indexed, Ledger(None, EVALUATION_RUN), choice, open_plain=lambda: ScriptedChat("pada 2020|1")
-    )
+    indexed = dataset.index(engine, EVALUATED, home, silent)
+    return answers_eval.evaluate(DATA, indexed, Ledger(None, RUN), choice, open_plain=lambda: ScriptedChat("pada 2020|1"))
 
 
 def test_all_questions_are_asked_and_measured_by_language(engine: Engine, tmp_path: Path) -> None:
@@ -204,37 +198,27 @@ def test_all_questions_are_asked_and_measured_by_language(engine: Engine, tmp_pa
         ("id", 1, 2),
     ]
     measures = found.groups[0].measures
-    # One question of another word than the passage has is answered, as an overlap of words must.
+    # A question with one other word than the passage is answered, because the fake judge counts common words.
     for name, expected in (("right outcome", 3 / 4), ("abstention recall", 1 / 2), ("evidence recall", 1), ("token F1", 0.3)):
         estimate = measures[name]
         assert estimate
         assert estimate.value == pytest.approx(expected, abs=0.1)
-    assert (found.plain, found.threshold, found.left_out, found.run) == ((), 0.35, 5, EVALUATION_RUN)
+    assert (found.plain, found.threshold, found.left_out, found.run) == ((), 0.35, 5, RUN)
 
 
-def test_the_plain_way_is_asked_of_no_more_than_the_product(engine: Engine, tmp_path: Path) -> None:
+def test_the_plain_way_is_asked_no_more_questions_than_the_product(engine: Engine, tmp_path: Path) -> None:
     found = evaluated(engine, tmp_path / "corpus", Choice(1, 7))
     (beside, *_) = found.plain
     assert (beside.plain.answerable, beside.plain.unanswerable) == (1, 1)
     assert (beside.rag.answerable, beside.rag.unanswerable) == (1, 1)
 
 
-def test_the_report_says_what_was_left_out_and_what_is_not_defined(engine: Engine, tmp_path: Path) -> None:
-    shown = report.answers_table(evaluated(engine, tmp_path / "corpus", Choice(None, 2))).split("\n")
-    assert shown[0] == "2 answerable questions, 2 others, 2 passages, 5 questions that cannot stand alone left out"
-    assert shown[1] == "llm llm, judge jjjjjjjjjjjj, refusing under 0.35"
-    english = shown[shown.index("en (1 answerable, 0 others)") :]
-    assert "abstention recall       -" in english
-    assert sum(line.startswith("refusing under  ") for line in shown) == 1
-    assert sum("the plain way" in line for line in shown) == 3
-
-
-CORPUS_answers = [
+REAL_CORPUS = [
     {"id": "a", "text": "Gunung Kelud terletak di Jawa Timur. Gunung itu meletus pada 13 Februari 2014."},
     {"id": "b", "text": "Danau Toba terletak di Sumatra Utara. Danau itu terbentuk oleh letusan gunung api raksasa."},
     {"id": "c", "text": "Candi Borobudur dibangun pada masa wangsa Syailendra. Candi itu terletak di Magelang."},
 ]
-ASKED = [
+REAL_QUESTIONS = [
     ("Kapan Gunung Kelud meletus?", ["13 Februari 2014"], ["a"]),
     ("Di mana letak Danau Toba?", ["Sumatra Utara"], ["b"]),
     ("Di mana letak Candi Borobudur?", ["Magelang"], ["c"]),
@@ -251,9 +235,9 @@ def test_a_real_evaluation_of_six_questions(
     files = {}
     questions = [
         {"id": str(i), "question": asked, "lang": "id", "answers": gold, "relevant": relevant, "answerable": bool(relevant)}
-        for i, (asked, gold, relevant) in enumerate(ASKED)
+        for i, (asked, gold, relevant) in enumerate(REAL_QUESTIONS)
     ]
-    for name, rows in (("corpus", CORPUS_answers), ("questions", questions)):
+    for name, rows in (("corpus", REAL_CORPUS), ("questions", questions)):
         files[name] = tmp_path / f"{name}.jsonl"
         files[name].write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
     where = [
@@ -278,7 +262,7 @@ def test_a_real_evaluation_of_six_questions(
     (beside,) = value["plain"]
     assert (beside["plain"]["answerable"], beside["plain"]["unanswerable"]) == (1, 1)
     assert beside["plain"]["seconds"]["token"]["count"] == 2
-    # What was asked is not asked again: without the models' time this is over at once.
+    # Nothing is asked again: this run needs no time of the models.
     before = (tmp_path / "outcomes.jsonl").read_bytes()
     assert main(["eval", "answers", *where, *chosen, "--plain", "1"]) == 0
     assert (tmp_path / "outcomes.jsonl").read_bytes() == before

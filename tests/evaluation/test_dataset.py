@@ -1,4 +1,4 @@
-"""Reading judged questions: what is taken, what is left out, and the line that is wrong."""
+"""Data sets are read: what is used, what is left out, and errors with their line."""
 
 import json
 from collections.abc import Sequence
@@ -42,17 +42,17 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("which", "row", "problem"),
     [
-        ("corpus", "{", "line 3: this is no JSON"),
-        ("corpus", "[]", "line 3: this is no JSON object"),
-        ("corpus", {"text": "x"}, "line 3: `id` is not a text"),
-        ("corpus", {"id": "c"}, "line 3: `text` is not a text"),
-        ("corpus", {"id": "c", "text": " "}, "line 3: `text` is not a text"),
-        ("corpus", {"id": "c", "title": 1, "text": "x"}, "line 3: `title` is not a text"),
-        ("corpus", {"id": "a", "text": "x"}, "line 3: the id a was there before"),
+        ("corpus", "{", "line 3: not valid JSON"),
+        ("corpus", "[]", "line 3: not a JSON object"),
+        ("corpus", {"text": "x"}, "line 3: `id` is not a string, or is empty"),
+        ("corpus", {"id": "c"}, "line 3: `text` is not a string, or is empty"),
+        ("corpus", {"id": "c", "text": " "}, "line 3: `text` is not a string, or is empty"),
+        ("corpus", {"id": "c", "title": 1, "text": "x"}, "line 3: `title` is not a string, or is empty"),
+        ("corpus", {"id": "a", "text": "x"}, "line 3: duplicate id a"),
         ("questions", {"id": "q5", "question": "?", "lang": "id"}, "line 5: `relevant` is not a list of ids"),
         ("questions", {"id": "q5", "question": "?", "lang": "id", "relevant": [1]}, "line 5: `relevant` is not a list of ids"),
         ("questions", {"id": "q5", "question": "?", "lang": "id", "relevant": ["z"]}, "line 5: the corpus has no passage z"),
-        ("questions", {"id": "q5", "question": "?", "relevant": ["a"]}, "line 5: `lang` is not a text"),
+        ("questions", {"id": "q5", "question": "?", "relevant": ["a"]}, "line 5: `lang` is not a string, or is empty"),
         (
             "questions",
             {"id": "q5", "question": "?", "lang": "id", "relevant": [], "pool": ["z"]},
@@ -66,13 +66,13 @@ def test_a_dataset_is_read(tmp_path: Path) -> None:
         (
             "questions",
             {"id": "q5", "question": "?", "lang": "id", "relevant": [], "answers": [1]},
-            "line 5: `answers` is not a list of texts",
+            "line 5: `answers` is not a list of strings",
         ),
-        ("questions", {"id": "q2", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: the id q2 was there before"),
-        ("questions", {"id": "q1", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: the id q1 was there before"),
+        ("questions", {"id": "q2", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: duplicate id q2"),
+        ("questions", {"id": "q1", "question": "?", "lang": "id", "relevant": ["a"]}, "line 5: duplicate id q1"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, which: str, row: object, problem: str) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, which: str, row: object, problem: str) -> None:
     given: dict[str, list[object]] = {"corpus": [*CORPUS], "questions": [*QUESTIONS]}
     given[which].append(row)
     with pytest.raises(QuestionError) as caught:
@@ -116,9 +116,9 @@ def test_a_judges_data_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"question_id": "q9"}, "line 4: there is no question q9 to say which language this is"),
-        ({"question_id": None}, "line 4: `question_id` is not a text"),
-        ({"claim": ""}, "line 4: `claim` is not a text"),
+        ({"question_id": "q9"}, "line 4: there is no question q9, so the language is unknown"),
+        ({"question_id": None}, "line 4: `question_id` is not a string, or is empty"),
+        ({"claim": ""}, "line 4: `claim` is not a string, or is empty"),
         ({"cited": ["z"]}, "line 4: the corpus has no passage z"),
         ({"cited": "a"}, "line 4: `cited` is not a list of ids"),
         ({"attributable": "yes"}, "line 4: `attributable` is neither true nor false"),
@@ -144,7 +144,7 @@ def test_data_without_claims_or_pairs_are_refused(tmp_path: Path) -> None:
     assert read_for_judge(*files(tmp_path, questions=[alone]), None).retrieval.questions == ()
 
 
-def test_files_that_are_not_there_or_empty_are_told(tmp_path: Path) -> None:
+def test_missing_and_empty_files_are_refused(tmp_path: Path) -> None:
     corpus, questions = files(tmp_path)
     with pytest.raises(QuestionError, match=r"nowhere.*cannot be read"):
         read(tmp_path / "nowhere", questions)
@@ -171,14 +171,14 @@ def test_the_questions_that_can_be_asked_are_read(tmp_path: Path) -> None:
     assert (len(data.passages), data.left_out) == (2, 1)
     with pytest.raises(QuestionError, match="no question that can be asked"):
         read_to_ask(*files(tmp_path, questions=rows[2:]))
-    with pytest.raises(QuestionError, match="`evidence` is not a list of texts"):
+    with pytest.raises(QuestionError, match="`evidence` is not a list of strings"):
         read_to_ask(*files(tmp_path, questions=[{**QUESTIONS[0], "evidence": "b"}]))
 
 
 def test_seeds_of_something_else_stay_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "0000000.txt").write_text("lama")
     (tmp_path / "catatan.txt").write_text("milik orang")
-    with pytest.raises(QuestionError, match=r"has other documents, as catatan\.txt; name another folder"):
+    with pytest.raises(QuestionError, match=r"has other documents, such as catatan\.txt; choose another folder"):
         write_seeds([CorpusPassage("a", "baru")], tmp_path)
     assert (tmp_path / "0000000.txt").read_text() == "lama"
 

@@ -1,6 +1,6 @@
-"""Outcomes are written and read again as they were; evidence is found where it stands.
+"""Outcomes are written and read unchanged, and the places of evidence are found.
 
-A run that was killed goes on; one of other files, models or settings does not go on from it.
+A killed run is resumed; a run with other files, models or settings is refused.
 """
 
 import json
@@ -37,7 +37,7 @@ OUTCOMES = st.builds(
 
 
 @given(OUTCOMES)
-def test_what_is_written_is_read_again(outcome: Outcome) -> None:
+def test_an_outcome_is_read_as_it_was_written(outcome: Outcome) -> None:
     assert Outcome.from_row(json.loads(json.dumps(asdict(outcome)))) == outcome
 
 
@@ -47,18 +47,18 @@ def test_anything_else_is_refused(row: dict[str, object]) -> None:
         Outcome.from_row(row)
 
 
-def test_evidence_is_where_it_stands_in_a_passage_that_answers() -> None:
+def test_evidence_is_located_in_the_passages_that_answer() -> None:
     passages = {"a": "Satu. Dua. Dua.", "b": "Dua. Tiga.", "c": "Empat."}
     question = JudgedQuestion("1", "?", "id", ("a", "b"), evidence=("Dua.", "Tiga.", "Empat."))
     assert evidence_of(question, passages) == (Place("a", 6, 10), Place("b", 5, 10))
 
 
 RUN = Run("c", "q", "0.1", "e", "j", "l", "p", {"passages": 4, "seed": None})
-# With a line separator, at which `str.splitlines` would break the line.
+# With a line separator, at which `str.splitlines` would split the line.
 FIRST, SECOND = asked("1", "Satu\u2028dua.", cited("rice")).outcome, asked("2", None).outcome
 
 
-def test_outcomes_are_there_when_the_run_goes_on(tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_outcomes(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "outcomes.jsonl"
     ledger = Ledger(path, RUN)
     ledger.append("rag", FIRST)
@@ -68,7 +68,7 @@ def test_outcomes_are_there_when_the_run_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 20, 200])
-def test_half_a_line_is_forgotten_and_written_anew(tmp_path: Path, lost: int) -> None:
+def test_an_incomplete_line_is_dropped_and_written_again(tmp_path: Path, lost: int) -> None:
     path = tmp_path / "outcomes.jsonl"
     ledger = Ledger(path, RUN)
     ledger.append("rag", FIRST)
@@ -80,14 +80,14 @@ def test_half_a_line_is_forgotten_and_written_anew(tmp_path: Path, lost: int) ->
     assert Ledger(path, RUN).outcomes["rag"] == {"1": FIRST, "2": SECOND}
 
 
-def test_an_empty_file_is_begun(tmp_path: Path) -> None:
+def test_an_empty_file_is_used(tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
     path.touch()
     Ledger(path, RUN).append("rag", FIRST)
     assert Ledger(path, RUN).outcomes["rag"] == {"1": FIRST}
 
 
-def test_a_run_with_something_else_is_refused_and_says_with_what(tmp_path: Path) -> None:
+def test_a_run_with_other_parts_is_refused_and_they_are_named(tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
     Ledger(path, RUN)
     with pytest.raises(QuestionError, match=r"another llm and parameters; give --outcomes another file"):
@@ -96,10 +96,10 @@ def test_a_run_with_something_else_is_refused_and_says_with_what(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["hello\n", "[]\n", "{}\n", '{"run": {}}\n{"way": "rag"}\n', "a note"])
-def test_a_file_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+def test_another_file_is_refused_and_not_changed(tmp_path: Path, content: str) -> None:
     path = tmp_path / "outcomes.jsonl"
     path.write_text(content)
-    with pytest.raises(QuestionError, match="has no outcomes"):
+    with pytest.raises(QuestionError, match="is not a file of outcomes"):
         Ledger(path, RUN)
     assert path.read_text() == content
 
@@ -111,7 +111,7 @@ def test_without_a_file_nothing_is_kept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         Ledger(tmp_path / "file" / "outcomes.jsonl", RUN)

@@ -1,4 +1,4 @@
-"""What the plain way puts to the model, and what its reply is taken for."""
+"""The messages of the plain way, and how its reply is read."""
 
 import pytest
 

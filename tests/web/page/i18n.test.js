@@ -10,7 +10,7 @@ const LANGUAGES = Object.keys(TABLES);
 const forms = (entry) => (typeof entry === "object" ? Object.values(entry) : [entry]);
 const holes = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort().join();
 
-test("each language has each phrase, with the same values in it", () => {
+test("each language has every phrase, with the same values", () => {
   for (const language of LANGUAGES) {
     assert.deepEqual(Object.keys(TABLES[language]), Object.keys(TABLES.en));
     for (const [key, entry] of Object.entries(TABLES[language])) {
@@ -31,25 +31,25 @@ test("a phrase with plurals has a form for each number", () => {
   }
 });
 
-test("each phrase that is used is there, and each that is there is used", () => {
+test("each used phrase exists, and each phrase is used", () => {
   const scripts = readdirSync(new URL("js/", STATIC)).filter((name) => name.endsWith(".js") && !LANGUAGES.includes(name.slice(0, 2)));
   const code = [...scripts.map((name) => read(`js/${name}`)), read("index.html")].join("\n");
   const named = [...code.matchAll(/data-t(?:-[a-z-]+)?="([^"]+)"/g)].map((match) => match[1]);
   const quoted = new Set([...code.matchAll(/["`]([a-z]+(?:\.[a-z]+)?)["`]/g)].map((match) => match[1]));
   for (const key of named) assert.ok(Object.hasOwn(TABLES.en, key), key);
   for (const [, key] of code.matchAll(/\bt\("([^"]+)"/g)) assert.ok(Object.hasOwn(TABLES.en, key), key);
-  // Those of a job are put together of its state.
+  // The keys for jobs are built from the state.
   for (const key of Object.keys(TABLES.en)) assert.ok(quoted.has(key) || key.startsWith("job."), key);
 });
 
-test("what kind of problem it is is said in each language that the service does not speak, by the names of its errors", () => {
+test("each language but English has texts for the kinds of problems, by the names of the errors", () => {
   assert.deepEqual(Object.keys(KINDS), LANGUAGES.filter((language) => language !== "en"));
   const errors = readFileSync(new URL("../../errors.py", STATIC), "utf8");
   const names = new Set([...errors.matchAll(/^class (\w+)/gm)].map((match) => match[1]).concat("InternalError"));
   for (const kinds of Object.values(KINDS)) for (const name of Object.keys(kinds)) assert.ok(names.has(name), name);
 });
 
-test("values are put in, numbers as the language writes them, and what a document is called stays as it is", () => {
+test("values are filled in, numbers as in the language, and names of documents unchanged", () => {
   assert.equal(phrase("en", "documents.count", { count: 1 }), "1 document");
   assert.equal(phrase("en", "documents.count", { count: 1234 }), "1,234 documents");
   assert.equal(phrase("id", "documents.count", { count: 1234 }), "1.234 dokumen");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hasEnded, outcome, stageWords } from "../../../rag/web/static/js/jobs.js";
 
-test("a job says what it is at, also where it is at something new", () => {
+test("a job shows its stage, also an unknown one", () => {
   const words = (job) => stageWords({ state: "running", ...job }, (key) => key);
   assert.equal(words({ stage: "reading" }), "job.read");
   assert.equal(words({ stage: "embedded" }), "job.embed");

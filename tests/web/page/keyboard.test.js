@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { command } from "../../../rag/web/static/js/keyboard.js";
 
-test("keys have their meaning where they can have one", () => {
+test("keys have a command depending on the focus", () => {
   const meaning = (key, place, more = {}) => command({ key, ...more }, place);
   assert.equal(meaning("/", "page"), "question");
   assert.equal(meaning("/", "field"), null);

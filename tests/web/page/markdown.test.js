@@ -39,7 +39,7 @@ test("a refusal is copied without sources", () => {
   assert.equal(asMarkdown(refusal, WORDS), "## Apa kata \\#1?\n\nDokumen tidak menjawab.\n\nSangat mungkin (93 %)\n");
 });
 
-test("what documents say stays text", () => {
+test("text of documents is escaped", () => {
   assert.equal(escape("[x](http://y) ![z] <img> `c` | ~s~ \\"), "\\[x\\](http://y) \\!\\[z\\] \\<img\\> \\`c\\` \\| \\~s\\~ \\\\");
   assert.deepEqual(["- a", "+ a", "=== ", "1. a", "12) a", "> a", "a - 1. b"].map(escape), ["\\- a", "\\+ a", "\\===", "1\\. a", "12\\) a", "\\> a", "a - 1. b"]);
 });

@@ -19,7 +19,7 @@ test("offsets past the end are the end", () => {
   assert.deepEqual(indices("😀a", [0, 1, 2, 9]), [0, 2, 3, 3]);
 });
 
-test("pieces put together are the text, whatever is marked", () => {
+test("the pieces joined are the text, for any marks", () => {
   const offset = 100;
   for (let start = 95; start < 125; start += 1) {
     for (const size of [0, 1, 5, 40]) {
@@ -32,7 +32,7 @@ test("pieces put together are the text, whatever is marked", () => {
   }
 });
 
-test("the first mark wins where two lie over each other, and pages stand where they begin", () => {
+test("the first of two overlapping marks wins, and a page starts at its offset", () => {
   const marks = [{ start: 2, end: 4, kind: "here" }, { start: 0, end: 6, kind: "around" }];
   assert.deepEqual(pieces("abcdef", 0, marks, [{ number: 1, start: 0 }, { number: 2, start: 3 }]), [
     { page: 1 },
@@ -49,7 +49,7 @@ test("an empty text has no pieces, and pages outside the window are not shown", 
   assert.deepEqual(pieces("ab", 10, [], [{ number: 1, start: 0 }, { number: 2, start: 12 }]), [{ text: "ab", kind: null }]);
 });
 
-test("an excerpt is cut at words around the highlight, and says where it was cut", () => {
+test("an excerpt is cut at words around the highlight, with an ellipsis at each cut", () => {
   const text = "satu dua tiga empat 😀 lima enam tujuh delapan";
   const start = [...text.slice(0, text.indexOf("lima"))].length;
   const passage = { text, start: 1000, highlight: { start: 1000 + start, end: 1000 + start + 4 } };

@@ -35,7 +35,7 @@ test("lines end in LF, CR or CRLF", () => {
   }
 });
 
-test("a text cut anywhere gives the same events", () => {
+test("a text that is split anywhere gives the same events", () => {
   for (const end of ["\n", "\r", "\r\n"]) {
     const text = ["event: a", "data: one", "data: two", "", ": still here", "data: x", "", ""].join(end);
     const expected = [{ event: "a", data: "one\ntwo" }, { event: "message", data: "x" }];
@@ -44,18 +44,18 @@ test("a text cut anywhere gives the same events", () => {
   }
 });
 
-test("lines of data are joined, one space after the colon is none of it, and an event without data is none", () => {
+test("lines of data are joined, one space after the colon is dropped, and an event without data is ignored", () => {
   assert.deepEqual(parse("data:a\ndata:  b\ndata\n\n"), [{ event: "message", data: "a\n b\n" }]);
   assert.deepEqual(parse("event: lonely\n\ndata: x\n\n"), [{ event: "message", data: "x" }]);
   assert.deepEqual(parse("data:\n\n"), [{ event: "message", data: "" }]);
 });
 
-test("comments, other fields and what was not ended are no events", () => {
+test("comments, other fields and incomplete events are ignored", () => {
   assert.deepEqual(parse(": ping\n\nid: 3\nretry: 10\nfoo: bar\ndata: a:b: c\n\n"), [{ event: "message", data: "a:b: c" }]);
   assert.deepEqual(parse("event: done\ndata: 1\n"), []);
 });
 
-test("a stream of bytes may be cut within a character, and may begin with a byte order mark", async () => {
+test("a stream of bytes may be split within a character, and may begin with a byte order mark", async () => {
   for (let size = 1; size < 9; size += 1) {
     const chunks = [new Uint8Array([0xef, 0xbb, 0xbf])];
     for (let i = 0; i < BYTES.length; i += size) chunks.push(BYTES.slice(i, i + size));
@@ -63,7 +63,7 @@ test("a stream of bytes may be cut within a character, and may begin with a byte
   }
 });
 
-test("whoever stops listening closes the connection", async () => {
+test("ending the iteration closes the connection", async () => {
   const stream = streamOf([BYTES, BYTES]);
   for await (const event of events(stream)) {
     assert.equal(event.event, "token");
@@ -72,7 +72,7 @@ test("whoever stops listening closes the connection", async () => {
   assert.equal(stream.cancelled, true);
 });
 
-test("a connection that breaks is an error after the events that came", async () => {
+test("a broken connection is an error after the events that arrived", async () => {
   const found = [];
   await assert.rejects(async () => {
     for await (const event of events(streamOf([BYTES], { failing: true }))) found.push(event);

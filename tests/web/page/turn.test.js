@@ -34,7 +34,7 @@ test("a turn goes from evidence to the answer, and the pieces are joined", () =>
   assert.deepEqual([done.status, done.answer, isOver(done)], ["done", ANSWER, true]);
 });
 
-test("a turn that waits says for how many, until it is its turn", () => {
+test("a waiting turn has the number of questions before it", () => {
   const evidence = ["evidence", { passages: [passage] }];
   const waiting = after(evidence, ["waiting", { before: 3 }]);
   assert.deepEqual([waiting.status, waiting.before, waiting.passages.length], ["waiting", 3, 1]);
@@ -43,20 +43,20 @@ test("a turn that waits says for how many, until it is its turn", () => {
   assert.deepEqual([advance(nearer, "waiting", { before: 0 }).status, isOver(nearer)], ["reading", false]);
 });
 
-test("a turn that is stopped or fails is over, and one that is done stays done", () => {
+test("a stopped or failed turn is over, and a finished one stays finished", () => {
   assert.equal(stop(after(["token", { text: "a" }])).status, "stopped");
   assert.equal(stop(after(["done", ANSWER])).status, "done");
   assert.equal(after(["error", { detail: "no index; run `rag index`" }]).problem.detail, "no index; run `rag index`");
   assert.ok(isOver(fail(begin("x"), {})));
 });
 
-test("an event never changes the turn it came to, and an unknown one nothing", () => {
+test("an event never modifies the old turn, and an unknown event changes nothing", () => {
   const turn = Object.freeze(begin("Apa?"));
   advance(turn, "token", { text: "a" });
   assert.equal(advance(turn, "something", {}), turn);
 });
 
-test("sentences carry the numbers of the answer's citations, and those without any are not supported", () => {
+test("sentences have the numbers of their citations, and those without citations are not supported", () => {
   assert.deepEqual(sentences(ANSWER), [
     { text: "Satu.", supported: true, numbers: [1, 2] },
     { text: "Dua.", supported: true, numbers: [1] },
@@ -64,12 +64,12 @@ test("sentences carry the numbers of the answer's citations, and those without a
   ]);
 });
 
-test("two documents with the same range have two numbers", () => {
+test("the same range of two documents has two numbers", () => {
   const both = [cited(0, "a"), cited(0, "b")];
   assert.deepEqual(sentences({ citations: both, sentences: [{ text: "x", citations: both }] })[0].numbers, [1, 2]);
 });
 
-test("a follow-up is sent with what was answered, without markers, and not with all of a long talk", () => {
+test("a follow-up is sent with the last answered turns, without markers", () => {
   const [answered, refused, open] = [after(["done", ANSWER]), after(["done", REFUSAL]), after(["token", { text: "a" }])];
   assert.deepEqual(history([answered, open, refused]), [
     { question: "Apa?", answer: "Satu. Dua. Tiga." },
@@ -78,13 +78,13 @@ test("a follow-up is sent with what was answered, without markers, and not with 
   assert.equal(history(Array(40).fill(answered)).length, 6);
 });
 
-test("a follow-up is shown and handed on as it was understood", () => {
+test("a follow-up is shown and sent on as its standalone question", () => {
   const turn = after(["evidence", { passages: [] }], ["understood", { question: "Apa kata Ashtiani?" }], ["done", ANSWER]);
   assert.equal(turn.understood, "Apa kata Ashtiani?");
   assert.deepEqual(history([turn]), [{ question: "Apa kata Ashtiani?", answer: "Satu. Dua. Tiga." }]);
 });
 
-test("a passage is looked at where its highlight is, else as a whole", () => {
+test("the place of a passage is its highlight, else the whole passage", () => {
   const whole = { start: 10, end: 31 };
   const common = { document_id: "d", path: "a.txt", page: 3, around: whole };
   assert.deepEqual(place(passage), { ...common, start: 17, end: 20, text: "dua" });

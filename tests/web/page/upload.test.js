@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groups, MOST_BYTES, sorted } from "../../../rag/web/static/js/upload.js";
 
-test("files that the service would refuse are not sent", () => {
+test("files over the limit are not sent", () => {
   const [small, large] = [{ name: "a", size: MOST_BYTES }, { name: "b", size: MOST_BYTES + 1 }];
   assert.deepEqual(sorted([small, large]), { small: [small], large: ["b"] });
 });
 
-test("many files are sent in groups that the service takes, in their order", () => {
+test("many files are sent in order, in groups within the limits", () => {
   const files = (count, size) => Array.from({ length: count }, (_, name) => ({ name, size }));
   assert.deepEqual(groups([]), []);
   assert.deepEqual(groups(files(45, 1)).map((group) => group.length), [20, 20, 5]);

@@ -1,4 +1,4 @@
-// One turn on the page: the question, the instant answer, the answer as it is written, and then the answer that stands.
+// The view of one turn: the question, the quoted words that answer, the draft while it is written, and the finished answer.
 import { asMarkdown } from "./markdown.js";
 import { band, percent } from "./confidence.js";
 import { copy } from "./clipboard.js";
@@ -10,7 +10,7 @@ import { isOver, key, sentences } from "./turn.js";
 
 const sure = (probability) => t(band(probability), { share: percent(probability, language()) });
 
-/** The words of the document that answer, before the model writes, and beside what it has written. */
+/** The words of the best passage that answer: before the model writes, and above a finished answer. */
 function instant(turn, open) {
   const citation = turn.answer ? turn.answer.marked : turn.verdict?.citation;
   if (!citation || (turn.answer && !turn.answer.answered)) return null;
@@ -83,13 +83,13 @@ function foot(turn) {
   );
 }
 
-/** The way to ask once more, where a question got no answer. */
-function anew(turn, again) {
+/** A button to ask again, if the question got no answer. */
+function askAgain(turn, again) {
   if (!["failed", "stopped"].includes(turn.status)) return null;
   return el("button", { type: "button", class: "plain", "data-key": "again", click: again }, t("ask.again"));
 }
 
-/** The view of a turn is its `node`. `open(places, index)` opens the reader, `again()` asks once more. */
+/** The view of a turn; `node` is its element. `open(places, index)` opens the reader, `again()` asks the question again. */
 export class TurnView {
   #open;
   #again;
@@ -97,7 +97,7 @@ export class TurnView {
   #scope = el("p", { class: "aside" });
   #written = document.createTextNode("");
   #parts = { above: el("div"), body: el("div", { class: "answer" }), below: el("div") };
-  #drawn = []; // what the part below was made of
+  #drawn = []; // what the part below was drawn from
   node = el("article", { class: "turn" }, this.#question, this.#scope, Object.values(this.#parts));
 
   constructor(open, again) {
@@ -117,7 +117,7 @@ export class TurnView {
     this.node.setAttribute("aria-busy", String(!isOver(turn)));
   }
 
-  /** Show a piece more of the text: nothing else has changed, so nothing else is drawn. */
+  /** Show the text with a new piece. Nothing else has changed, so nothing else is drawn. */
   grow(turn) {
     this.#written.data = turn.written;
   }
@@ -125,10 +125,10 @@ export class TurnView {
   #unfinished(turn) {
     this.grow(turn);
     const draft = turn.written && el("p", { class: "words draft", dir: "auto" }, this.#written);
-    return [progress(turn), draft, turn.problem && failure(words(turn.problem)), anew(turn, this.#again)];
+    return [progress(turn), draft, turn.problem && failure(words(turn.problem)), askAgain(turn, this.#again)];
   }
 
-  /** The cards are drawn when they change: what a person has folded or is reading stays as it is. */
+  /** The cards are drawn only when they change, so that a folded list stays folded and the focus stays. */
   #showBelow(turn) {
     const made = [turn.passages, turn.answer, language()];
     if (made.every((part, i) => part === this.#drawn[i])) return;

@@ -1,9 +1,10 @@
-// The service's routes. Addresses are relative, so the page also works under a path of a proxy. The only module that fetches.
+// The routes of the service. Their paths are relative, so the page also works below a path of a proxy. The only module that
+// fetches.
 import { events } from "./sse.js";
 
 const STREAM = "text/event-stream";
 
-/** What the service says is wrong: `detail` ends with what mends it. Where no service answered there is a `phrase` of ours. */
+/** An error of the service; `detail` ends with a hint. If there was no response, `phrase` is the key of a phrase of the page. */
 export class Problem extends Error {
   constructor({ title = "", status = 0, detail = "", phrase = "" }) {
     super(detail || title);
@@ -25,7 +26,7 @@ async function problemOf(reply) {
 
 async function send(path, { method = "GET", body, accept = "application/json", signal } = {}) {
   const headers = { Accept: accept };
-  // The form's own boundary belongs into the type of a form, so the browser writes that one.
+  // The content type of a form contains its boundary, so the browser sets it.
   if (body && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRF-Token"] = cookie("rag_csrf", document.cookie);
   const payload = body && !(body instanceof FormData) ? JSON.stringify(body) : body;
@@ -52,7 +53,7 @@ async function* stream(path, options) {
   }
 }
 
-/** What comes of a question, event by event. Only what is given is sent. */
+/** The events of an answer: {kind, data}. Empty parameters are not sent. */
 export function ask(question, { where, history, signal }) {
   const body = { question, ...(where && { where }), ...(history.length && { history }) };
   return stream("v1/ask", { method: "POST", body, signal });
@@ -67,7 +68,7 @@ export const unread = () => json("v1/documents/unread");
 /** A part of a document's text: {start, end, length, text, pages}. */
 export const text = (id, start, end, signal) => json(`${documentPath(id)}/text${query({ start, end })}`, { signal });
 
-/** Where a document's own file is. */
+/** The path of a document's original file. */
 export const original = (id) => `${documentPath(id)}/original`;
 
 export const remove = (id) => json(documentPath(id), { method: "DELETE" });
@@ -79,14 +80,14 @@ export function upload(files) {
   return json("v1/documents", { method: "POST", body: form });
 }
 
-/** The states of a job until it has ended; `jobs` are all that are remembered. */
+/** The states of a job until it ends; `jobs` are all jobs that the service remembers. */
 export const job = (id, signal) => stream(`v1/jobs/${encodeURIComponent(id)}`, { signal });
 export const jobs = () => json("v1/jobs");
 
-/** Whether questions can be answered; what mends it is the Problem that is thrown. */
+/** Succeeds if questions can be answered; else throws a Problem with a hint. */
 export const ready = () => send("health/ready");
 
-/** Who asks: {scopes, keys_required}. A key is exchanged for a cookie that scripts cannot read. */
+/** What the client may do: {scopes, keys_required}. Logging in exchanges a key for a cookie that scripts cannot read. */
 export const me = () => json("v1/me");
 export const login = (key) => send("login", { method: "POST", body: { key } });
 export const logout = () => send("logout", { method: "POST" });

@@ -1,6 +1,6 @@
-// Copying text, also where the page was not opened over a secure connection and the browser hides its clipboard.
+// Copying text to the clipboard. Without a secure connection browsers hide the clipboard, and a selection is copied instead.
 
-/** Whether the text is in the clipboard now. */
+/** Copy the text. Returns whether it worked. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);

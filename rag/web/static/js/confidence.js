@@ -1,4 +1,4 @@
-// What a probability is in words. It is the judge's, that the best passage answers: no promise that the answer is right.
+// A confidence in words. It is the judge's probability that the best passage answers, not that the answer is right.
 
 const BANDS = [
   [0.9, "confidence.high"],
@@ -8,12 +8,12 @@ const BANDS = [
   [0, "confidence.none"],
 ];
 
-/** The phrase for a probability. */
+/** The key of the phrase for a probability. */
 export function band(probability) {
   return BANDS.find(([least]) => probability >= least)?.[1] ?? "confidence.none";
 }
 
-/** A probability as a person reads it. Nothing is 0 % or 100 % sure, so neither is ever shown. */
+/** A probability in percent. It is never shown as 0 % or 100 %, because nothing is certain. */
 export function percent(probability, language) {
   const written = (value) => new Intl.NumberFormat(language, { style: "percent" }).format(value);
   if (probability < 0.01) return `< ${written(0.01)}`;

@@ -1,10 +1,10 @@
-// The documents: a list that is searched by path, read, downloaded and deleted from.
+// The list of documents: search by path, open, download and delete.
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { failure, words } from "./problem.js";
 import { day, languageName, onLanguage, t } from "./i18n.js";
 
-// Milliseconds without a key until the list is searched.
+// Milliseconds after the last key press until the list is searched.
 const PAUSE = 200;
 
 const facts = ({ language, date, pages, characters }) =>
@@ -29,7 +29,7 @@ function row(item, { open, remove }) {
   );
 }
 
-/** Ask this in the dialog; whether the answer was yes. */
+/** Show the question in the dialog. Resolves to whether it was confirmed. */
 export function confirmed(dialog, question) {
   dialog.querySelector("p").textContent = question;
   dialog.returnValue = "";
@@ -39,17 +39,20 @@ export function confirmed(dialog, question) {
   });
 }
 
-/** `view` has the search field, the list and the button for more; `begun` is told of the job that a deletion begins. */
+/**
+ * `view` has the search field, the list and the button for more. `onJob` is called with the job that a deletion starts,
+ * `onProblem` with each problem.
+ */
 export class DocumentList {
   #parts;
   #state = null; // {items, total, problem}
   #timer = 0;
-  #asked = 0;
+  #requests = 0;
 
-  constructor(view, { dialog, open, begun, refused }) {
+  constructor(view, { dialog, open, onJob, onProblem }) {
     const names = ["input[type=search]", ".documents", ".documents-count", ".more"];
     const [search, list, count, more] = names.map((name) => view.querySelector(name));
-    this.#parts = { search, list, count, more, dialog, open, begun, refused };
+    this.#parts = { search, list, count, more, dialog, open, onJob, onProblem };
     search.addEventListener("input", () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.load(), PAUSE);
@@ -58,27 +61,27 @@ export class DocumentList {
     onLanguage(() => this.#draw());
   }
 
-  /** Fetch from the beginning, or what comes after what is shown. */
+  /** Load the list from the beginning, or the documents after those shown. */
   async load({ after = false } = {}) {
-    const mine = (this.#asked += 1);
+    const mine = (this.#requests += 1);
     const shown = after ? this.#state.items : [];
     const contains = this.#parts.search.value.trim();
     const found = await api.documents({ offset: shown.length, contains }).catch((problem) => ({ problem }));
-    if (mine !== this.#asked) return; // a later search has been made meanwhile
+    if (mine !== this.#requests) return; // a later search has started meanwhile
     if (found.problem) this.#fail(found.problem);
     else this.#change({ items: [...shown, ...found.items], total: found.total, problem: null });
   }
 
   async #remove(item) {
-    const { dialog, search, begun } = this.#parts;
+    const { dialog, search, onJob } = this.#parts;
     if (!(await confirmed(dialog, t("delete.question", { path: item.path })))) return;
     try {
       const { job } = await api.remove(item.id);
       const { items, total } = this.#state;
       this.#change({ items: items.filter((other) => other.id !== item.id), total: total - 1, problem: null });
-      search.focus(); // the button that was pressed is gone
+      search.focus(); // the button with the focus is gone
       announce(t("documents.removed", { path: item.path }));
-      begun(job);
+      onJob(job);
     } catch (problem) {
       this.#fail(problem);
     }
@@ -86,7 +89,7 @@ export class DocumentList {
 
   #fail(problem) {
     this.#change({ items: [], total: 0, ...this.#state, problem });
-    this.#parts.refused(problem);
+    this.#parts.onProblem(problem);
   }
 
   #change(state) {

@@ -1,21 +1,24 @@
-// Nodes. What comes from documents and people goes in as text, and there is no other way in here.
+// Elements. Text of documents and users is only ever inserted as text nodes; no other module creates elements.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-const there = (children) => children.flat(2).filter((child) => child != null && child !== false && child !== "");
+const present = (children) => children.flat(2).filter((child) => child != null && child !== false && child !== "");
 
-/** An element. Functions are listeners, true and false are attributes there or not; children are nodes, strings or nothing. */
+/**
+ * Create an element. An attribute that is a function becomes a listener; true and false set or omit an attribute. Children are
+ * nodes, strings, or null, false and "", which are ignored.
+ */
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") node.addEventListener(name, value);
     else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...there(children));
+  node.append(...present(children));
   return node;
 }
 
-/** One of the pictures of index.html, for the eye only. */
+/** An icon of index.html, hidden from screen readers. */
 export function icon(name) {
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("class", "icon");
@@ -26,7 +29,7 @@ export function icon(name) {
   return picture;
 }
 
-/** A thin bar that is full at 1, for the eye only: the number stands beside it. */
+/** A thin bar that is full at 1, hidden from screen readers: the number is beside it. */
 export function bar(share) {
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("class", "bar");
@@ -43,14 +46,14 @@ export function bar(share) {
   return picture;
 }
 
-/** New children for a node; what has the focus keeps it where its `data-key` comes again. */
+/** Replace the children of a node. The focus moves to the new element with the same `data-key`. */
 export function redraw(node, ...children) {
   const key = node.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  node.replaceChildren(...there(children));
+  node.replaceChildren(...present(children));
   if (key) node.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
-/** Tells those who listen to a screen reader. */
+/** Announce a text to screen readers. */
 export function announce(text) {
   document.getElementById("status").textContent = text;
 }

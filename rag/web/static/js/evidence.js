@@ -1,11 +1,11 @@
-// The passages that were found, as cards: each opens its document where the card is lit.
+// The passages found, as cards. A card opens its document at the highlighted words.
 import { percent } from "./confidence.js";
 import { el } from "./dom.js";
 import { language, languageName, t } from "./i18n.js";
 import { excerpt } from "./ranges.js";
 import { key, place } from "./turn.js";
 
-/** Where a passage or citation stands, in words. */
+/** The place of a passage or citation, in words. */
 export const whereabouts = ({ path, page }) => (page == null ? path : t("place.page", { path, page }));
 
 function card(passage, index, open) {
@@ -20,7 +20,7 @@ function card(passage, index, open) {
   return el("li", {}, el("button", press, el("span", { class: "card-head" }, title), words));
 }
 
-/** The list of a turn's passages, folded away once an answer stands on them. `open` is called with places and an index. */
+/** The list of a turn's passages, folded once there is an answer. `open` is called with places and an index. */
 export function evidence(turn, open) {
   if (!turn.passages.length) return null;
   const places = turn.passages.map(place);

@@ -1,10 +1,10 @@
-// Which documents a question is asked of: language, folder and dates, chosen from what there is.
+// The filter panel: which documents are searched, by language, folder and date.
 import * as api from "./api.js";
 import { el } from "./dom.js";
 import { day, languageName, onLanguage, t } from "./i18n.js";
-import { condition, folders } from "./where.js";
+import { condition, folders } from "./condition.js";
 
-// Choices are made of the first documents; a folder can be typed all the same.
+// Suggestions come from the first documents only; any folder can be typed.
 const MOST_PAGES = 5;
 const PAGE = 200;
 
@@ -18,11 +18,11 @@ async function known() {
   return items;
 }
 
-/** `panel` is the details element with a form in it. */
+/** `panel` is the details element that contains the form. */
 export class Filters {
   #panel;
   #form;
-  #items = null; // what there is, once somebody wants to choose of it
+  #items = null; // the documents, loaded when the panel is first opened
 
   constructor(panel) {
     this.#panel = panel;
@@ -30,16 +30,16 @@ export class Filters {
     panel.addEventListener("toggle", () => this.#opened());
     panel.addEventListener("input", () => this.#show());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
-    this.#form.addEventListener("reset", () => setTimeout(() => this.#show())); // the fields are emptied after this event
+    this.#form.addEventListener("reset", () => setTimeout(() => this.#show())); // the fields are cleared after this event
     onLanguage(() => this.#offer());
   }
 
-  /** What is chosen, in the language of the service; empty where nothing is. */
+  /** The filter as the parameter `where` of the service; empty without a choice. */
   condition() {
     return condition(this.#chosen());
   }
 
-  /** What is chosen, in words; empty where nothing is. */
+  /** The filter in words; empty without a choice. */
   words() {
     const { language, folder, from, to } = this.#chosen();
     const parts = [
@@ -51,12 +51,12 @@ export class Filters {
     return parts.filter(Boolean).join(" · ");
   }
 
-  /** Give the room to the answer. */
+  /** Close the panel, to make room for the answer. */
   fold() {
     this.#panel.open = false;
   }
 
-  /** The documents have changed: look anew when somebody wants to choose. */
+  /** The documents have changed: load them again when the panel is next opened. */
   forget() {
     this.#items = null;
   }
@@ -68,7 +68,7 @@ export class Filters {
 
   async #opened() {
     if (!this.#panel.open || this.#items) return;
-    this.#items = await known().catch(() => null); // without suggestions the filter still serves
+    this.#items = await known().catch(() => null); // the filter works without suggestions too
     this.#offer();
   }
 

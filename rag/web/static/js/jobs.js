@@ -1,15 +1,15 @@
-// The rebuild of the index, followed until it has ended, with a line and a bar for each.
+// Rebuilds of the index: each is followed until it ends, and shown as a line with a progress bar.
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
 import { words } from "./problem.js";
 
-// Milliseconds until a job is asked for again where its stream was cut.
+// Milliseconds until a job is requested again after its stream was cut.
 const PAUSE = 1000;
 
 export const hasEnded = (job) => ["done", "failed"].includes(job.state);
 
-/** What a job is at, in words. Stages that we have no words for are shown as the service calls them. */
+/** The stage of a job in words. A stage without a phrase is shown under its name in the service. */
 export function stageWords(job, phrase) {
   if (job.state === "waiting" || job.state === "done") return phrase(`job.${job.state}`);
   if (job.state === "failed") return job.problem ? words(job.problem) : phrase("job.failed");
@@ -17,7 +17,7 @@ export function stageWords(job, phrase) {
   return known ? phrase(`job.${known}`) : job.stage || phrase("job.running");
 }
 
-/** What has become of a job that has ended. */
+/** The result of a finished job in words. */
 export function outcome(job, phrase) {
   const count = job.report?.failures.length;
   return [stageWords(job, phrase), count && phrase("unread.title", { count })].filter(Boolean).join(". ");
@@ -50,19 +50,19 @@ async function* states(id) {
   }
 }
 
-/** `list` takes a line for each job that is followed; `ended` is told when one has. */
+/** Each followed job has a line in `list`. `onEnd` is called when one ends. */
 export class Jobs {
   #list;
-  #ended;
+  #onEnd;
   #following = new Map();
 
-  constructor(list, ended) {
+  constructor(list, onEnd) {
     this.#list = list;
-    this.#ended = ended;
+    this.#onEnd = onEnd;
     onLanguage(() => this.#draw());
   }
 
-  /** Follow a job until it has ended. One that is done leaves nothing behind: what it could not read is listed elsewhere. */
+  /** Follow a job until it ends. The line of a successful job is removed: unreadable files have a list of their own. */
   async follow(job) {
     if (this.#following.has(job.id)) return;
     this.#show(job);
@@ -75,10 +75,10 @@ export class Jobs {
     announce(outcome(last, t));
     if (last.state === "done") this.#following.delete(job.id);
     this.#draw();
-    this.#ended();
+    this.#onEnd();
   }
 
-  /** Follow what was begun elsewhere. */
+  /** Follow the jobs that were started elsewhere. */
   async resume() {
     const { items } = await api.jobs();
     items.filter((job) => !hasEnded(job)).forEach((job) => this.follow(job));

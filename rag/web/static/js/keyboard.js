@@ -1,6 +1,6 @@
-// What keys do, wherever the focus is. Enter and Space press what has it, as the browser does it.
+// Keyboard shortcuts. Enter and Space are left to the browser, which presses the element with the focus.
 
-/** The command of a key: pure. `place` says where the focus is: "field", "citation", "reader", "dialog" or "page". */
+/** The command for a key. Pure. `place` is where the focus is: "field", "citation", "reader", "dialog" or "page". */
 export function command({ key, ctrlKey, metaKey, altKey, shiftKey }, place) {
   if (ctrlKey || metaKey || altKey || place === "dialog") return null;
   if (key === "Escape") return "leave";
@@ -18,10 +18,10 @@ function placeOf(node) {
   return node.closest("#reader") ? "reader" : "page";
 }
 
-/** Listen for keys; `commands` has a function for each command, which says whether it did something. */
+/** Listen for keys. `commands` has a function for each command, which returns whether it did something. */
 export function listen(commands) {
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing) return; // the key belongs to what is being written, as in Japanese
+    if (event.isComposing) return; // an input method uses the key, as for Japanese
     const wanted = command(event, placeOf(event.target));
     if (wanted && commands[wanted]()) event.preventDefault();
   });

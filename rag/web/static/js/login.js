@@ -1,30 +1,30 @@
-// The key, where the service wants one: exchanged for a cookie that no script can read.
+// Login: exchanges the API key for a cookie that scripts cannot read.
 import * as api from "./api.js";
 import { words } from "./problem.js";
 
-/** What the person may do shows on the page: whether documents can be added, and whether there is a key to give back. */
-export async function identify(leave) {
+/** Adapt the page to what the user may do: upload documents, log out. Returns whether the service can be used. */
+export async function identify(logout) {
   const { scopes, keys_required: required } = await api.me();
   document.body.dataset.ingest = scopes.includes("ingest") ? "yes" : "no";
-  leave.hidden = !(required && scopes.length);
+  logout.hidden = !(required && scopes.length);
   return Boolean(!required || scopes.length);
 }
 
-/** `dialog` has a form with the field `key`; `entered` is told once a key was taken. Gives `ask()`, which opens it. */
-export function login(dialog, entered) {
+/** `dialog` has a form with the field `key`. `onLogin` is called after a login. Returns {ask}, which opens the dialog. */
+export function login(dialog, onLogin) {
   const form = dialog.querySelector("form");
-  const said = dialog.querySelector("[role=alert]");
+  const message = dialog.querySelector("[role=alert]");
 
   async function submit(event) {
     event.preventDefault();
     try {
       await api.login(form.elements.key.value.trim());
       form.reset();
-      said.textContent = "";
+      message.textContent = "";
       dialog.close();
-      entered();
+      onLogin();
     } catch (error) {
-      said.textContent = words(error);
+      message.textContent = words(error);
     }
   }
 

@@ -1,11 +1,11 @@
-// Joins the parts of the page, and says which of the two views is shown.
+// Connects the parts of the page, and switches between its two views.
 import * as api from "./api.js";
-import { Conversation } from "./ask.js";
+import { Conversation } from "./conversation.js";
 import { DocumentList } from "./documents.js";
 import { Filters } from "./filters.js";
 import { languageSwitch, onLanguage, t } from "./i18n.js";
 import { Jobs } from "./jobs.js";
-import { forget } from "./kept.js";
+import { forget } from "./persistence.js";
 import { listen } from "./keyboard.js";
 import { identify, login } from "./login.js";
 import { words } from "./problem.js";
@@ -18,7 +18,7 @@ import { Uploads } from "./upload.js";
 const at = (id) => document.getElementById(id);
 const [notice, tally] = [at("notice"), at("tally")];
 
-/** What opened a place shows that it is open; null where nothing is. */
+/** Mark the buttons of the open place as current; null if no place is open. */
 function showOpen(place) {
   for (const button of document.querySelectorAll("[data-place]")) {
     if (place && button.dataset.place === key(place)) button.setAttribute("aria-current", "true");
@@ -26,7 +26,7 @@ function showOpen(place) {
   }
 }
 
-/** To the neighbouring source: in the reader where it is open, else from citation to citation. */
+/** Go to the next or previous source: in the reader if it is open, else among the citations. */
 function step(by) {
   if (read.move(by)) return true;
   const citations = [...document.querySelectorAll(".citation")];
@@ -37,20 +37,20 @@ function step(by) {
 }
 
 const dialog = login(at("login"), () => start());
-const refused = (error) => error.status === 401 && dialog.ask();
+const onProblem = (error) => error.status === 401 && dialog.ask();
 const read = new Reader(at("reader"), showOpen);
 const open = (places, index) => read.open(places, index);
 const filter = new Filters(at("filters"));
-const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, refused });
+const talk = new Conversation({ form: at("ask-form"), list: at("turns"), filter, open, onProblem });
 const builds = new Jobs(at("jobs"), () => {
   filter.forget();
   load();
   welcome();
 });
-const begun = (job) => builds.follow(job);
-const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, begun, refused });
-const unread = new UnreadFiles(at("unread"), { dialog: at("confirm"), begun, refused });
-new Uploads(at("upload"), { begun, refused });
+const onJob = (job) => builds.follow(job);
+const list = new DocumentList(at("view-documents"), { dialog: at("confirm"), open, onJob, onProblem });
+const unread = new UnreadFiles(at("unread"), { dialog: at("confirm"), onJob, onProblem });
+new Uploads(at("upload"), { onJob, onProblem });
 
 function load() {
   list.load();
@@ -74,7 +74,7 @@ const showCount = () => {
   tally.textContent = count == null ? "" : t(count ? "welcome.count" : "welcome.empty", { count });
 };
 
-/** Whether questions can be answered, and of how many documents; false where a key is asked for first. */
+/** Show whether questions can be answered, and the number of documents. Returns false if a login is needed first. */
 async function welcome() {
   try {
     if (!(await identify(at("logout")))) {
@@ -87,16 +87,16 @@ async function welcome() {
   } catch (error) {
     notice.textContent = words(error);
     notice.hidden = error.status === 401;
-    refused(error);
+    onProblem(error);
   }
   showCount();
   return true;
 }
 
 async function start() {
-  if (!(await welcome())) return forget(); // who is not logged in is asked for a key, and sees nothing of what another asked
+  if (!(await welcome())) return forget(); // without a login nothing of an earlier conversation is shown
   talk.restore();
-  builds.resume().catch(() => {}); // nothing to follow is no reason to trouble anybody
+  builds.resume().catch(() => {}); // without a list of jobs there is nothing to follow
   if (location.hash === "#documents") load();
 }
 

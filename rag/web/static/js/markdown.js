@@ -1,8 +1,8 @@
-// An answer as Markdown with its sources, to be put into a note or a mail. What the documents say stays text: nothing of it
-// becomes a link, a heading or markup.
+// An answer with its sources as Markdown, for notes and mail. Text of documents is escaped: it cannot become a link, a heading or
+// other markup.
 import { plain, sentences } from "./turn.js";
 
-/** Signs that Markdown would read are written so that they show as they are. */
+/** Escape the characters that have a meaning in Markdown. */
 export function escape(text) {
   return text
     .replace(/\s+/g, " ")
@@ -19,7 +19,7 @@ const source = (citation, number, words) => {
   return `${number}. ${where.filter(Boolean).join(", ")}\n   > ${escape(citation.text)}`;
 };
 
-/** The question, the answer, what is to be known of it, and each source with its words. `words` are phrases of a language. */
+/** The question, the answer, its note and confidence, and the sources with their words. `words` are the phrases to use. */
 export function asMarkdown(answer, words) {
   const body = answer.answered ? sentences(answer).map(sentence).join(" ") : escape(plain(answer));
   const list = answer.citations.map((citation, i) => source(citation, i + 1, words));

@@ -1,7 +1,7 @@
-// Ranges of texts. The service counts Unicode code points, JavaScript's strings count UTF-16 units: here, and only here, one
-// becomes the other.
+// Ranges of text. The service counts Unicode code points, strings of JavaScript count UTF-16 code units. Only this module
+// converts between them.
 
-/** For each of these code point offsets, ascending, its index in the string. */
+/** The string index of each code point offset; the offsets are ascending. */
 export function indices(text, offsets) {
   let index = 0;
   let offset = 0;
@@ -11,7 +11,7 @@ export function indices(text, offsets) {
   });
 }
 
-/** How many code points a string has. */
+/** The number of code points in a string. */
 export function length(text) {
   let count = 0;
   for (const _ of text) count += 1;
@@ -25,8 +25,8 @@ export function slice(text, start, end) {
 }
 
 /**
- * A text that begins at `offset` of its document, in pieces to be shown: {text, kind} and, where a page begins, {page}.
- * `marks` are {start, end, kind} of the document, the most important first; `pages` are {number, start}.
+ * Split a text that begins at `offset` of its document into pieces: {text, kind}, and {page} at the start of a page. `marks` are
+ * {start, end, kind} in offsets of the document, the most important first; `pages` are {number, start}.
  */
 export function pieces(text, offset, marks, pages = []) {
   const end = offset + length(text);
@@ -44,7 +44,7 @@ export function pieces(text, offset, marks, pages = []) {
   return shown;
 }
 
-/** A passage cut to what stands around its highlight, at words: {before, lit, after}. `around` is code points on each side. */
+/** The text around the highlight of a passage, cut at words: {before, lit, after}. `around` is code points on each side. */
 export function excerpt(passage, around = 180) {
   const { text, start, highlight } = passage;
   const from = highlight ? Math.max(0, highlight.start - start) : 0;

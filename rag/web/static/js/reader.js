@@ -1,33 +1,34 @@
-// A document beside the answer: the text around a place, the exact range lit, and the way to the next place.
+// The reader: a document beside the answer, with the cited range highlighted and buttons to the next and previous source.
 import * as api from "./api.js";
 import { announce, el, icon, redraw } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
 import { failure, ours, words } from "./problem.js";
 import { pieces, slice } from "./ranges.js";
 
-// Code points around a place that are fetched at first, and with each wish for more: some pages of a book.
+// Code points around a place that are loaded at first, and each time more is requested: some pages of a book.
 const AROUND = 3000;
-// And at most at once: what is read on and on moves out at the other side.
+// The most that is kept: when more is loaded on one side, text on the other side is dropped.
 const MOST = 100_000;
 
-/** The windows that begin before and end after a part, each with as much of the part as there is room for. */
+/** The range that extends a part to earlier text, with as much of the part as fits. */
 export function earlier(part) {
   const start = Math.max(0, part.start - AROUND);
   return { start, end: Math.min(part.end, start + MOST) };
 }
 
+/** The range that extends a part to later text, with as much of the part as fits. */
 export function later(part) {
   const end = Math.min(part.length, part.end + AROUND);
   return { start: Math.max(part.start, end - MOST), end };
 }
 
-/** Whether the words that were cited do not stand there any more. A place without words, or out of sight, cannot say. */
+/** Whether the document no longer has the cited words there. False for a place without words, or outside the loaded part. */
 export function hasChanged(place, { start, end, length, text }) {
   const outOfSight = place.start < start || (place.end > end && end < length);
   return place.text != null && !outOfSight && slice(text, place.start - start, place.end - start) !== place.text;
 }
 
-/** The ranges to mark in a window, the place itself first. Other words than those that were cited are never lit. */
+/** The ranges to highlight in a part, the place itself first. A place whose words have changed is not highlighted. */
 export function marks(places, index, part) {
   const here = places[index];
   const lit = ({ start, end }, kind) => ({ start, end, kind });
@@ -45,24 +46,24 @@ function paper(shown, places, index) {
   });
 }
 
-/** The aside: `shown(place)` is told of each place that is opened, and of null when the reader closes. */
+/** `node` is the aside element. `onShow(place)` is called for each place that is opened, and with null when the reader closes. */
 export class Reader {
   #node;
   #bar = el("header", { class: "reader-head" });
   #sheet = el("div", { class: "reader-body", tabindex: "0" });
-  #shown;
+  #onShow;
   #state = null; // {places, index, window, problem}
   #request = null;
   #opener = null;
 
-  constructor(node, shown) {
+  constructor(node, onShow) {
     this.#node = node;
-    this.#shown = shown;
+    this.#onShow = onShow;
     node.replaceChildren(this.#bar, this.#sheet);
     onLanguage(() => this.#draw());
   }
 
-  /** Open one of several places, and light it. */
+  /** Open one of several places, and highlight it. */
   async open(places, index) {
     const place = places[index];
     if (!this.#state) this.#opener = document.activeElement;
@@ -71,14 +72,14 @@ export class Reader {
     this.#node.hidden = false;
     document.body.dataset.reading = "yes";
     this.#draw();
-    this.#shown(place);
-    this.#opener?.scrollIntoView({ block: "nearest" }); // the document has taken room from what stood there
+    this.#onShow(place);
+    this.#opener?.scrollIntoView({ block: "nearest" }); // the reader may have covered it
     announce(t("reader.opened", { path: place.path }));
     await this.#load(Math.max(0, place.start - AROUND), place.end + AROUND);
-    if (this.#state === mine) this.#light(); // not closed, and no other place opened meanwhile
+    if (this.#state === mine) this.#light(); // it was not closed, and no other place was opened
   }
 
-  /** To a neighbouring place; false where there is none. */
+  /** Open the next (1) or previous (-1) place. Returns false if there is none. */
   move(step) {
     const index = this.#state ? this.#state.index + step : -1;
     if (!this.#state?.places[index]) return false;
@@ -86,14 +87,14 @@ export class Reader {
     return true;
   }
 
-  /** False where nothing is open. */
+  /** Close the reader. Returns false if it is not open. */
   close() {
     if (!this.#state) return false;
     this.#request?.abort();
     this.#state = null;
     this.#node.hidden = true;
     document.body.dataset.reading = "no";
-    this.#shown(null);
+    this.#onShow(null);
     this.#opener?.focus();
     return true;
   }
@@ -112,7 +113,7 @@ export class Reader {
     if (this.#state === mine) this.#draw();
   }
 
-  /** The text that is read stays where it is on the screen when more is put before it. */
+  /** Load more. The visible text stays in its place on the screen when text is added before it. */
   async #grow({ start, end }) {
     const below = this.#sheet.scrollHeight - this.#sheet.scrollTop;
     const before = start < this.#state.window.start;
@@ -177,7 +178,7 @@ function button(name, label, click, disabled = false) {
 const pulse = () => el("span", { class: "pulse", "aria-hidden": "true" });
 const waiting = () => el("p", { class: "progress" }, pulse(), t("reader.loading"));
 
-/** Scroll a sheet until the node is in its middle, or begins at its top. `scrollIntoView` would move the page beside it too. */
+/** Scroll the sheet until the node is in its middle, or starts at its top. `scrollIntoView` would also move the page. */
 function toMiddle(node, sheet) {
   const [lit, seen] = [node.getBoundingClientRect(), sheet.getBoundingClientRect()];
   sheet.scrollTop += lit.top - seen.top - Math.max(0, (seen.height - lit.height) / 2);

@@ -1,6 +1,6 @@
-// Server-sent events from a stream of bytes, as the HTML standard parses them. Knows nothing of what the events mean.
+// Server-sent events from a stream of bytes, parsed as in the HTML standard. Knows nothing of their meaning.
 
-/** Takes text in pieces, cut anywhere, and gives each event once it is whole: {event, data}. */
+/** Takes pieces of text, cut anywhere, and returns each event when it is complete: {event, data}. */
 export class Parser {
   #rest = "";
   #afterReturn = false;
@@ -8,7 +8,7 @@ export class Parser {
   #data = [];
 
   feed(text) {
-    // A CRLF may be cut in two: its first half has ended the line already.
+    // A CRLF may be split between two pieces: its first half has already ended the line.
     const fresh = this.#afterReturn && text.startsWith("\n") ? text.slice(1) : text;
     if (text) this.#afterReturn = text.endsWith("\r");
     const lines = (this.#rest + fresh).split(/\r\n|\r|\n/);
@@ -23,7 +23,7 @@ export class Parser {
     const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
     if (field === "event") this.#event = value;
     if (field === "data") this.#data.push(value);
-    return []; // comments, which keep a connection alive, and fields that we do not use
+    return []; // ignore comments, which keep the connection alive, and other fields
   }
 
   #dispatch() {
@@ -35,10 +35,10 @@ export class Parser {
   }
 }
 
-/** The events of a ReadableStream. Whoever stops listening closes the connection; what was not whole at the end is no event. */
+/** The events of a ReadableStream. Ending the iteration closes the connection; an incomplete event at the end is dropped. */
 export async function* events(stream) {
   const reader = stream.getReader();
-  const decoder = new TextDecoder(); // takes a byte order mark off, and keeps a character that is cut in two
+  const decoder = new TextDecoder(); // removes a byte order mark, and joins characters that are split between chunks
   const parser = new Parser();
   try {
     for (;;) {
@@ -47,6 +47,6 @@ export async function* events(stream) {
       yield* parser.feed(decoder.decode(value, { stream: true }));
     }
   } finally {
-    reader.cancel().catch(() => {}); // already closed, or broken: there is nothing left to close
+    reader.cancel().catch(() => {}); // the stream is closed or broken already
   }
 }

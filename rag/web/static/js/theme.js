@@ -1,5 +1,5 @@
-// Dark, light, or as the system has it.
-import { remember } from "./memory.js";
+// The theme: dark, light, or that of the system.
+import { remember } from "./preferences.js";
 
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -7,7 +7,7 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 /** Whether the page is dark now. */
 export const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
 
-/** The button says which theme it brings, and its state whether the page is dark. */
+/** Let the button switch the theme; `aria-pressed` is whether the page is dark. */
 export function themeSwitch(button) {
   const show = () => button.setAttribute("aria-pressed", String(isDark()));
   button.addEventListener("click", () => {

@@ -1,21 +1,21 @@
-// One question and what has come of it so far. Pure: each event makes a new turn of the old one.
+// One question and its answer so far, as a value. Pure: each event returns a new turn.
 import { slice } from "./ranges.js";
 
-// The service reads the history to make a follow-up stand alone; what lies further back only costs it time.
+// The service uses the history to turn a follow-up into a standalone question; older turns would only take time.
 const MOST_HISTORY = 6;
 
-/** A question that was just sent, to the documents that meet the condition `where`, which is `scope` in words. */
+/** A question that was just sent. `where` is the filter of documents, `scope` the same in words. */
 export function begin(question, where = "", scope = "") {
   const nothing = { passages: [], before: 0, understood: "", verdict: null, written: "", answer: null, problem: null };
   return { question, where, scope, status: "searching", ...nothing };
 }
 
-/** The turn after an event of the service. Events of kinds we do not know change nothing. */
+/** The turn after an event of the service. An event of an unknown kind changes nothing. */
 export function advance(turn, kind, data) {
   switch (kind) {
     case "evidence":
       return { ...turn, status: "reading", passages: data.passages };
-    case "waiting": // for the model; 0 is its turn
+    case "waiting": // in the queue of the model; 0 is the end of waiting
       return { ...turn, status: data.before ? "waiting" : "reading", before: data.before };
     case "understood":
       return { ...turn, understood: data.question };
@@ -32,17 +32,17 @@ export function advance(turn, kind, data) {
   }
 }
 
-/** The turn when its connection has ended without an answer, by the person's wish or not. */
+/** The turn after its connection has ended without an answer: stopped by the user, or failed. */
 export const stop = (turn) => (isOver(turn) ? turn : { ...turn, status: "stopped" });
 export const fail = (turn, problem) => ({ ...turn, status: "failed", problem });
 
-/** Whether nothing more will come. */
+/** Whether no more events will come. */
 export const isOver = (turn) => ["done", "stopped", "failed"].includes(turn.status);
 
-/** The same for every citation and passage of one range of one document. */
+/** A key that is equal for all citations and passages of the same range of a document. */
 export const key = (place) => `${place.document_id} ${place.start} ${place.end}`;
 
-/** Where a passage is to be looked at: its highlight, within its own range, and the words that stand there. */
+/** The place to show for a passage: its highlight with the words there, and the range of the passage around it. */
 export function place(passage) {
   const { start, end } = passage.highlight ?? passage;
   const { document_id, path, page } = passage;
@@ -50,17 +50,17 @@ export function place(passage) {
   return { document_id, path, page, start, end, text, around: { start: passage.start, end: passage.end } };
 }
 
-/** What a follow-up question is sent with: the last answered ones, as they were understood, without markers. */
+/** The history to send with a follow-up question: the last answered turns, with their standalone questions, without markers. */
 export function history(turns) {
   const finished = turns.filter((turn) => turn.answer);
   const asked = ({ question, understood, answer }) => ({ question: understood || question, answer: plain(answer) });
   return finished.slice(-MOST_HISTORY).map(asked);
 }
 
-/** The sentences of an answer alone; a refusal's own words. */
+/** The sentences of an answer without markers; the text of a refusal. */
 export const plain = (answer) => answer.sentences.map((sentence) => sentence.text).join(" ") || answer.text;
 
-/** Each sentence with the numbers of its citations; one without any is not supported. */
+/** Each sentence with the numbers of its citations; a sentence without citations is not supported. */
 export function sentences(answer) {
   const number = new Map(answer.citations.map((citation, i) => [key(citation), i + 1]));
   return answer.sentences.map(({ text, citations }) => ({

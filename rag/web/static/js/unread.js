@@ -1,4 +1,4 @@
-// The files that the last rebuild could not read: what is wrong with each, and the way to remove it.
+// The files that the last rebuild could not read: the problem of each, and a button to delete it.
 import * as api from "./api.js";
 import { confirmed } from "./documents.js";
 import { announce, el, icon, redraw } from "./dom.js";
@@ -16,16 +16,19 @@ function row(item, remove) {
   );
 }
 
-/** `room` has the title and the list, and is hidden where all was read; `begun` is told of the job that a deletion begins. */
+/**
+ * `section` has the title and the list, and is hidden if every file was read. `onJob` is called with the job that a deletion
+ * starts, `onProblem` with each problem.
+ */
 export class UnreadFiles {
-  #room;
+  #section;
   #parts;
   #found = { items: [], total: 0 };
   #problem = null;
 
-  constructor(room, { dialog, begun, refused }) {
-    this.#room = room;
-    this.#parts = { dialog, begun, refused };
+  constructor(section, { dialog, onJob, onProblem }) {
+    this.#section = section;
+    this.#parts = { dialog, onJob, onProblem };
     onLanguage(() => this.#draw());
   }
 
@@ -33,33 +36,33 @@ export class UnreadFiles {
     try {
       this.#found = await api.unread();
     } catch {
-      return; // the list of documents says what is wrong
+      return; // the list of documents shows the problem
     }
     this.#problem = null;
     this.#draw();
   }
 
   async #remove(item) {
-    const { dialog, begun, refused } = this.#parts;
+    const { dialog, onJob, onProblem } = this.#parts;
     if (!(await confirmed(dialog, t("delete.file", { path: item.path })))) return;
     try {
       const { job } = await api.remove(item.id);
       this.#found = { items: this.#found.items.filter((other) => other !== item), total: this.#found.total - 1 };
-      document.getElementById("main").focus(); // the button that was pressed is gone
+      document.getElementById("main").focus(); // the button with the focus is gone
       announce(t("documents.removed", { path: item.path }));
-      begun(job);
+      onJob(job);
     } catch (problem) {
       this.#problem = problem;
-      refused(problem);
+      onProblem(problem);
     }
     this.#draw();
   }
 
   #draw() {
     const { items, total } = this.#found;
-    this.#room.hidden = !total && !this.#problem;
-    this.#room.querySelector("h2").textContent = t("unread.title", { count: total });
+    this.#section.hidden = !total && !this.#problem;
+    this.#section.querySelector("h2").textContent = t("unread.title", { count: total });
     const rows = items.map((item) => row(item, (each) => this.#remove(each)));
-    redraw(this.#room.querySelector("ul"), this.#problem && el("li", {}, failure(words(this.#problem))), rows);
+    redraw(this.#section.querySelector("ul"), this.#problem && el("li", {}, failure(words(this.#problem))), rows);
   }
 }

@@ -1,21 +1,21 @@
-// New documents: by button, or dropped anywhere on the page.
+// Uploads: files chosen with the button, or dropped anywhere on the page.
 import * as api from "./api.js";
 import { announce, el, redraw } from "./dom.js";
 import { t } from "./i18n.js";
 import { failure, words } from "./problem.js";
 
-// What the service takes: bytes of a file, files at once, and bytes of those together.
+// Limits of the service: bytes of a file, files in a request, and bytes of a request.
 export const MOST_BYTES = 50_000_000;
 const MOST_FILES = 20;
 const MOST_AT_ONCE = 200_000_000;
 
-/** What can be sent, and the names of what is larger than the service takes. */
+/** The files that can be sent, and the names of those over the size limit. */
 export function sorted(files) {
   const small = [...files].filter((file) => file.size <= MOST_BYTES);
   return { small, large: [...files].filter((file) => file.size > MOST_BYTES).map((file) => file.name) };
 }
 
-/** Files in as many groups as it takes for each to be taken. */
+/** The files in groups within the limits of a request. */
 export function groups(files) {
   const made = [];
   let bytes = 0;
@@ -32,16 +32,16 @@ export function groups(files) {
 
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-/** `zone` has the button, the input and a line for what was said. `begun` is told of the job, `refused` of a problem. */
+/** `zone` has the button, the input and a place for messages. `onJob` is called with each job, `onProblem` with each problem. */
 export class Uploads {
   #zone;
   #input;
-  #told;
-  #depth = 0; // of the elements that files are dragged over: leaving one is not leaving the page
+  #callbacks;
+  #depth = 0; // of nested elements that files are dragged over: leaving one is not leaving the page
 
-  constructor(zone, told) {
+  constructor(zone, callbacks) {
     this.#zone = zone;
-    this.#told = told;
+    this.#callbacks = callbacks;
     this.#input = zone.querySelector("input[type=file]");
     zone.querySelector("button").addEventListener("click", () => this.#input.click());
     this.#input.addEventListener("change", () => this.#send(this.#input.files));
@@ -51,7 +51,7 @@ export class Uploads {
   }
 
   #dragged(event) {
-    event.preventDefault(); // else the browser opens the file
+    event.preventDefault(); // else the browser would open the file
     if (event.type === "dragenter") this.#depth += 1;
     if (event.type === "dragleave") this.#depth = Math.max(0, this.#depth - 1);
     if (event.type === "drop") {
@@ -76,20 +76,20 @@ export class Uploads {
       this.#show(lines);
     } catch (error) {
       this.#show([...lines, words(error)]);
-      this.#told.refused(error);
+      this.#callbacks.onProblem(error);
     } finally {
       this.#zone.removeAttribute("aria-busy");
-      this.#input.value = ""; // the same file may be chosen again
+      this.#input.value = ""; // so that the same file can be chosen again
     }
   }
 
   async #sendGroup(group) {
     const { added, job } = await api.upload(group);
     announce(t("upload.added", { count: added.length }));
-    this.#told.begun(job);
+    this.#callbacks.onJob(job);
   }
 
-  /** What was refused, and what is going on. */
+  /** Show error messages, and below them the progress. */
   #show(lines, under = null) {
     redraw(this.#zone.querySelector(".upload-said"), lines.map(failure), under);
   }

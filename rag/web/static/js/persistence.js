@@ -1,12 +1,12 @@
-// The conversation as this tab keeps it until it is closed, so that loading the page again loses nothing. A browser that keeps
-// nothing is no error.
+// Keeps the conversation in sessionStorage, so that it survives a reload of the page and ends with the tab. Without storage the
+// page works too.
 import { stop } from "./turn.js";
 
 const KEY = "rag.conversation";
-// Turns: more than a conversation has, and far less than a browser takes.
+// Turns: more than a conversation has, and far less than the limit of browsers.
 const MOST = 50;
 
-/** The turns that a kept text says; none where it is no conversation. What was under way is stopped. */
+/** The turns in a stored text; none if it is not a conversation. A turn that was in progress is stopped. */
 export function parsed(text) {
   try {
     const turns = JSON.parse(text ?? "[]");
@@ -25,7 +25,7 @@ export function keep(turns) {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(turns.slice(-MOST)));
   } catch {
-    forget(); // what is there is not what was said last
+    forget(); // an older conversation must not stay
   }
 }
 
@@ -41,6 +41,6 @@ export function forget() {
   try {
     sessionStorage.removeItem(KEY);
   } catch {
-    // Nothing is kept.
+    // There is no storage, so nothing is kept.
   }
 }

@@ -1,9 +1,10 @@
-// The filter of a question, in the language of the service: `language="id" and folder="news" and date>="2026-01-01"`.
+// The parameter `where` of the service, from the choices in the filter panel. Pure.
+// For example: language="id" and folder="news" and date>="2026-01-01"
 
-// The language quotes values and has no sign for a quotation mark within one.
+// Values are quoted, and a quotation mark within one cannot be escaped: so it is removed.
 const quoted = (value) => `"${value.replaceAll('"', "")}"`;
 
-/** The condition that these choices make; empty where nothing is chosen. Dates are ISO days, months or years, ends included. */
+/** The condition for these choices; empty without a choice. Dates are ISO days, months or years, inclusive. */
 export function condition({ language = "", folder = "", from = "", to = "" }) {
   const parts = [
     language && `language=${quoted(language)}`,
@@ -14,7 +15,7 @@ export function condition({ language = "", folder = "", from = "", to = "" }) {
   return parts.filter(Boolean).join(" and ");
 }
 
-/** The folders that these paths lie in, each once, also those between: `a/b/c.txt` lies in `a` and in `a/b`. */
+/** The folders of these paths, each once, with their parents: for `a/b/c.txt` they are `a` and `a/b`. */
 export function folders(paths) {
   const above = (path) => path.split("/").slice(0, -1).map((_, i, parts) => parts.slice(0, i + 1).join("/"));
   return [...new Set(paths.flatMap(above))].filter((folder) => !folder.includes('"')).sort();

@@ -1,13 +1,13 @@
-// The conversation: sends a question, follows its events, and keeps the turns that a follow-up is sent with, over reloads too.
+// The conversation: sends questions, follows their events, and keeps the turns that follow-up questions are sent with.
 import * as api from "./api.js";
 import { TurnView } from "./answer.js";
 import { announce } from "./dom.js";
 import { onLanguage, t } from "./i18n.js";
-import { forget, keep, kept } from "./kept.js";
+import { forget, keep, kept } from "./persistence.js";
 import { ours } from "./problem.js";
 import { advance, begin, fail, history, isOver, stop } from "./turn.js";
 
-/** What is said to a screen reader when a turn comes into a state; pieces of the text are not. */
+/** Announce a new state of a turn to screen readers; the pieces of the text are not announced. */
 function say(turn) {
   const phrases = {
     reading: () => t("say.reading", { count: turn.passages.length }),
@@ -21,8 +21,8 @@ function say(turn) {
 }
 
 /**
- * `form` has the question and the two buttons, `list` takes the turns. `filter` has the condition to search within, `open`
- * opens the reader, `refused` is told of problems that concern the whole page.
+ * `form` has the question and the two buttons; the turns are put into `list`. `filter` is the chosen filter, `open` opens the
+ * reader, `onProblem` is called with each problem.
  */
 export class Conversation {
   #field;
@@ -30,10 +30,10 @@ export class Conversation {
   #entries = []; // each {turn, view}
   #connection = null;
 
-  constructor({ form, list, filter, open, refused }) {
+  constructor({ form, list, filter, open, onProblem }) {
     const [field, send, halt] = ["question", "send", "stop"].map((name) => form.elements[name]);
     this.#field = field;
-    this.#parts = { send, halt, list, filter, open, refused };
+    this.#parts = { send, halt, list, filter, open, onProblem };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -51,7 +51,7 @@ export class Conversation {
     this.#field.focus();
   }
 
-  /** Ends the answer that is being written; false where none is. */
+  /** Stop the answer in progress. Returns false if there is none. */
   end() {
     if (!this.#connection) return false;
     this.#connection.abort();
@@ -59,7 +59,7 @@ export class Conversation {
     return true;
   }
 
-  /** Forget what was said. */
+  /** Start a new conversation. */
   clear() {
     this.end();
     this.#empty();
@@ -73,7 +73,7 @@ export class Conversation {
     this.#showBusy();
   }
 
-  /** Show what this tab was asked before the page was loaded; what cannot be shown is dropped. */
+  /** Show the conversation that this tab had before the page was loaded; one that cannot be shown is dropped. */
   restore() {
     if (this.#entries.length) return;
     try {
@@ -93,13 +93,13 @@ export class Conversation {
     return entry;
   }
 
-  /** The turn as it is now. Draws no more than what has changed: a piece more of the text is no reason to draw the rest. */
+  /** Update a turn. A new piece of the text draws only the text. */
   #change(entry, next) {
     const last = entry.turn;
     entry.turn = next;
     if (last.status === "writing" && next.status === "writing") return entry.view.grow(next);
     if (last.status !== next.status || last.before !== next.before) say(next);
-    if (this.#entries.includes(entry)) this.#keep(); // else it was stopped by being forgotten
+    if (this.#entries.includes(entry)) this.#keep(); // else the conversation was cleared
     return entry.view.show(next);
   }
 
@@ -129,7 +129,7 @@ export class Conversation {
     this.#showBusy();
   }
 
-  /** The question once more, in the place of a turn that came to nothing. */
+  /** Ask the question of a failed or stopped turn again, and remove that turn. */
   #again(entry) {
     if (this.#connection) return;
     this.#entries = this.#entries.filter((other) => other !== entry);
@@ -145,9 +145,9 @@ export class Conversation {
       for await (const { kind, data } of api.ask(question, options)) this.#change(entry, advance(entry.turn, kind, data));
       if (!isOver(entry.turn)) this.#change(entry, fail(entry.turn, ours("problem.cut")));
     } catch (error) {
-      if (isOver(entry.turn)) return; // the answer is there whole; how its connection ended matters no more
+      if (isOver(entry.turn)) return; // the answer is complete: an error at the end of its connection does not matter
       this.#change(entry, error.name === "AbortError" ? stop(entry.turn) : fail(entry.turn, error));
-      this.#parts.refused(error);
+      this.#parts.onProblem(error);
     }
   }
 

@@ -1,4 +1,4 @@
-// What the browser remembers of a person's choices. A browser that keeps nothing is no error.
+// Choices of the user (theme, language) in localStorage. Without storage the page works too.
 
 export function remembered(key) {
   try {
@@ -12,6 +12,6 @@ export function remember(key, value) {
   try {
     localStorage.setItem(`rag.${key}`, value);
   } catch {
-    // The choice holds until the page is closed.
+    // Without storage the choice lasts until the page is closed.
   }
 }

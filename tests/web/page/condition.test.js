@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { condition, folders } from "../../../rag/web/static/js/where.js";
+import { condition, folders } from "../../../rag/web/static/js/condition.js";
 
-test("what is chosen becomes conditions, and nothing chosen none", () => {
+test("choices become conditions, and no choice becomes none", () => {
   assert.equal(condition({}), "");
   assert.equal(condition({ language: "", folder: "  ", from: "", to: "" }), "");
   assert.equal(
@@ -15,6 +15,6 @@ test("a value cannot become a condition", () => {
   assert.equal(condition({ folder: 'x" or language!="id' }), 'folder="x or language!=id"');
 });
 
-test("folders are those above the documents, each once, and none that the language cannot name", () => {
+test("folders are the parents of the documents, each once, without those that a filter cannot name", () => {
   assert.deepEqual(folders(["a.txt", "b/c/d.txt", "b/e.txt", 'q"/f.txt']), ["b", "b/c"]);
 });
