@@ -2,13 +2,14 @@
 # make test          install, fetch the weights, run every test
 # make check         format, lint, types, layers, Dockerfile
 # make serve         answer over HTTP
+# make docs          build the documentation into site/, with its links checked
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
 # What the user typed, not what make would expand in it.
 override Q := $(value Q)
 export Q
 BIN := .venv/bin
 
-.PHONY: ask serve test check format lock clean
+.PHONY: ask serve test check format lock docs clean
 ask:
 	@scripts/install run
 	@$(BIN)/rag models fetch
@@ -41,6 +42,11 @@ format:
 
 lock:
 	scripts/lock
+
+docs:
+	@scripts/install dev
+	@$(BIN)/mkdocs --version >/dev/null 2>&1 || $(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv .venv.lock dist
