@@ -206,12 +206,16 @@ def test_every_tool_of_the_protocol_is_documented() -> None:
 # Errors
 
 
-def tree(error: type[errors.RagError]) -> list[type[errors.RagError]]:
-    return [error, *(below for child in error.__subclasses__() for below in tree(child))]
+def _tree(error: type[errors.RagError]) -> list[type[errors.RagError]]:
+    return [error, *(below for child in error.__subclasses__() for below in _tree(child))]
 
 
-ERRORS = [error for error in tree(errors.RagError)[1:] if error.__module__ == "rag.errors"]
+ERRORS = [error for error in _tree(errors.RagError)[1:] if error.__module__ == "rag.errors"]
 DRAWN = re.compile(r"^(?P<lines>[│├└─ ]*)(?P<name>[A-Z]\w+)(?P<numbers>(?:\s+\d+)*)\s{2,}\S", re.MULTILINE)
+
+
+def _placed(error: type[errors.RagError]) -> tuple[str, int, int]:
+    return error.__mro__[1].__name__, error.exit_code, error.status
 
 
 def drawn() -> dict[str, tuple[str, int, int]]:
@@ -231,8 +235,8 @@ def drawn() -> dict[str, tuple[str, int, int]]:
 
 
 def test_the_tree_that_is_drawn_is_the_one_that_there_is() -> None:
-    actual = {error.__name__: (error.__base__.__name__, error.exit_code, error.status) for error in [errors.RagError, *ERRORS]}
-    assert drawn() == actual
+    actual = {error.__name__: _placed(error) for error in ERRORS}
+    assert drawn() == {"RagError": _placed(errors.RagError), **actual}
 
 
 def test_the_errors_documented_are_those_that_there_are() -> None:
@@ -243,7 +247,7 @@ def test_the_errors_documented_are_those_that_there_are() -> None:
             name, depth = names(row[0])[0], row[0].count("—")
             above[depth:] = [name]
             table[name] = (above[depth - 1] if depth else "RagError", int(row[1]), int(row[2]))
-    assert table == {error.__name__: (error.__base__.__name__, error.exit_code, error.status) for error in ERRORS}
+    assert table == {error.__name__: _placed(error) for error in ERRORS}
 
 
 @pytest.mark.parametrize("error", ERRORS)
