@@ -3,6 +3,7 @@
 # make test-fast     install, run the tests without weights, without a browser and without those marked slow
 # make check         format, lint, types, layers, Dockerfile
 # make serve         answer over HTTP
+# make docs          build the documentation into site/, with its links checked
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
 # What the user typed, not what make would expand in it.
 override Q := $(value Q)
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # One process of pytest per core; the one that finishes first takes tests over from the others.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --dist worksteal
 
-.PHONY: ask serve test test-fast check format lock clean
+.PHONY: ask serve test test-fast check format lock docs clean
 ask:
 	@scripts/install run
 	@$(BIN)/rag models fetch
@@ -49,6 +50,11 @@ format:
 
 lock:
 	scripts/lock
+
+docs:
+	@scripts/install dev
+	@$(BIN)/mkdocs --version >/dev/null 2>&1 || $(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[docs]'
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .venv .venv.lock dist
