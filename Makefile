@@ -1,14 +1,16 @@
 # make ask Q="..."   install, fetch the weights, index seeds/, answer
 # make test          install, fetch the weights, run every test
-# make check         format, lint, types, layers, Dockerfile
+# make check         format, lint, types, layers, declared packages, Dockerfile
 # make serve         answer over HTTP
+# make bundle        one archive in dist/, from which a machine without a network installs and answers
+# make lock          the newest versions into the lock files
 Q ?= Apa yang dikatakan Menteri Pertahanan tentang Venezuela?
 # What the user typed, not what make would expand in it.
 override Q := $(value Q)
 export Q
 BIN := .venv/bin
 
-.PHONY: ask serve test check format lock clean
+.PHONY: ask serve test check format bundle lock clean
 ask:
 	@scripts/install run
 	@$(BIN)/rag models fetch
@@ -32,6 +34,8 @@ check:
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/deptry rag --optional-dependencies-dev-groups dev
 	$(BIN)/hadolint Dockerfile
 
 format:
@@ -39,8 +43,13 @@ format:
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bundle:
+	@scripts/install run
+	@$(BIN)/rag models fetch
+	$(BIN)/python -m scripts.bundle
+
 lock:
-	scripts/lock
+	scripts/lock --upgrade
 
 clean:
 	rm -rf .venv .venv.lock dist
