@@ -12,14 +12,35 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from rag import address
+from rag import address, processor
 from rag.errors import QuestionError
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
 
+
+class Layers(str):
+    """A number of layers in digits, or `auto`."""
+
+    __slots__ = ()
+
+
 FILE = "rag.toml"
 # What a value of the file may be, for a setting of each type. TOML has no paths: they are texts.
-_TAKEN: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
-_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes", Path: "a path in quotes"}
+_TAKEN: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    Path: (str,),
+    Layers: (int, str),
+}
+_CALLED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    Path: "a path in quotes",
+    Layers: 'a whole number, or "auto"',
+}
 
 
 def read(file: Path, kinds: Mapping[str, type], *, elsewhere: Mapping[str, str]) -> dict[str, object]:
@@ -136,7 +157,11 @@ class Settings:
     judge: str = _setting(
         BOTH_JUDGES, f"{JUDGE}, the language model's yes or no (`llm`), ours and then that (`both`), or a cross-encoder's name"
     )
-    threads: int = _setting(os.cpu_count() or 1, "processor threads for the language model")
+    threads: int = _setting(processor.cores(), "processor threads for the language model")
+    gpu_layers: Layers = field(
+        default=Layers(AUTO),
+        metadata={"about": f"layers of the language model on a GPU, or `{AUTO}`: all where llama.cpp sees one, else none"},
+    )
     passages: int = _setting(4, "passages to judge for an answer, at most")
     min_confidence: float = _setting(REFUSING.value, "refuse to answer below this probability that a passage answers, 0 to 1")
     unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
@@ -162,6 +187,8 @@ class Settings:
             raise QuestionError(f"log is {self.log!r}", f"{_set('log')} to {AUTO}, {CONSOLE} or {JSON}")
         _require_in("passages", self.passages, 1, 20)
         _require_in("threads", self.threads, 1, 1024)
+        if not re.fullmatch(rf"{AUTO}|[0-9]{{1,4}}", self.gpu_layers):
+            raise QuestionError(f"gpu_layers is {self.gpu_layers!r}", f"{_set('gpu_layers')} to {AUTO} or a number of layers")
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)
         _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
         _require_in("store_mb", self.store_mb, 0, 10_000_000)
@@ -176,6 +203,11 @@ class Settings:
     def uses_ours(self) -> bool:
         """Whether our own judge reads passages: it marks answers, and checks support."""
         return self.judge in {JUDGE, BOTH_JUDGES}
+
+    @property
+    def most_gpu_layers(self) -> int | None:
+        """How many layers of the language model a GPU computes, if there is one. None is all."""
+        return None if self.gpu_layers == AUTO else int(self.gpu_layers)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -310,7 +342,7 @@ def _typed(name: str, value: object, kind: type) -> Any:
             return _working_directory() / path if not (path := Path(str(value)).expanduser()).is_absolute() else path
         if kind is bool:
             return _truth(str(value))
-        return int(str(value)) if kind is int else float(str(value)) if kind is float else str(value)
+        return cast("Any", kind)(str(value))
     except (ValueError, RuntimeError) as error:
         raise QuestionError(f"{name} is {value!r}, and must be a {kind.__name__}", f"{_set(name)} to one") from error
 

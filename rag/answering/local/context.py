@@ -37,7 +37,8 @@ class Context:
         self._size = model.size
         made = parameters(threads, tokens, cache_type)
         # What its numbers depend on, beside the weights.
-        self.made_by = build(), numbers(made), b"repacked" if model.repacked else b"as in the file"
+        order = b"repacked" if model.repacked else b"as in the file"
+        self.made_by = build(), numbers(made), order, *((str(model.offload).encode(),) if model.offload.layers else ())
         self._context = C.llama_init_from_model(model.handle, made)
         if not self._context:
             raise WeightsError(f"llama.cpp has no room for a context of {tokens} tokens", "set RAG_CONTEXT_TOKENS lower")
@@ -107,6 +108,8 @@ class _Abort:
 
     Python must not be that function: a thousand times a token it would wait for the interpreter's lock, up to 5 ms while
     another thread has it. `strlen` has the right shape: of a byte that is 0 it says 0, no, and once a 1 stands there 1, yes.
+
+    Layers on a CUDA or Vulkan GPU do not ask: there the work stops between batches.
     """
 
     def __init__(self, context: int) -> None:
