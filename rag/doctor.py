@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from rag import address
+from rag import address, processor
 from rag.answering import prompt
 from rag.answering.local import store
 from rag.embedding import backend
@@ -59,7 +59,7 @@ def examine(settings: Settings) -> list[Finding]:
     cache, index = WeightCache(settings.cache), open_index(settings)
     findings = [_disk(settings.home), _disk(settings.cache), _memory(settings), *_processor(_PROCESSOR), _port(settings)]
     findings += [_weights(name, cache) for name in settings.models]
-    findings += [_judge(settings), *_endpoint(settings)]
+    findings += [_judge(settings), *_endpoint(settings), *_gpu(settings)]
     findings += [_arithmetic(settings)]
     findings += [_store(settings)]
     findings += [_tried("prompts", lambda: prompt.load(settings.home).digest[:12])]
@@ -116,7 +116,7 @@ def _processor(described: Path) -> Iterator[Finding]:
         return
     words = next((set(value.split()) for key, _, value in lines if key.strip() in {"flags", "Features"}), set())
     has = [name for name in _INSTRUCTIONS if name in words]
-    state = f"{platform.machine()}, {os.cpu_count()} threads: {' '.join(has) or 'no vector instructions that are known'}"
+    state = f"{platform.machine()}, {processor.cores()} threads: {' '.join(has) or 'no vector instructions that are known'}"
     well = bool(_LEAST_INSTRUCTIONS & set(has))
     yield Finding("processor", well=well, state=state, hint="use one with AVX2; answers take minutes on this one")
 
@@ -189,6 +189,22 @@ def _endpoint(settings: Settings) -> Iterator[Finding]:
         return f"{reader.name} answers, and judges {verdicts}{away}"
 
     yield _tried("endpoint", look)
+
+
+def _gpu(settings: Settings) -> Iterator[Finding]:
+    """Where llama.cpp computes, unless the language model is at an endpoint."""
+    if settings.endpoint:
+        return
+    from rag.answering.local import model
+
+    wanted, able = settings.most_gpu_layers, model.offload(None)
+    if not able.layers:
+        hint = "build llama-cpp-python for your GPU, or set RAG_GPU_LAYERS to auto"
+        yield Finding("gpu", well=not wanted, state="llama.cpp sees none: the language model runs on the processor", hint=hint)
+    elif wanted == 0:
+        yield Finding("gpu", well=True, state=f"not used, by RAG_GPU_LAYERS: {', '.join(able.devices)}")
+    else:
+        yield Finding("gpu", well=True, state=f"language model: {model.offload(wanted)}")
 
 
 def _arithmetic(settings: Settings) -> Finding:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from rag import language
+from rag import language, processor
 from rag.answering import prompt
 from rag.answering.local.store import PassageStore
 from rag.errors import RagError, WeightsMissing
@@ -41,6 +41,7 @@ class Models:
     """
 
     def __init__(self, settings: Settings) -> None:
+        processor.wait_briefly()
         self.settings = settings
         self.weights = WeightCache(settings.cache)
 
@@ -155,8 +156,18 @@ class Models:
 
     @property
     def llm_digest(self) -> str:
-        """What names the language model: the digest of its weights, or at an endpoint its address and name there."""
-        return self._remote.name if self.settings.endpoint else self.llm_source.digest
+        """What names the language model: the digest of its weights, or at an endpoint its address and name there.
+
+        Layers on a GPU are named too, for it rounds otherwise than a processor.
+        """
+        if self.settings.endpoint:
+            return self._remote.name
+        if self.settings.most_gpu_layers == 0:  # llama.cpp need not be imported to say so
+            return self.llm_source.digest
+        from rag.answering.local import model
+
+        offload = model.offload(self.settings.most_gpu_layers)
+        return f"{self.llm_source.digest}, {offload}" if offload.layers else self.llm_source.digest
 
     @once
     def _remote(self) -> "RemoteReader":
@@ -181,6 +192,7 @@ class Models:
             threads=self.settings.threads,
             context_tokens=self.settings.context_tokens,
             answer_tokens=self.settings.answer_tokens,
+            gpu_layers=self.settings.most_gpu_layers,
         )
 
 

@@ -14,15 +14,36 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from rag import address
+from rag import address, processor
 from rag.errors import QuestionError
 from rag.weights.catalogue import EMBEDDER, JUDGE, LLM, REFUSING, SHIPPED
+
+
+class Layers(str):
+    """A number of layers in digits, or `auto`."""
+
+    __slots__ = ()
+
 
 PREFIX = "RAG_"
 FILE = "rag.toml"
 # The types of TOML that a setting of each type accepts. TOML has no paths: they are strings.
-_TOML_TYPES: dict[type, tuple[type, ...]] = {bool: (bool,), int: (int,), float: (int, float), str: (str,), Path: (str,)}
-_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
+_TOML_TYPES: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (int, float),
+    str: (str,),
+    Path: (str,),
+    Layers: (int, str),
+}
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a string",
+    Path: "a path",
+    Layers: 'a whole number, or "auto"',
+}
 # Values of `judge`: the language model alone, or our own judge with the language model's second opinion.
 LLM_JUDGE, BOTH_JUDGES = "llm", "both"
 # Values of `unsupported`: what happens to a sentence of an answer that no passage supports.
@@ -105,10 +126,16 @@ class Settings:
         f"what decides whether a passage answers: {JUDGE}, the language model (`{LLM_JUDGE}`), the first and then the second "
         f"(`{BOTH_JUDGES}`), or a cross-encoder: its folder or Hugging Face model",
     )
-    threads: int = _setting(os.cpu_count() or 1, "CPU threads for the language model")
+    threads: int = _setting(processor.cores(), "CPU threads for the language model")
     passages: int = _setting(4, "maximum number of passages to judge for an answer")
     min_confidence: float = _setting(
         REFUSING.value, "refuse to answer if the probability that a passage answers is lower, 0 to 1"
+    )
+    gpu_layers: Layers = field(
+        default=Layers(AUTO),
+        metadata={
+            "about": f"layers of the language model to put on a GPU, or `{AUTO}`: all if llama.cpp sees a GPU, else none"
+        },
     )
     unsupported: str = _setting(DROP, f"`{DROP}` sentences of an answer that no passage supports, or `{FLAG}` them")
     context_tokens: int = _setting(4096, "tokens of passages that the language model keeps in memory")
@@ -139,6 +166,8 @@ class Settings:
             raise QuestionError(f"log is {self.log!r}", f"{_set('log')} to {AUTO}, {CONSOLE} or {JSON}")
         _require_in("passages", self.passages, 1, 20)
         _require_in("threads", self.threads, 1, 1024)
+        if not re.fullmatch(rf"{AUTO}|[0-9]{{1,4}}", self.gpu_layers):
+            raise QuestionError(f"gpu_layers is {self.gpu_layers!r}", f"{_set('gpu_layers')} to {AUTO} or a number of layers")
         _require_in("context_tokens", self.context_tokens, 1024, 131_072)
         _require_in("answer_tokens", self.answer_tokens, 16, self.context_tokens // 4)
         _require_in("store_mb", self.store_mb, 0, 10_000_000)
@@ -153,6 +182,11 @@ class Settings:
     def uses_ours(self) -> bool:
         """Whether our own judge is used. It marks answers in passages and checks whether evidence supports a claim."""
         return self.judge in {JUDGE, BOTH_JUDGES}
+
+    @property
+    def most_gpu_layers(self) -> int | None:
+        """How many layers of the language model a GPU computes, if there is one. None is all."""
+        return None if self.gpu_layers == AUTO else int(self.gpu_layers)
 
     @property
     def models(self) -> tuple[str, ...]:

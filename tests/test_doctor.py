@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from rag import address
+from rag.answering.local import model
+from rag.answering.local.model import Offload
 from rag.answering.local.store import PassageStore, key
 from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
 from rag.indexing.carryover import Unfinished
-from rag.settings import BOTH_JUDGES, Secret, Settings
+from rag.settings import BOTH_JUDGES, Layers, Secret, Settings
 from rag.weights import sources
 from rag.weights.catalogue import LLM, REFUSING
 from tests.answering.serving import served
@@ -93,6 +95,37 @@ def test_what_the_threshold_was_measured_to_do_is_told_of_the_default_alone(engi
     chosen = replace(engine.settings, judge=BOTH_JUDGES, llm=LLM, min_confidence=REFUSING.value)
     assert f"answers under {REFUSING.value} are refused: {REFUSING.precision:.0%} of refusals were right" in judge_of(chosen)
     assert judge_of(replace(chosen, min_confidence=0.2)).endswith("answers under 0.2 are refused")
+
+
+SEES_NONE = "llama.cpp sees none: the language model runs on the processor"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "chosen", "finding"),
+    [
+        ((), "auto", (True, SEES_NONE)),
+        ((), "0", (True, SEES_NONE)),
+        ((), "20", (False, SEES_NONE)),
+        (("CUDA0 (H200)",), "auto", (True, "language model: all layers on CUDA0 (H200)")),
+        (("CUDA0 (H200)", "CUDA1 (L4)"), "20", (True, "language model: 20 layers on CUDA0 (H200), CUDA1 (L4)")),
+        (("CUDA0 (H200)",), "0", (True, "not used, by RAG_GPU_LAYERS: CUDA0 (H200)")),
+    ],
+)
+def test_where_the_language_model_runs_is_reported(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, gpus: tuple[str, ...], chosen: str, finding: tuple[bool, str]
+) -> None:
+    def offload(wanted: int | None) -> Offload:
+        return Offload(-1 if wanted is None else wanted, gpus) if gpus else Offload(0, ())
+
+    monkeypatch.setattr(model, "offload", offload)
+    (found,) = [f for f in examine(replace(engine.settings, gpu_layers=Layers(chosen))) if f.subject == "gpu"]
+    assert (found.well, found.state) == finding
+    assert found.well or found.hint == "build llama-cpp-python for your GPU, or set RAG_GPU_LAYERS to auto"
+
+
+def test_of_an_endpoint_it_is_not_known_where_it_runs(engine: Engine) -> None:
+    with served() as endpoint:
+        assert [f for f in examine(replace(engine.settings, llm=endpoint.url)) if f.subject == "gpu"] == []
 
 
 def test_a_container_has_the_memory_that_it_is_limited_to(tmp_path: Path) -> None:

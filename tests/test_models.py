@@ -1,12 +1,18 @@
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rag import language
+from rag.answering.local import model
+from rag.answering.local.model import Offload
 from rag.engine import Engine
 from rag.errors import WeightsMissing
-from rag.settings import Settings
+from rag.models import Models
+from rag.settings import Layers, Settings
 from rag.types import Reader
+from rag.weights.sources import Source
 from tests.conftest import FakeModels
 from tests.fakes import BagEmbedder, OverlapReader
 
@@ -39,6 +45,18 @@ def wait_for_all() -> None:
         if thread.name.startswith("opening "):
             thread.join(PATIENCE)
             assert not thread.is_alive()
+
+
+def test_a_language_model_on_a_gpu_has_another_name(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU rounds otherwise: an answer of one is not promised by the other."""
+    models = Models(engine.settings)
+    models.llm_source = Source("some", Path("some.gguf"), "abc")
+    monkeypatch.setattr(model, "offload", lambda _: Offload(0, ()))
+    assert models.llm_digest == "abc"
+    monkeypatch.setattr(model, "offload", lambda _: Offload(-1, ("CUDA0 (H200)",)))
+    assert models.llm_digest == "abc, all layers on CUDA0 (H200)"
+    models.settings = replace(engine.settings, gpu_layers=Layers("0"))
+    assert models.llm_digest == "abc"
 
 
 def test_what_a_search_takes_is_opened_before_anybody_asks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

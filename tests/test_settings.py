@@ -171,6 +171,24 @@ def test_a_variable_accepts_several_words_for_true_and_false(text: str, meant: b
     assert settings.load({"RAG_LOG_QUESTIONS": text}, {}).log_questions is meant
 
 
+def test_layers_on_a_gpu_are_a_number_or_left_to_the_machine(tmp_path: Path) -> None:
+    file = tmp_path / "rag.toml"
+    chosen = [settings.load({"RAG_HOME": str(tmp_path)}, {})]
+    for text in ('gpu_layers = "auto"', "gpu_layers = 0", "gpu_layers = 20", 'gpu_layers = "20"'):
+        file.write_text(text)
+        chosen.append(settings.load({"RAG_HOME": str(tmp_path)}, {}))
+    chosen.append(settings.load({"RAG_HOME": str(tmp_path), "RAG_GPU_LAYERS": "7"}, {}))
+    chosen.append(settings.of(tmp_path, {"gpu_layers": 8}))
+    assert [one.most_gpu_layers for one in chosen] == [None, None, 0, 20, 20, 7, 8]
+    for text in ("gpu_layers = true", "gpu_layers = 1.5"):
+        file.write_text(text)
+        with pytest.raises(QuestionError, match='must be a whole number, or "auto"'):
+            settings.load({"RAG_HOME": str(tmp_path)}, {})
+    for wrong in ("all", "-1", "", "１"):
+        with pytest.raises(QuestionError, match=r"set RAG_GPU_LAYERS or --gpu-layers, .* to auto or a number of layers"):
+            settings.load({"RAG_HOME": str(tmp_path / "none"), "RAG_GPU_LAYERS": wrong}, {})
+
+
 def test_a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_default(tmp_path: Path) -> None:
     file = tmp_path / "rag.toml"
     file.write_text("passages = 5\nport = 5\nmin_confidence = 1\nthreads = 5\n")

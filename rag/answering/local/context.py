@@ -37,7 +37,8 @@ class Context:
         self._size = model.size
         made = parameters(threads, tokens, cache_type)
         # Everything except the weights that its numbers depend on.
-        self.made_by = build(), numbers(made), b"repacked" if model.repacked else b"as in the file"
+        order = b"repacked" if model.repacked else b"as in the file"
+        self.made_by = build(), numbers(made), order, *((str(model.offload).encode(),) if model.offload.layers else ())
         self._context = C.llama_init_from_model(model.handle, made)
         if not self._context:
             raise WeightsError(f"llama.cpp has no room for a context of {tokens} tokens", "set RAG_CONTEXT_TOKENS lower")
@@ -108,6 +109,8 @@ class _Abort:
     That function must not be Python: a thousand times per token it would wait for the interpreter lock, up to 5 ms while
     another thread holds it. C's `strlen` has the right signature: on the flag it returns 0 (go on) while the byte is 0, and 1
     (abort) once it is 1.
+
+    Layers on a CUDA or Vulkan GPU do not call it: there the work stops between batches.
     """
 
     def __init__(self, context: int) -> None:

@@ -68,11 +68,19 @@ class LlamaReader:
     cache_type: ClassVar[int] = FLOAT16
 
     def __init__(
-        self, source: Source, prompts: Prompts, *, store: PassageStore, threads: int, context_tokens: int, answer_tokens: int
+        self,
+        source: Source,
+        prompts: Prompts,
+        *,
+        store: PassageStore,
+        threads: int,
+        context_tokens: int,
+        answer_tokens: int,
+        gpu_layers: int | None = None,
     ) -> None:
-        """Load the model. Raises WeightsError if llama.cpp cannot."""
+        """Load the model, with `gpu_layers` of its layers on a GPU if there is one; None is all. Raises WeightsError."""
         self._prompts, self._answer_tokens, self._lock = prompts, answer_tokens, ModelLock()
-        self._model = Model(source)
+        self._model = Model(source, gpu_layers=gpu_layers)
         self._context = Context(self._model, threads=threads, tokens=context_tokens, cache_type=self.cache_type)
         before, self._between, self._after = self._frame()
         prefix = self._model.tokens(before, beginning=True)

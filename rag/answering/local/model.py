@@ -1,9 +1,11 @@
 """A language model's weights, vocabulary and chat template, loaded by llama.cpp. Knows no passages and no questions."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import llama_cpp
+from llama_cpp import _ggml
 from llama_cpp import llama_cpp as C  # noqa: N812 - the name of the C interface throughout its own examples
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
@@ -14,6 +16,11 @@ from rag.weights.sources import Source
 HINT = "set RAG_LLM to a GGUF chat model, or unset it to use the default"
 # Tokens that are not text: roles, turns, tools, fill-in-the-middle, and tokens that were never trained.
 _NO_TEXT = C.LLAMA_TOKEN_ATTR_UNKNOWN | C.LLAMA_TOKEN_ATTR_UNUSED | C.LLAMA_TOKEN_ATTR_CONTROL | C.LLAMA_TOKEN_ATTR_USER_DEFINED
+# Layers on a GPU, for llama.cpp: any negative number is all.
+_ALL_LAYERS = -1
+_NO_DEVICES = (ctypes.c_void_p * 1)()
+# ggml_backend_dev_type of ggml-backend.h: with memory of its own, and with the processor's.
+_GPU_TYPES = {1, 2}
 # Used if the GGUF has no chat template.
 _CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
@@ -26,16 +33,52 @@ def _silent(_level: int, _text: bytes, _data: ctypes.c_void_p) -> None:
     """Drops the log that llama.cpp writes to standard error; its errors reach us as return values."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """What runs on a GPU: how many of a model's layers (negative: all), and on which devices. Without a GPU 0 and none."""
+
+    layers: int
+    devices: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{'all' if self.layers < 0 else self.layers} layers on {', '.join(self.devices)}"
+
+
+def offload(gpu_layers: int | None) -> Offload:
+    """What this build of llama.cpp puts on a GPU of this machine where that many layers are wanted; None is all."""
+    if gpu_layers == 0 or not C.llama_supports_gpu_offload():
+        return Offload(0, ())
+    return Offload(_ALL_LAYERS if gpu_layers is None else gpu_layers, tuple(_gpus()))
+
+
+def _gpus() -> Iterator[str]:
+    """The name and description of each GPU that llama.cpp sees. Its Python bindings lack these functions of ggml."""
+    ggml = _ggml.libggml
+    for name in ("get", "name", "description"):
+        getattr(ggml, f"ggml_backend_dev_{name}").restype = ctypes.c_void_p if name == "get" else ctypes.c_char_p
+    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
+    for number in range(ggml.ggml_backend_dev_count()):
+        device = ctypes.c_void_p(ggml.ggml_backend_dev_get(ctypes.c_size_t(number)))
+        if ggml.ggml_backend_dev_type(device) in _GPU_TYPES:
+            name, about = ggml.ggml_backend_dev_name(device), ggml.ggml_backend_dev_description(device)
+            yield f"{name.decode()} ({about.decode('utf-8', 'replace')})"
+
+
 class Model:
     """The model in a GGUF file. `control` is the set of tokens that are not text, `ends` the set of tokens that end a turn."""
 
-    def __init__(self, source: Source) -> None:
-        """Load the file. Raises WeightsError if llama.cpp cannot."""
+    def __init__(self, source: Source, *, gpu_layers: int | None = None) -> None:
+        """Load the file, with so many layers on a GPU if there is one; None is all. Raises WeightsError if llama.cpp cannot."""
         llama_cpp.llama_log_set(_silent, ctypes.c_void_p())
         C.llama_backend_init()
         parameters = C.llama_model_default_params()
         # Results computed from repacked weights differ in their last digits.
         self.repacked = parameters.use_extra_bufts = repacking_pays(C.llama_print_system_info())
+        self.offload = offload(gpu_layers)
+        parameters.n_gpu_layers = self.offload.layers
+        if not self.offload.layers:
+            # An empty list of devices. Without it a GPU build would still copy large matrices to the GPU to multiply them.
+            parameters.devices = ctypes.cast(_NO_DEVICES, ctypes.c_void_p)
         self.handle = C.llama_model_load_from_file(str(source.path).encode(), parameters)
         if not self.handle:
             raise WeightsError(f"llama.cpp cannot load {source.path}", HINT)
