@@ -200,7 +200,7 @@ def test_every_tool_of_the_protocol_is_documented() -> None:
     from rag.web.mcp.tools import TOOLS
 
     documented = {names(row[0])[0]: set(names(row[1])) for row in rows(section(text("docs/http.md"), "Model Context Protocol"))}
-    assert documented == {tool.name: set(tool.takes.__struct_fields__) for tool in TOOLS}
+    assert documented == {tool.name: set(tool.arguments.__struct_fields__) for tool in TOOLS}
 
 
 # Errors
