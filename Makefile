@@ -44,7 +44,7 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/deptry rag --optional-dependencies-dev-groups dev
+	$(BIN)/deptry rag --optional-dependencies-dev-groups dev,docs
 	$(BIN)/hadolint Dockerfile
 
 format:
@@ -62,7 +62,6 @@ lock:
 
 docs:
 	@scripts/install dev
-	@$(BIN)/mkdocs --version >/dev/null 2>&1 || $(BIN)/python -m pip --quiet --disable-pip-version-check install --editable '.[docs]'
 	$(BIN)/mkdocs build --strict
 
 clean:

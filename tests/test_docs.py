@@ -123,7 +123,7 @@ def code(markdown: str) -> list[str]:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     table = {names(row[0])[0]: row for row in rows(section(text("docs/settings.md"), "Table"))}
-    assert {PREFIX + field.name.upper() for field in fields(Settings)} <= table.keys()
+    assert {PREFIX + field.name.upper() for field in fields(Settings)} == table.keys()
     for field in fields(Settings):
         if isinstance(field.default, bool):
             assert str(field.default).lower() in table[PREFIX + field.name.upper()][2]
@@ -197,10 +197,11 @@ def test_every_event_of_a_question_is_documented(engine: Engine) -> None:
 
 
 def test_every_tool_of_the_protocol_is_documented() -> None:
+    from rag.web.mcp.server import _described
     from rag.web.mcp.tools import TOOLS
 
     documented = {names(row[0])[0]: set(names(row[1])) for row in rows(section(text("docs/http.md"), "Model Context Protocol"))}
-    assert documented == {tool.name: set(tool.arguments.__struct_fields__) for tool in TOOLS}
+    assert documented == {tool.name: set(_described(tool).input_schema["properties"]) for tool in TOOLS}
 
 
 # Errors
