@@ -9,24 +9,6 @@ import codecs
 import re
 from collections.abc import Iterable
 
-# Domains written without `https://` or `www.` are recognised by these endings: others look like `akhir.Awal`.
-_ENDINGS = "com|net|org|info|biz|edu|gov|mil|id|my|sg|io|co|ai|app|dev|me|ly|gl|link|click|site|online|shop|top|xyz|ru|cn|tk"
-_ADDRESS = re.compile(
-    r"(?:\b[a-z][a-z0-9+]*://|\bwww\.)\S*"
-    r"|\b[\w.+-]+@\w[\w.-]*"
-    rf"|\b\w[\w-]*(?:\.[\w-]+)*\.(?:{_ENDINGS})\b(?:[/?#:]\S*)?",
-    re.IGNORECASE,
-)
-# Punctuation that may follow an address in a sentence.
-_AFTER = ".,;:!?)]}>*_'\"»”’"
-
-
-def foreign(text: str, passage: str, since: int = 0) -> bool:
-    """Whether the text has a web or mail address, ending after the offset `since`, that the passage lacks."""
-    found = (match[0] for match in _ADDRESS.finditer(text) if match.end() > since)
-    return any(address.rstrip(_AFTER).casefold() not in passage.casefold() for address in found)
-
-
 # Characters before a token that are checked with it: no address or marker is longer.
 _LOOKED_AT = 240
 # Copying so many letters and digits in a row from the instructions is reciting them; chance matches are shorter.
@@ -114,3 +96,23 @@ class Draft:
 
 def _letters(text: str) -> str:
     return _NO_LETTER.sub("", text.casefold())
+
+
+# Addresses
+
+# Domains written without `https://` or `www.` are recognised by these endings: others look like `akhir.Awal`.
+_ENDINGS = "com|net|org|info|biz|edu|gov|mil|id|my|sg|io|co|ai|app|dev|me|ly|gl|link|click|site|online|shop|top|xyz|ru|cn|tk"
+_ADDRESS = re.compile(
+    r"(?:\b[a-z][a-z0-9+]*://|\bwww\.)\S*"
+    r"|\b[\w.+-]+@\w[\w.-]*"
+    rf"|\b\w[\w-]*(?:\.[\w-]+)*\.(?:{_ENDINGS})\b(?:[/?#:]\S*)?",
+    re.IGNORECASE,
+)
+# Punctuation that may follow an address in a sentence.
+_AFTER = ".,;:!?)]}>*_'\"»”’"
+
+
+def foreign(text: str, passage: str, since: int = 0) -> bool:
+    """Whether the text has a web or mail address, ending after the offset `since`, that the passage lacks."""
+    found = (match[0] for match in _ADDRESS.finditer(text) if match.end() > since)
+    return any(address.rstrip(_AFTER).casefold() not in passage.casefold() for address in found)
