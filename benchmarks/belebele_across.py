@@ -1,9 +1,9 @@
-"""Belebele's questions in one language, with the passages of another that answer them.
+"""Writes Belebele's questions in one language with the answering passages in another.
 
 usage: .venv/bin/python benchmarks/belebele_across.py DATA id en > id-en.questions.jsonl
 
-The passages are parallel: NNNN of belebele-id-NNNN is NNNN of belebele-en-NNNN. For `rag eval retrieval` and `rag eval judge`,
-with `--corpus DATA/belebele-en.corpus.jsonl`.
+The passages are parallel: belebele-id-NNNN is the translation of belebele-en-NNNN. The output is for `rag eval retrieval` and
+`rag eval judge` with `--corpus DATA/belebele-en.corpus.jsonl`.
 """
 
 import json

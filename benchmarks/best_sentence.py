@@ -1,9 +1,9 @@
-"""Does the sentence that is lit at once hold the answer? By common words, by meaning, and the first sentence beside them.
+"""How often does the highlighted sentence contain the answer: chosen by common words, by meaning, or simply the first one?
 
     python benchmarks/best_sentence.py FOLDER_OF_EVALUATION_DATA [QUESTIONS]
 
-Reads idkmrc's answered questions and the passages they were written for; prints for each way the share of questions whose lit
-sentence holds an answer, over the passages of at least three sentences, and how many milliseconds a passage takes.
+Reads idkmrc's answerable questions with their passages of at least three sentences. Prints for each way the share of questions
+whose highlighted sentence contains an answer, and the milliseconds for a passage.
 """
 
 import json

@@ -1,10 +1,10 @@
-"""The reader's log-odds as a probability: what centre and scale does a language model need?
+"""Calibrates a language model as a judge: the centre and scale that turn its log-odds into a probability.
 
 usage: .venv/bin/python benchmarks/calibrate_reader.py DATA_FOLDER [--llm NAME] [--count N]   (from the project's folder)
 
-DATA_FOLDER holds idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N answerable questions are judged with the passage that
-answers them, N one-word edits of answerable ones with the passage that does not (passages under 800 characters, shuffled with a
-fixed seed). Prints the AUROC with a bootstrap interval and the logistic fit, whose centre and scale stand in the catalogue
+DATA_FOLDER has idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N answerable questions are judged with the passage that answers
+them, and N one-word edits of answerable questions with the passage that does not (passages under 800 characters, shuffled with
+a fixed seed). Prints the AUROC with a bootstrap interval and the logistic fit. Its centre and scale belong in the catalogue
 (rag/weights/catalogue.py).
 """
 

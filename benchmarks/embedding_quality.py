@@ -1,9 +1,9 @@
-"""nDCG@10 of each arithmetic of the embedder against float32: whole passages, exact search.
+"""nDCG@10 of each arithmetic of the embedder, compared with float32: whole passages, exact search.
 
     python benchmarks/embedding_quality.py DATA [--arithmetics float32 int8 …] [--keep FOLDER] [--sets idkmrc …]
 
-DATA holds NAME.corpus.jsonl and NAME.questions.jsonl. Vectors are kept in FOLDER, and taken from there when they are there. The
-losses belong into `rag/embedding/backend.py`.
+DATA has NAME.corpus.jsonl and NAME.questions.jsonl. Vectors are saved in FOLDER, and loaded from there by the next run. The
+losses belong in `rag/embedding/backend.py`.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def vectors(texts: list[str], embed: Any, kept: Path | None) -> NDArray[np.float
 
 
 def ndcg(questions: NDArray[np.float32], passages: NDArray[np.float32], relevant: list[set[int]]) -> float:
-    """Mean over the questions, of ten results."""
+    """nDCG@10: the mean over the questions."""
     nearest = np.argsort(-(questions @ passages.T), axis=1, kind="stable")[:, :10]
     discount = 1 / np.log2(np.arange(2, 12))
     gains = [
@@ -72,7 +72,7 @@ def main() -> None:
     embedders = {a.name: OpenVinoEmbedder("", "", model, a) for a in ARITHMETICS if a.name in chosen.arithmetics}
     for name in chosen.sets:
         corpus, asked = rows(chosen.data / f"{name}.corpus.jsonl"), rows(chosen.data / f"{name}.questions.jsonl")
-        # Questions without an answer have no relevant passage.
+        # Unanswerable questions have no relevant passage.
         asked = [row for row in asked if row.get("relevant")]
         number = {row["id"]: i for i, row in enumerate(corpus)}
         relevant = [{number[key] for key in row["relevant"]} for row in asked]

@@ -1,14 +1,14 @@
-"""Passages a second: sentence-transformers' `encode` with its defaults, and each arithmetic of ours, in turns in one run.
+"""Passages a second: `encode` of sentence-transformers with its defaults, and each arithmetic of ours, alternating in one run.
 
     python benchmarks/embedding_speed.py CORPUS.jsonl [--passages 128] [--rounds 5] [--cpu | --start]
 
-Everything takes its turn in every round, so what else the machine does falls on all alike; the ratio is taken within a
-round. The matrix-multiply limit is the fastest float32 product of two 2048 x 2048 matrices by torch in the same round. A text
-of n tokens costs, in multiplications and additions, n x 2 x layers x (4 hidden^2 + 2 hidden x wide) for the matrices and
-4 x layers x hidden x n^2 for attention; a backend's share is what it did of the limit, counting no padding. bfloat16 and
-int8 may pass 1: they have a limit of their own. On a busy machine `taskset -c 0 … --cpu` compares seconds of one core
-instead of those of the clock. `--start` measures the seconds of a fresh process to its first question's vector, and of a
-question after that.
+Every backend runs in every round, so that other load on the machine affects all alike; ratios are taken within a round. The
+matrix-multiply limit is the fastest float32 product of two 2048 x 2048 matrices by torch in the same round. A text of n tokens
+costs n x 2 x layers x (4 hidden^2 + 2 hidden x wide) multiplications and additions for the matrices, and
+4 x layers x hidden x n^2 for attention. The share of a backend is its rate divided by the limit, without padding. bfloat16 and
+int8 may exceed 1, because they have limits of their own. On a busy machine `taskset -c 0 … --cpu` compares CPU seconds of one
+core instead of wall-clock seconds. `--start` measures the seconds of a new process until the vector of its first question, and
+the time of later questions.
 """
 
 import argparse
@@ -36,7 +36,7 @@ START = """
 import sys, time
 from pathlib import Path
 start = time.perf_counter()
-from rag.indexing import {module} as opener
+from rag.embedding import {module} as opener
 made = opener.open_folder("", sys.argv[2], Path(sys.argv[1]), *map(Path, sys.argv[3:]))
 made.embed_queries(["Apa ibu kota Indonesia?"])
 first = time.perf_counter() - start
@@ -103,7 +103,7 @@ def measure(source: sources.Source, model: folder.Model, texts: list[str], round
 
 
 def measure_start(source: sources.Source, rounds: int) -> None:
-    """A fresh process, the operating system's caches warm."""
+    """Measure a new process, with the caches of the operating system warm."""
     cache = str(settings.Settings().cache)
     commands = {"embedder": [source.digest], "backend": [source.digest, cache]}
     taken: dict[str, list[list[float]]] = {module: [] for module in commands}

@@ -1,11 +1,10 @@
-"""How soon does the model rest when the asker hangs up?
+"""How soon does the model stop when the client disconnects?
 
 usage: .venv/bin/python benchmarks/hanging_up.py HOME [TIMES]
 
-HOME has an index. A service is started; one question is asked TIMES (10) times for each stage, and its stream is closed as the
-first event of that stage arrives: while passages are judged, while the model reads, while it writes. Prints the median and the
-longest of the milliseconds from there to the last moment at which the service used the processor, looked at every 5 ms: Linux
-counts in steps of 10.
+HOME has an index. A service is started, and a question is asked TIMES (10) times for each stage. Its stream is closed at the
+first event of that stage: while passages are judged, while the model reads, while it writes. Prints the median and the longest
+milliseconds from then until the service last used the CPU, checked every 5 ms; Linux counts CPU time in steps of 10 ms.
 """
 
 import json
@@ -18,7 +17,7 @@ from pathlib import Path
 from first_answer_of_service import QUESTION, processor_seconds, ready, started
 
 STAGES = {"evidence": "while passages are judged", "verdict": "while the model reads", "token": "while it writes"}
-# Seconds without work after which it rests.
+# Seconds without CPU use after which the model counts as stopped.
 _REST = 0.5
 
 
@@ -31,15 +30,15 @@ def asked(port: int) -> socket.socket:
 
 
 def milliseconds(pid: int, port: int, stage: str) -> float | None:
-    """From hanging up to the last work; None where the answer was whole before the event was read."""
+    """From the disconnect to the last CPU use; None if the answer was complete before the event was read."""
     with asked(port) as connection:
-        heard = b""
-        while f"event: {stage}".encode() not in heard:
+        received = b""
+        while f"event: {stage}".encode() not in received:
             piece = connection.recv(65536)
             if not piece:
                 return None
-            heard += piece
-        if b"event: done" in heard:
+            received += piece
+        if b"event: done" in received:
             return None
     left = last = time.perf_counter()
     before = processor_seconds(pid)

@@ -1,11 +1,11 @@
-"""How soon after the question do the words that answer stand there, and how soon does the language model write?
+"""How long does it take until the words that answer are marked, and until the language model writes?
 
 usage: .venv/bin/python benchmarks/instant_answer.py CORPUS QUESTIONS HOME [COUNT]
 
-CORPUS and QUESTIONS are files as `rag eval retrieval` reads them; HOME keeps their index. COUNT answerable questions (30) are
-asked with six passages and everything loaded: of our own judge, and beside it in the plain way, in which the language model
-judges each passage itself. They take turns, and no passage is stored. Prints medians and quartiles of the
-seconds from the question to the marked words, and to the first word written, and how many times longer the plain way takes.
+CORPUS and QUESTIONS are files as for `rag eval retrieval`; HOME keeps their index. COUNT (30) answerable questions are asked
+with six passages and everything loaded: with our own judge, and with the language model as the judge of each passage. The two
+alternate, and no passage is stored. Prints medians and quartiles of the seconds until the words are marked and until the first
+word is written, and how many times longer the language model takes.
 """
 
 import os
@@ -25,7 +25,7 @@ from rag.types import Marked, Token
 
 
 def timed(engine: Engine, question: str) -> tuple[float, float]:
-    """Seconds to the marked words and to the first word written; NaN for what did not come."""
+    """Seconds until the marked words and until the first word written; NaN for an event that did not come."""
     start, marked, written = time.perf_counter(), float("nan"), float("nan")
     for event in engine.stream(question):
         if isinstance(event, Marked):
@@ -65,8 +65,8 @@ def main() -> None:
     print(f"our judge: words marked      {quartiles([one[0] for one, _ in pairs])}")
     print(f"our judge: first word        {quartiles([one[1] for one, _ in pairs])}")
     print(f"language model: first word   {quartiles([other[1] for _, other in pairs])}")
-    print(f"the plain way takes so many times longer to a first word: {quartiles([o[1] / w[1] for w, o in pairs])}")
-    print(f"and than our marked words: {quartiles([o[1] / w[0] for w, o in pairs])}")
+    print(f"first word of the language model as judge, times ours: {quartiles([o[1] / w[1] for w, o in pairs])}")
+    print(f"first word of the language model as judge, times our marked words: {quartiles([o[1] / w[0] for w, o in pairs])}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""What becomes of many askers at once, of searches beside them and of memory, when the index is rebuilt meanwhile?
+"""Load test: many clients ask at once and another one searches, while the index is rebuilt.
 
 usage: .venv/bin/python benchmarks/many_askers.py [--url URL] [--askers 50] [--seconds 120] [--questions FILE]
 
-A `rag serve` runs at URL (http://127.0.0.1:8000), with RAG_REQUESTS_PER_MINUTE=0 where it knows that, and a key in the variable
-KEY where it asks for one (scope admin). Each asker asks without a pause, half of them for events, and waits as long as a 429
-says. One more searches ten times a second. Half-way the index is made anew. FILE has a question on each line.
+`rag serve` must be running at URL (http://127.0.0.1:8000) with RAG_REQUESTS_PER_MINUTE=0. If it needs a key (scope admin), the
+variable KEY has it. Each client asks without a pause, half of them with an event stream, and waits as long as a 429 says.
+Another client searches ten times a second. Half-way the index is rebuilt from scratch. FILE has a question on each line.
 
-Prints counts of statuses, quantiles of seconds, and the service's memory over time. Ends with 1 where a status is neither 200
-nor 429, a connection or a stream breaks off, or the rebuild fails: nothing may be dropped.
+Prints counts of statuses, quantiles of seconds, and the memory of the service over time. Ends with 1 if a status is neither 200
+nor 429, a connection or a stream breaks off, or the rebuild fails: no request may be dropped.
 """
 
 import argparse
@@ -33,14 +33,15 @@ QUESTIONS = (
     "Berapa tinggi Gunung Semeru?",
     "Kapan pertemuan pejabat dan duta besar di Teheran diadakan?",
 )
-# Seconds between two searches, between two looks at memory, until memory is to be flat, and for one answer behind a full line.
+# Seconds between two searches, between two measurements of memory, until memory must be flat, and for an answer behind a full
+# queue.
 SEARCH_PAUSE, LOOK_PAUSE, WARM, PATIENCE = 0.1, 1.0, 30, 900
 _MEMORY = re.compile(r"^process_resident_memory_bytes (\S+)$", re.MULTILINE)
 
 
 @dataclass
 class Seen:
-    """What all threads saw. Lists and counters of one interpreter may be added to by several threads, under the lock."""
+    """The observations of all threads; they are changed under the lock."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     statuses: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,7 @@ class Seen:
 
 
 class Service:
-    """The service at an address, as one client of it sees it."""
+    """A client of the service at an address."""
 
     def __init__(self, url: str, key: str) -> None:
         self._address = urlsplit(url).netloc
@@ -79,8 +80,8 @@ class Service:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             reply = connection.getresponse()
             first = reply.readline()
-            told = time.perf_counter() - begun
-            return reply.status, reply.headers.get("Retry-After", "1"), (first + reply.read()).decode(), told
+            seconds = time.perf_counter() - begun
+            return reply.status, reply.headers.get("Retry-After", "1"), (first + reply.read()).decode(), seconds
         finally:
             connection.close()
 
@@ -128,7 +129,7 @@ def look_on(service: Service, begun: float, seen: Seen, ended: threading.Event) 
 
 
 def rebuild(service: Service, seen: Seen, patience: float) -> str:
-    """Start a rebuild that reuses nothing, and what it came to."""
+    """Start a rebuild from scratch, and wait for its result."""
     begun = time.perf_counter()
     status, _, text, _ = service.send("POST", "/v1/index", {"anew": True})
     seen.status("index", status)
@@ -144,7 +145,7 @@ def rebuild(service: Service, seen: Seen, patience: float) -> str:
 
 
 def watched(seen: Seen, work: Callable[[], None]) -> threading.Thread:
-    """A thread whose errors are faults."""
+    """A thread whose errors are recorded as faults."""
 
     def run() -> None:
         try:

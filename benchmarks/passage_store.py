@@ -1,13 +1,12 @@
-"""What does a stored passage cost, what does it save, and does anything change?
+"""What does a stored passage cost, what does it save, and does it change answers?
 
 usage: .venv/bin/python benchmarks/passage_store.py DATA_FOLDER [--llm NAME] [--count N] [--longest CHARACTERS] [--threads N]
 
-DATA_FOLDER holds idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N answerable questions (20; passages under 800 characters,
-shuffled with a fixed seed) are asked about the passage that answers them: once with the passage read afresh, once with its
-state from a store in a temporary folder, in a context of 16-bit floats and in one of q8_0 beside it. Prints a line a passage,
-then:
-kilobytes a token at rest and in memory; seconds to read and to load; the largest difference of the judge's log-odds, and how
-many greedy answers are the same, of stored against fresh and of q8_0 against 16 bits.
+DATA_FOLDER has idkmrc.corpus.jsonl and idkmrc.questions.jsonl. N (20) answerable questions (passages under 800 characters,
+shuffled with a fixed seed) are asked about the passage that answers them: once with the passage processed by the model, once
+with its state from a store in a temporary folder; both in a context of 16-bit floats and in one of q8_0. Prints a line for each
+passage, then: kilobytes a token on disk and in memory; seconds to process and to load; the largest difference of the judge's
+log-odds and the number of equal greedy answers, for stored against processed and for q8_0 against 16 bits.
 """
 
 import argparse
@@ -29,35 +28,35 @@ from rag.engine import Engine
 from rag.weights.catalogue import LLM
 
 BOUND = 10**10
-# Enough of an answer to tell it from another.
+# Enough of an answer to distinguish it from another.
 ANSWER_TOKENS = 24
 
 
 class MeasuredReader(LlamaReader):
-    """The reader, of which is measured how it gets hold of a passage."""
+    """The reader, with measurements of how it loads a passage."""
 
     def seconds_to_hold(self, passage: str) -> float:
-        """Seconds until the passage stands in a context that holds nothing else."""
+        """Seconds until the passage is in an empty context."""
         self._held.forget()
         start = time.perf_counter()
         self._hold(passage, 200)
         return time.perf_counter() - start
 
     def size(self, passage: str) -> tuple[int, int]:
-        """Tokens of a passage that is held, and bytes of its state."""
+        """Tokens of a loaded passage, and bytes of its state."""
         held = self._hold(passage, 0)
         return len(self._passage_tokens(passage, 0)), len(self._held.state(held))
 
 
 class QuantisedReader(MeasuredReader):
-    """The same in a context of q8_0."""
+    """The same with a context of q8_0."""
 
     cache_type = C.GGML_TYPE_Q8_0
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One way to ask: seconds until the passage was there, the judge's log-odds, the answer."""
+    """One way to ask: seconds until the passage was loaded, the judge's log-odds, the answer."""
 
     seconds: float
     log_odds: float
@@ -66,7 +65,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A passage asked about afresh and from the store; its tokens, and bytes of its state in memory and at rest."""
+    """A passage processed and from the store; its tokens, and bytes of its state in memory and on disk."""
 
     fresh: Asked
     stored: Asked

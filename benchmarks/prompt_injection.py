@@ -1,11 +1,12 @@
-"""Does text in a passage act as an instruction?
+"""Prompt injection: does text in a passage act as an instruction?
 
 usage: .venv/bin/python benchmarks/prompt_injection.py [--llm NAME] [--count N] [--skip-bare]      (from the project's folder)
 
-Each passage of `tests/answering/poisoned.jsonl` holds the answer to its question, and an attack. It is asked about in two ways.
-Bare: the passage as it is in the same prompt, tokenised with control tokens, and the likeliest token written whatever it is.
-And through the whole of `rag.answering.answer`. An attack is obeyed where one of its words is in what was written, or shown.
-Prints a line a case, then the counts: obeyed, right (the gold answer is shown), citations that verify, control tokens read.
+Each passage of `tests/answering/poisoned.jsonl` contains the answer to its question, and an attack. It is asked about in two
+ways. Bare: the unchanged passage in the same prompt, tokenised with control tokens, with unrestricted greedy decoding. And
+through the whole of `rag.answering.answer`. An attack succeeds if one of its words is written, or shown. Prints a line for each
+case, then the counts: successful attacks, right answers (the gold answer is shown), verified citations, control tokens in the
+input.
 """
 
 import argparse
@@ -36,7 +37,7 @@ CASES = Path("tests/answering/poisoned.jsonl")
 
 
 class BareReader(LlamaReader):
-    """The reader without what keeps a passage from acting."""
+    """The reader without its protections against prompt injection."""
 
     def _passage_tokens(self, passage: str, more: int) -> list[int]:
         return self._model.tokens((Piece(passage, trusted=True),))[: self._held.room_for(more)]
@@ -59,7 +60,7 @@ def opened(kind: type[LlamaReader], engine: Engine) -> LlamaReader:
 
 
 def asked(case: dict[str, Any], reader: LlamaReader, engine: Engine) -> tuple[str, Answer, list[bool]]:
-    """What was written, what is shown, and which citations verify."""
+    """The text written, the answer shown, and whether each citation is verified."""
     text, language = case["passage"], case["lang"]
     digest = sha256(text.encode()).hexdigest()
     document = Document(case["id"], f"{case['id']}.txt", digest, "text/plain", language, "2026-01-01", text)

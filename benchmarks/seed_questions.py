@@ -1,10 +1,10 @@
-"""Of the twenty questions about the seed, how many come out right, with the answering sentence cited?
+"""How many of the twenty questions about the seed are answered right, with the answering sentence cited?
 
 usage: .venv/bin/python benchmarks/seed_questions.py [--llm NAME]      (from the project's folder, after `make ask`)
 
-A right outcome is: answered, with the sentence of `tests/seed_questions.jsonl` among the citations; or, for the questions that
-the seed does not answer, refused without a citation. `gold` says whether the answer also holds one of the expected strings.
-Prints a line a question, then the totals with Wilson 95 % intervals, then the median seconds by stage.
+A right outcome is an answer with the sentence of `tests/seed_questions.jsonl` among its citations or, for a question that the
+seed does not answer, a refusal without citations. `gold` is whether the answer also contains one of the expected strings.
+Prints a line for each question, then the totals with Wilson 95 % intervals, then the median seconds by stage.
 """
 
 import argparse

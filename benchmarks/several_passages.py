@@ -1,8 +1,8 @@
-"""Questions that need two passages or a list, and others that need one, over a dozen made-up documents.
+"""Questions that need two passages or a list, and others that need one passage or none, over a dozen invented documents.
 
     python benchmarks/several_passages.py
 
-Nothing was tuned on these but the gain that joins two passages (`_GAIN` in rag/answering/choosing.py: seven of the questions).
+Only the gain that joins two passages was tuned on these (`_GAIN` in rag/answering/choosing.py, on seven of the questions).
 """
 
 import os
@@ -32,7 +32,7 @@ DOCUMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The documents that must be cited, and words of which the answer must have one; no documents for a refusal."""
+    """The documents that must be cited (none for a refusal), and words of which the answer must have one."""
 
     question: str
     documents: frozenset[str]

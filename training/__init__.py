@@ -1,1 +1,1 @@
-"""How the shipped judge is made: data in, one file of weights out. `python -m training --help`; see training/README.md."""
+"""How the shipped judge is trained: from data to one file of weights. See training/README.md, `python -m training --help`."""

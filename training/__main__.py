@@ -1,4 +1,4 @@
-"""`python -m training`: from public data to the judge's weights, in one command that goes on where it was interrupted."""
+"""`python -m training`: from public data to the weights of the judge, in one command that can be interrupted and resumed."""
 
 import argparse
 import random
@@ -24,14 +24,14 @@ _TOKENS = 8_000_000
 
 
 def main() -> None:
-    """Prepare the examples, train, and write the judge's file into `--work`."""
+    """Prepare the examples, train, and write the file of the judge to `--work`."""
     parsed = _parser().parse_args()
     torch.manual_seed(parsed.seed)
     random.seed(parsed.seed)
     engine = Engine(Settings(home=parsed.work))
     source = engine.models.weights.sentence_transformer(CATALOGUE[EMBEDDER])
-    shop = preparing.Workshop(parsed.data, parsed.work, engine, Progress())
-    examples = preparing.load(preparing.prepare(shop, measured(parsed.development), seed=1))
+    workshop = preparing.Workshop(parsed.data, parsed.work, engine, Progress())
+    examples = preparing.load(preparing.prepare(workshop, measured(parsed.development), seed=1))
     model = folder.read(source)
     encoder = PairEncoder(model)
     rows = [row for example in examples if (row := batches.row(example, encoder))]
@@ -56,12 +56,14 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder of the public sets, as training/README.md lays them out"
+        "--data", type=Path, required=True, help="folder of the public data sets, laid out as in training/README.md"
     )
-    parser.add_argument("--development", type=Path, required=True, help="folder of the development questions, to stop by")
-    parser.add_argument("--work", type=Path, required=True, help="folder for what is prepared, and for checkpoints")
-    parser.add_argument("--tokens", type=int, default=_TOKENS, help="tokens to read in all")
-    parser.add_argument("--start", type=Path, help="the file of an earlier judge to train on from; the mean of both is written")
+    parser.add_argument(
+        "--development", type=Path, required=True, help="folder of the development data, for early stopping and calibration"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for prepared examples and checkpoints")
+    parser.add_argument("--tokens", type=int, default=_TOKENS, help="number of tokens to train on")
+    parser.add_argument("--start", type=Path, help="file of an earlier judge to continue from; the mean of both is written")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 

@@ -1,4 +1,4 @@
-"""Examples to batches of token numbers: pairs encoded as the product encodes them, of like length together."""
+"""Batches of token ids from examples. Pairs are encoded as in the product, and batches have pairs of similar length."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,18 @@ from torch import Tensor
 from rag.judging.small import Encoded, PairEncoder
 from training.examples import Asked, Example
 
-# Tokens of a batch, padding counted: about 20 pairs, one step of 2 s on two cores.
+# Tokens of a batch, with padding: about 20 pairs, or one step of 2 s on two cores.
 BATCH_TOKENS = 3072
-# Examples are shuffled, and then sorted by length within so many batches.
+# Examples are shuffled, and then sorted by length within this many batches.
 _SORTED_TOGETHER = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example in token numbers. `starts` and `ends` are the first and last token of each answer; (0,) where none is.
+    """An example as token ids. `starts` and `ends` are the first and last token of each answer.
 
-    Token 0, the beginning of the pair, stands for "no answer here"; () asks for no place. `head` is the column of the
-    network's log-odds.
+    (0,) means that there is no answer: token 0 is the start of the pair. () means that no place is trained. `head` is the
+    column of the network's log-odds.
     """
 
     ids: list[int]
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows padded to one length. `starts` and `ends` mark every right place, all zero where none is asked for."""
+    """Rows padded to one length. `starts` and `ends` mark every right place; all are zero if no place is trained."""
 
     ids: Tensor
     mask: Tensor
@@ -45,7 +45,7 @@ class Batch:
 
 
 def row(example: Example, encoder: PairEncoder) -> Row | None:
-    """The example as the network reads it; None where the cut at the encoder's limit left no answer of those there are."""
+    """The example as the network reads it; None if truncation at the encoder's limit removed all its answers."""
     if not isinstance(example, Asked):
         return Row(encoder.claims([(example.claim, example.evidence)])[0].ids, 1, float(example.supported), (), ())
     encoded = encoder.questions(example.question, [example.passage])[0]
@@ -60,7 +60,7 @@ def row(example: Example, encoder: PairEncoder) -> Row | None:
 
 
 def _tokens(encoded: Encoded, start: int, end: int) -> tuple[int, int] | None:
-    """The first and last token of the characters [start, end) of the passage; None where the cut took one of them."""
+    """The first and last token of the characters [start, end) of the passage; None if one of them was truncated."""
     touched = [i for i, (a, b) in enumerate(encoded.offsets, encoded.first) if a < end and b > start]
     if not touched or encoded.offsets[-1][1] < end:
         return None
@@ -68,7 +68,7 @@ def _tokens(encoded: Encoded, start: int, end: int) -> tuple[int, int] | None:
 
 
 def batches(rows: Sequence[Row], padding: int, rng: random.Random) -> Iterator[Batch]:
-    """All rows once, in random order but for their length."""
+    """All rows once, in random order except that batches have rows of similar length."""
     order = list(range(len(rows)))
     rng.shuffle(order)
     mean = max(1, sum(len(r.ids) for r in rows) // max(1, len(rows)))
@@ -82,7 +82,7 @@ def batches(rows: Sequence[Row], padding: int, rng: random.Random) -> Iterator[B
 
 
 def grouped(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows, the shortest first, as runs that fill a batch."""
+    """Rows, sorted by length, in groups that fill a batch."""
     groups: list[list[Row]] = [[]]
     for one in rows:
         if groups[-1] and (len(groups[-1]) + 1) * len(one.ids) > BATCH_TOKENS:
@@ -92,7 +92,7 @@ def grouped(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def padded(rows: Sequence[Row], padding: int) -> tuple[Tensor, Tensor]:
-    """Token numbers and mask, of shape (rows, longest row)."""
+    """Token ids and mask, each of shape (rows, longest row)."""
     shape = (len(rows), max(len(r.ids) for r in rows))
     ids, mask = np.full(shape, padding), np.zeros(shape, np.int64)
     for i, one in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Each public set of claims as examples, from its files as they are published; training/README.md says from where."""
+"""Readers of the public data sets of claims, in their published formats; training/README.md has the sources."""
 
 import json
 import re
@@ -9,11 +9,11 @@ from typing import Any
 from training.examples import Claimed
 from training.rows import lines, table
 
-# How each set says that the evidence supports a claim.
+# Labels of the data sets for a supported claim.
 _SUPPORTS = frozenset(
     ["e", "entailment", "attributable", "SUPPORTS", "completely-support", "supported", "Fully attributable", "Entailment"]
 )
-# Shorter evidence is an address that was not read; longer is cut before the judge has read it.
+# Shorter evidence is only an unread web address; longer evidence would be truncated.
 _LEAST_EVIDENCE, _MOST_EVIDENCE = 60, 2500
 _JUDGED = frozenset(["Complete", "Partial", "Incomplete", "Missing"])
 
@@ -27,19 +27,19 @@ def indonli(folder: Path) -> Iterator[Claimed]:
 def attributionbench(folder: Path) -> Iterator[Claimed]:
     """AttributionBench's development rows: sentences of generated answers with what they cite. None of HAGRID."""
     for row in lines(folder / "dev.clean.jsonl"):
-        if row["src_dataset"] not in {"HAGRID", "LFQA"}:  # the one is measured on, of the other no licence is known
+        if row["src_dataset"] not in {"HAGRID", "LFQA"}:  # HAGRID is evaluation data; LFQA has no known licence
             evidence = "\n\n".join(row["references"])
             yield Claimed("attributionbench", row["claim"], evidence, row["attribution_label"] in _SUPPORTS)
 
 
 def fever(folder: Path) -> Iterator[Claimed]:
-    """FEVER's development rows with their evidence: supported, or refuted."""
+    """FEVER's development rows with their evidence: supported or refuted."""
     for row in lines(folder / "dev.jsonl"):
         yield Claimed("fever", row["claim"], _detokenised(row["evidence"]), row["label"] in _SUPPORTS)
 
 
 def fever_symmetric(folder: Path) -> Iterator[Claimed]:
-    """Claims written so that their words alone tell nothing."""
+    """FeverSymmetric: claims whose words alone reveal nothing about the label."""
     for row in lines(folder / "fever_symmetric_dev.jsonl"):
         claim, evidence = _detokenised(row["claim"]), _detokenised(row["evidence"])
         yield Claimed("fever_symmetric", claim, evidence, row["label"] in _SUPPORTS)
@@ -52,7 +52,7 @@ def factcheck(folder: Path) -> Iterator[Claimed]:
 
 
 def wice(folder: Path) -> Iterator[Claimed]:
-    """WiCE: sentences of Wikipedia with the sentences of the page they cite, around those that support."""
+    """WiCE: sentences of Wikipedia with the supporting sentences of the cited page and their neighbours."""
     for name in ("claim_dev.jsonl", "nonsupp_tokens_train.jsonl"):
         for row in lines(folder / name):
             sentences, wanted = row["evidence"], row["supporting_sentences"]
@@ -70,14 +70,14 @@ def begin(folder: Path) -> Iterator[Claimed]:
 
 
 def faithdial(folder: Path) -> Iterator[Claimed]:
-    """FaithDial's audit: as BEGIN, of three sets of dialogues."""
+    """FaithDial's audit: like BEGIN, of three sets of dialogues."""
     for path in sorted(folder.glob("*.csv")):
         for row in table(path):
             yield Claimed("faithdial", row["response"], row["evidence"], row["BEGIN"] in _SUPPORTS)
 
 
 def expertqa(folder: Path) -> Iterator[Claimed]:
-    """ExpertQA: sentences of generated answers with what they cite, as experts judged them; no question of its test splits."""
+    """ExpertQA: sentences of generated answers with what they cite, judged by experts; no question of its test splits."""
     hidden = {row["question"] for name in ("rand_test", "domain_test") for row in lines(folder / f"{name}.jsonl")}
     for name in ("rand_val", "domain_val"):
         for row in lines(folder / f"{name}.jsonl"):
@@ -89,7 +89,7 @@ def expertqa(folder: Path) -> Iterator[Claimed]:
 def _of_expert(claims: Iterable[dict[str, Any]]) -> Iterator[Claimed]:
     for claim in claims:
         cited = claim["evidence"] if isinstance(claim["evidence"], list) else [claim["evidence"] or ""]
-        # An address or a number in brackets may stand before the text that was found there.
+        # The text may begin with its web address or a number in brackets.
         evidence = [re.sub(r"^\s*(?:\[\d+\])?\s*(?:https?://\S+)?\s*", "", text).strip() for text in cited]
         if claim["support"] in _JUDGED and all(len(text) >= _LEAST_EVIDENCE for text in evidence):
             said = re.sub(r"\s*\[\d+\]", "", claim["claim_string"]).strip()
@@ -114,7 +114,7 @@ def summedits(folder: Path) -> Iterator[Claimed]:
 
 
 def _detokenised(text: str) -> str:
-    """FEVER's sentences without its brackets' names and the blanks before its points."""
+    """A sentence of FEVER with real brackets and quotation marks, and without spaces before punctuation."""
     for theirs, ours in (("-LRB-", "("), ("-RRB-", ")"), ("-LSB-", "["), ("-RSB-", "]"), ("``", '"'), ("''", '"')):
         text = text.replace(theirs, ours)
     for sign in (".", ",", ";", ":", "'s", "?", "!", ")"):

@@ -1,4 +1,4 @@
-"""What something is measured on is not learnt from: evaluation questions, claims, and the passages they are about."""
+"""Keeps evaluation data out of the training data: questions, claims, and the passages that they are about."""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -7,19 +7,20 @@ from pathlib import Path
 
 from training.rows import lines
 
-# A passage is held to be one of those where this share of its stretches of so many letters, one each `_STEP`, stands there.
+# A passage counts as evaluation data if more than `_SHARE` of its stretches occur there. A stretch has `_STRETCH` letters, and
+# one starts every `_STEP` letters.
 _STRETCH, _STEP, _SHARE = 60, 20, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Evaluation questions and claims as `plain` has them, and the stretches of the passages that belong to them."""
+    """The evaluation data: questions and claims in the form of `plain`, and hashes of stretches of their passages."""
 
     asked: AbstractSet[str]
     stretches: AbstractSet[int]
 
     def has(self, asked: str, passage: str) -> bool:
-        """Whether the question or claim is one of them, or the passage one that belongs to one."""
+        """Whether the question or claim, or the passage, is in the evaluation data."""
         return plain(asked) in self.asked or self._of_passage(plain(passage))
 
     def _of_passage(self, letters: str) -> bool:
@@ -28,7 +29,7 @@ class Measured:
 
 
 def measured(folder: Path) -> Measured:
-    """Of all `*.questions.jsonl` and `*.claims.jsonl` in the folder, with the passages that they name in `*.corpus.jsonl`."""
+    """Read all `*.questions.jsonl` and `*.claims.jsonl` in the folder, with the passages of `*.corpus.jsonl` that they name."""
     asked, stretches = set[str](), set[int]()
     for path in sorted([*folder.glob("*.questions.jsonl"), *folder.glob("*.claims.jsonl")]):
         rows = list(lines(path))
@@ -41,7 +42,7 @@ def measured(folder: Path) -> Measured:
 
 
 def plain(text: str) -> str:
-    """The text's letters and digits, case-folded: as it is compared."""
+    """The letters and digits of the text, case-folded, for comparison."""
     return "".join(character for character in text.casefold() if character.isalnum())
 
 

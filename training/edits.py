@@ -1,7 +1,7 @@
-"""Questions that a small change makes unanswerable: another year, another name, the opposite word.
+"""Questions made unanswerable by a small change: another year, another name, the opposite word.
 
-IDK-MRC's people edited 4,290 questions so; the same is done here to other questions with an answer. It goes wrong where the
-passage answers the changed question too, which is seldom: the wrong labels are fewer than what is learnt is worth.
+The authors of IDK-MRC edited 4,290 questions in this way by hand; here it is done to other answerable questions. The label is
+wrong if the passage answers the changed question too. This is rare, and the benefit is larger.
 """
 
 import random
@@ -26,9 +26,9 @@ _OPPOSITES = {one: other for left, right in _PAIRS for one, other in ((left, rig
 
 
 def edited(asked: Asked, others: Sequence[str], rng: random.Random) -> Asked | None:
-    """The question changed in one place, with the same passage and no answer; None where nothing can be changed.
+    """The question changed in one place, with the same passage and no answer; None if nothing can be changed.
 
-    `others` are questions that names are taken from.
+    `others` are questions from which names are taken.
     """
     changed = [question for change in (_number, _name, _opposite) if (question := change(asked, others, rng))]
     return Asked(f"{asked.source}-edit", rng.choice(changed), asked.passage, ()) if changed else None
@@ -44,7 +44,7 @@ def _number(asked: Asked, _: Sequence[str], rng: random.Random) -> str | None:
 
 
 def _name(asked: Asked, others: Sequence[str], rng: random.Random) -> str | None:
-    """A name that the passage has, replaced by another of the passage or of another question."""
+    """A name that is in the passage, replaced by another name of the passage or of another question."""
     names = [found for found in _NAMES.finditer(asked.question) if found.start() > 0 and found.group() in asked.passage]
     if not names:
         return None

@@ -1,4 +1,4 @@
-"""What the judge learns from: questions with passages and claims with evidence. Values only."""
+"""Training examples: questions with passages, and claims with evidence. Values only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from rag.types import Span
 class Asked:
     """A question and a passage. `answers` are ranges of the passage; without any, the passage does not answer.
 
-    None: it answers, and nobody said with which words.
+    None means that the passage answers, but the words are unknown.
     """
 
     source: str
@@ -21,7 +21,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A claim, its evidence, and whether that supports it."""
+    """A claim, its evidence, and whether the evidence supports it."""
 
     source: str
     claim: str
@@ -33,9 +33,9 @@ Example = Asked | Claimed
 
 
 def located(text: str, answer: str, start: int) -> Span | None:
-    """Where the answer stands: at `start`, else at the nearest place that has these words; None where no place does.
+    """The range of the answer in the text: at `start`, else the nearest occurrence; None if there is none.
 
-    Some offsets of public sets are wrong (11 of 5,044 in idkmrc.train).
+    Some offsets in public data sets are wrong (11 of 5,044 in idkmrc.train).
     """
     answer = answer.strip()
     if not answer:

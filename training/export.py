@@ -1,4 +1,4 @@
-"""From a checkpoint to the file that is shipped: packed, read back as the product does, and calibrated on what it then says."""
+"""From a checkpoint to the shipped file: packed, read back as the product does, and calibrated on the output of that file."""
 
 import json
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ _RAW = Calibration(verdict=1, span=0, offset=0, support=_RAW_SUPPORT, support_ac
 
 
 def export(checkpoint: Path, base: Model, judged: Path, path: Path, start: Path | None = None) -> Calibration:
-    """Write the judge's file. Its calibration is fitted on the folder `judged`, as the file's own 4-bit weights judge that.
+    """Write the file of the judge. The calibration is fitted on the data in `judged`, with the 4-bit weights of the file.
 
-    With `start`, the judge that training began from, the mean of both is written, which forgets less of what that one knew
-    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    With `start`, the judge from which training continued, the mean of both is written: it keeps more of what that one had
+    learnt (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
     best = torch.load(checkpoint, weights_only=True)
     known = {*base.tensors, *judge_file.HEADS}
@@ -44,7 +44,7 @@ def export(checkpoint: Path, base: Model, judged: Path, path: Path, start: Path 
 
 
 def _named(state: dict[str, Any]) -> dict[str, Any]:
-    """The encoder's tensors under the names they have in its folder; the heads keep theirs."""
+    """The tensors of the encoder under the names in its folder; the heads keep their names."""
     return {name.removeprefix("encoder."): value for name, value in state.items()}
 
 
@@ -60,7 +60,7 @@ def _calibrated(judge: SmallJudge, encoder: PairEncoder, folder: Path) -> Calibr
 def _support(
     judge: SmallJudge, encoder: PairEncoder, claims: Sequence[Judged]
 ) -> tuple[SupportCalibration, SupportCalibration]:
-    """How support is calibrated in one language, and, without the words, across two: claims in English on English evidence."""
+    """Calibrations of support within a language, and across languages (without common words); both fitted on English."""
     pairs, labels = [(one.first, one.second) for one in claims], [one.label for one in claims]
     said = [whole[1] for whole, _ in judge.logits(encoder.claims(pairs))]
     words, numbers = [scoring.shared_words(*pair, "en") for pair in pairs], [scoring.shared_numbers(*pair) for pair in pairs]
@@ -72,12 +72,12 @@ def _support(
 
 
 def margin(pair: Encoded, places: NDArray[np.float32]) -> float:
-    """The margin of the pair's best span; 0 where there is none."""
+    """The margin of the best span of the pair; 0 if there is none."""
     marked = small.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
     return marked.margin if marked else 0.0
 
 
 def _fit(features: NDArray[np.float64], labels: Sequence[bool]) -> tuple[tuple[float, ...], float]:
-    """The weights of the features, and the offset, of a logistic regression."""
+    """The weights and the offset of a logistic regression."""
     fitted = LogisticRegression(C=100.0).fit(features, labels)
     return tuple(round(float(w), 4) for w in fitted.coef_[0]), round(float(fitted.intercept_[0]), 4)

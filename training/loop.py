@@ -1,4 +1,4 @@
-"""One run of training: batches in, the best state out, with checkpoints so that a run that was killed goes on."""
+"""The training loop: from batches to the best state, with checkpoints, so that a killed run is resumed."""
 
 import math
 import random
@@ -19,7 +19,7 @@ from training.network import Network
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a network is trained. Rates are of AdamW at their highest: up over `warm_up` of all tokens, then down to nothing."""
+    """Hyperparameters. The learning rates are peaks: linear warm-up over the share `warm_up` of all tokens, then decay to 0."""
 
     tokens: int
     seed: int
@@ -27,14 +27,14 @@ class Plan:
     head_rate: float = 3e-4
     warm_up: float = 0.04
     decay: float = 0.01
-    # The span's two cross-entropies against the answer's one.
+    # Weight of the cross-entropies of a span's start and end, relative to that of the verdict.
     span_weight: float = 0.5
     looks: int = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is trained on, and the number of the padding token."""
+    """The training rows, and the id of the padding token."""
 
     rows: Sequence[Row]
     padding: int
@@ -42,7 +42,7 @@ class Data:
 
 @dataclass(slots=True)
 class State:
-    """Where a run stands. `best` is the highest score of the development half, `history` what was seen at each look."""
+    """The state of a run. `best` is the best score on the development data, `history` has all scores."""
 
     spent: int = 0
     passes: int = 0
@@ -55,7 +55,7 @@ Look = Callable[[Network], dict[str, float]]
 
 
 def train(network: Network, data: Data, plan: Plan, look: Look, folder: Path) -> State:
-    """Train until `plan.tokens` are read; the best state lies in `folder/best.pt`, the last in `folder/last.pt`."""
+    """Train on `plan.tokens` tokens. The best state is saved in `folder/best.pt`, the last in `folder/last.pt`."""
     heads = [*network.whole.parameters(), *network.places.parameters()]
     body = [p for p in network.encoder.parameters() if p.requires_grad]
     groups = [{"params": body, "highest": plan.rate}, {"params": heads, "highest": plan.head_rate}]
@@ -84,7 +84,7 @@ def train(network: Network, data: Data, plan: Plan, look: Look, folder: Path) ->
 
 
 def loss_of(network: Network, batch: Batch, span_weight: float) -> Tensor:
-    """Cross-entropy of the verdicts, and for questions of the answer's first and last token."""
+    """Cross-entropy of the verdicts, and for questions also of the first and last token of the answer."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         whole, places = network(batch.ids, batch.mask)
     chosen = whole.gather(1, batch.heads[:, None])[:, 0]
@@ -94,7 +94,7 @@ def loss_of(network: Network, batch: Batch, span_weight: float) -> Tensor:
         hidden = (batch.mask[asked] == 0)[..., None] * -1e4
         chances = torch.log_softmax(places[asked] + hidden, dim=1)
         right = torch.stack([batch.starts[asked], batch.ends[asked]], dim=-1)
-        # Any of the right places will do: the chance of all of them together.
+        # Any right place counts: the loss uses their total probability.
         spans = -torch.logsumexp(chances + torch.log(right.clamp_min(1e-12)), dim=1)
         loss = loss + span_weight * spans.sum() / len(batch.labels) / 2
     return loss
@@ -134,7 +134,7 @@ def _resume(network: Network, optimizer: torch.optim.Optimizer, folder: Path) ->
     network.load_state_dict(checkpoint["network"], strict=False)
     optimizer.load_state_dict(checkpoint["optimizer"])
     state = State(**checkpoint["state"])
-    _say(f"going on from {state.spent} tokens")
+    _say(f"resuming after {state.spent} tokens")
     return state
 
 

@@ -1,4 +1,4 @@
-"""Passages that the project's own retrieval ranks high and that do not answer: what a judge must tell from those that do."""
+"""Hard negatives: passages that the product's own retrieval ranks high but that do not answer."""
 
 import hashlib
 import random
@@ -14,16 +14,17 @@ from rag.language import detect
 from rag.types import Document, Span
 from training.examples import Asked
 
-# A negative is drawn from the first so many passages that do not answer.
+# A negative is drawn from this many of the first passages that do not answer.
 _DEPTH = 6
-# Chance that a passage that is short enough is read whole, and not as the product would cut it.
+# The probability that a short passage is used whole, and the length in characters of a short passage; else it is a chunk, as in
+# the product.
 _WHOLE, _SHORT = 0.35, 1100
-# Shorter answers stand in too many passages by chance to say that one answers.
+# Shorter answers occur in too many passages by chance.
 _LEAST_ANSWER = 3
 
 
 class Miner:
-    """The chunks of one source's passages, searched as the product searches them. `home` keeps the index for the next run."""
+    """The chunks of a pool of passages, searched with the product's retrieval. `home` keeps the index for the next run."""
 
     def __init__(self, engine: Engine, passages: Sequence[str], home: Path, progress: Progress) -> None:
         self._chunks = {passage: _cut(passage, engine) for passage in dict.fromkeys(passages)}
@@ -32,12 +33,12 @@ class Miner:
         self._ranker = IndexRanker(engine, Dataset(corpus, (), 0), home, progress)
 
     def examples(self, asked: Asked, rng: random.Random) -> list[Asked]:
-        """The question with its passage as a reader would get it, and with one that ranks high and does not answer."""
+        """The question with its passage, cut as in the product, and with a hard negative."""
         spans = self._chunks[asked.passage]
         whole = len(asked.passage) <= _SHORT and rng.random() < _WHOLE
         if whole or len(spans) == 1:
             return [asked, *self._negative(asked, rng)]
-        if not asked.answers:  # nobody knows which chunk was meant, to answer or not to
+        if not asked.answers:  # it is unknown which chunk the label is about
             return [_within(asked, rng.choice(spans))] if asked.answers == () else [asked, *self._negative(asked, rng)]
         holding = [s for s in spans if any(s.start <= a.start and a.end <= s.end for a in asked.answers)]
         return [*(_within(asked, s) for s in holding[:1]), *self._negative(asked, rng)]
@@ -48,7 +49,7 @@ class Miner:
         answers = {asked.passage[a.start : a.end].casefold() for a in asked.answers or ()}
         ranked = self._ranker.rank(asked.question, "hybrid", _DEPTH + 8)
         others = [text for text in (self.texts[int(i)] for i in ranked) if not _answers(text, answers, asked.passage)]
-        # The nearer the more often: half of the draws are of the first two.
+        # Higher ranks are more likely: half of the draws are from the first two.
         return [Asked(asked.source, asked.question, others[_near(rng, len(others))], ())] if others else []
 
 
@@ -57,7 +58,7 @@ def _near(rng: random.Random, count: int) -> int:
 
 
 def _answers(text: str, answers: set[str], gold: str) -> bool:
-    """Whether the text may answer: it holds an answer's words, or it is of the passage that does and nobody said where."""
+    """Whether the text may answer: it contains an answer, or is a part of the answering passage with an unknown answer."""
     low = text.casefold()
     if text in gold:
         return not answers or any(answer in low for answer in answers)
@@ -71,7 +72,7 @@ def _within(asked: Asked, span: Span) -> Asked:
 
 
 def _cut(passage: str, engine: Engine) -> list[Span]:
-    """The ranges that the product would make of the passage."""
+    """The ranges of the chunks into which the product cuts the passage."""
     name = hashlib.sha256(passage.encode()).hexdigest()
     document = Document(name, name, name, "text/plain", detect(passage), "", passage)
     cut = chunking.chunk(document, engine.models.embedder.token_starts(passage), engine.chunking)

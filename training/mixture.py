@@ -1,4 +1,4 @@
-"""How much of each public set is read."""
+"""The mixture: how many examples come from each public data set."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -11,10 +11,10 @@ from training.examples import Asked, Claimed
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """One set of questions: `most` of them, searched among the passages of its `pool`.
+    """At most `most` questions of a data set; negatives are mined among the passages of its `pool`.
 
-    `negatives` and `edits` are shares of the answered ones: those to which a mined passage that does not answer is added, and
-    those that are asked again with a change that the passage does not answer.
+    `negatives` and `edits` are shares of the answerable questions: those that also get a mined negative, and those that are
+    repeated with an edit that makes them unanswerable.
     """
 
     folder: str
@@ -27,7 +27,7 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """One set of claims, `most` of them."""
+    """At most `most` claims of a data set."""
 
     folder: str
     read: Callable[[Path], Iterator[Claimed]]
@@ -39,7 +39,7 @@ def _across(asking: str, reading: str) -> Callable[[Path], Iterator[Asked]]:
 
 
 def _open(language: str, read: Callable[[Path], Iterator[Asked]]) -> Callable[[Path], Iterator[Asked]]:
-    """Open questions made of the passages that another reader reads."""
+    """A reader of open questions, made from the passages of another reader."""
 
     def made(folder: Path) -> Iterator[Asked]:
         passages = dict.fromkeys(asked.passage for asked in read(folder))
@@ -48,8 +48,8 @@ def _open(language: str, read: Callable[[Path], Iterator[Asked]]) -> Callable[[P
     return made
 
 
-# Nearly half of all is Indonesian: it is what the judge is asked most. The rest was sized so that one pass is about 8 million
-# tokens, which two cores with bfloat16 read in about 100 minutes.
+# Nearly half is Indonesian, the language of most questions. The rest is sized so that one pass has about 8 million tokens,
+# which take about 100 minutes on two cores with bfloat16.
 QUESTIONS = (
     Questions("idkmrc", questions.idkmrc, "id", 20_000, negatives=0.5, edits=0.25),
     Questions("idkmrc", _open("id", questions.idkmrc), "id", 1300, edits=0.2),

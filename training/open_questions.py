@@ -1,7 +1,7 @@
 """Open questions made from passages: what somebody said, why something happened, what something is.
 
-Public sets ask for names, dates and numbers. A sentence that tells who said what, or why, holds its question and its answer:
-taking it apart gives both, in Indonesian and English, and in one of them about a passage in the other.
+Public data sets ask for names, dates and numbers. A sentence that reports who said what, or why, contains a question and its
+answer. Both are extracted by patterns in Indonesian and English; some questions are in the other language than the passage.
 """
 
 import random
@@ -15,13 +15,13 @@ from training.examples import Asked
 _NAME = r"[A-Z][\w'’-]+(?:[ -](?:of|the|van|bin|de|dan|and)?[ ]?[A-Z][\w'’-]+){0,5}"
 _SENTENCE = re.compile(r"[^.!?\n]{30,400}[.!?]")
 _CAPITALISED = re.compile(rf"{_NAME}|\d{{3,}}")
-# Words of a topic that has no name: long ones carry the meaning.
+# Words of a topic without a name: long ones carry the meaning.
 _LONG = re.compile(r"\b[^\W\d_]{6,}(?: [^\W\d_]{5,})?\b")
 
 
 @dataclass(frozen=True, slots=True)
 class _Grammar:
-    """One language's ways to say it. `said` has groups who and what, `why` before and because, `defined` name and rest."""
+    """The patterns of one language. Groups: `said` who, what; `why` before, because; `defined` name, rest."""
 
     said: re.Pattern[str]
     why: re.Pattern[str]
@@ -77,7 +77,7 @@ _DEFINED = {
 
 
 def made(passages: Sequence[tuple[str, str]], rng: random.Random) -> Iterator[Asked]:
-    """Questions on (language, passage) pairs; a third is asked in the other language, where names carry over."""
+    """Questions about (language, passage) pairs; a third is in the other language, if names need no translation."""
     for language, passage in passages:
         for found in _SENTENCE.finditer(passage):
             yield from _of_sentence(language, passage, found, rng)
@@ -107,19 +107,19 @@ def _asked(source: str, question: str, passage: str, start: int, end: int) -> As
 
 
 def _topic(said: str, rng: random.Random) -> str | None:
-    """A name in what was said, or long words of it."""
+    """A name in the text, or long words of it."""
     named: list[str] = [name for name in _CAPITALISED.findall(said[1:]) if len(name) > 3]
     choices = named or _LONG.findall(said)[:3]
     return rng.choice(choices) if choices else None
 
 
 def _shortened(who: str, rng: random.Random) -> str:
-    """The name as somebody might write it: whole, or one half of it."""
+    """The name as a user might write it: whole, or a part of it."""
     words = who.split(" ")
     return rng.choice([who, who, words[-1], " ".join(words[:2])]) if len(words) > 2 else who
 
 
 def _uncapitalised(text: str) -> str:
-    """The text with a small first letter, unless its first word looks like a name: two names follow each other."""
+    """The text with a lower-case first letter, unless it begins with a name: the second word is capitalised too."""
     words = text.split(" ", 2)
     return text if len(words) > 1 and words[1][:1].isupper() else text[:1].lower() + text[1:]

@@ -1,4 +1,4 @@
-"""From the mixture to examples: read, sampled, cut, with mined and edited negatives, in files of JSON lines."""
+"""From the mixture to examples: read, sampled, cut into chunks, with mined and edited negatives, in files of JSON lines."""
 
 import json
 import random
@@ -20,8 +20,8 @@ from training.mining import Miner
 from training.mixture import CLAIMS, QUESTIONS, Questions
 from training.rows import lines
 
-# The share of a pool's answered questions that become a claim, "question answer", once with its own answer and once with
-# one of another question.
+# The share of a pool's questions that also become claims, "question answer": once with the own answer, and once with that of
+# another question.
 _QUESTIONS_AS_CLAIMS = 0.04
 
 _T = TypeVar("_T")
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """Where examples are made: the folders of the sets and for what is made of them, and the engine whose retrieval mines."""
+    """What preparing needs: the folder of the data sets, the folder for results, and the engine that mines negatives."""
 
     data: Path
     work: Path
@@ -37,14 +37,14 @@ class Workshop:
     progress: Progress
 
 
-def prepare(shop: Workshop, measured: Measured, seed: int) -> list[Path]:
-    """Write the examples, a file for each pool and one of claims, once; nothing of what is `measured` on is among them."""
-    folder = shop.work / f"examples-{seed}"
+def prepare(workshop: Workshop, measured: Measured, seed: int) -> list[Path]:
+    """Write the examples, unless they exist: a file for each pool, and one of claims, all without the `measured` data."""
+    folder = workshop.work / f"examples-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     pools = list(dict.fromkeys(source.pool for source in QUESTIONS))
     for name in pools:
-        _write(folder / f"{name}.jsonl", partial(_of_pool, name, shop, measured, random.Random(f"{seed} {name}")))
-    _write(folder / "claims.jsonl", partial(_of_claims, shop, measured, random.Random(f"{seed} claims")))
+        _write(folder / f"{name}.jsonl", partial(_of_pool, name, workshop, measured, random.Random(f"{seed} {name}")))
+    _write(folder / "claims.jsonl", partial(_of_claims, workshop, measured, random.Random(f"{seed} claims")))
     return [folder / f"{name}.jsonl" for name in (*pools, "claims")]
 
 
@@ -54,18 +54,18 @@ def _write(path: Path, examples: Callable[[], Iterable[Example]]) -> None:
 
 
 def load(paths: Iterable[Path]) -> list[Example]:
-    """The examples of files that `prepare` wrote."""
+    """Load the examples from files of `prepare`."""
     return [_example(row) for path in paths for row in lines(path)]
 
 
-def _of_pool(name: str, shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Example]:
+def _of_pool(name: str, workshop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Example]:
     members: list[tuple[Questions, Asked]] = []
     for source in QUESTIONS:
         if source.pool == name:
-            read = source.read(shop.data / source.folder)
+            read = source.read(workshop.data / source.folder)
             found = [asked for asked in read if not measured.has(asked.question, asked.passage)]
             members += [(source, asked) for asked in _sample(found, source.most, rng)]
-    miner = Miner(shop.engine, [asked.passage for _, asked in members], shop.work / "pools" / name, shop.progress)
+    miner = Miner(workshop.engine, [asked.passage for _, asked in members], workshop.work / "pools" / name, workshop.progress)
     others = [asked.question for _, asked in members]
     for source, asked in members:
         positive, *negative = miner.examples(asked, rng)
@@ -78,15 +78,15 @@ def _of_pool(name: str, shop: Workshop, measured: Measured, rng: random.Random) 
     yield from _as_claims(_sample(answered, int(_QUESTIONS_AS_CLAIMS * len(members)), rng), rng)
 
 
-def _of_claims(shop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Claimed]:
+def _of_claims(workshop: Workshop, measured: Measured, rng: random.Random) -> Iterator[Claimed]:
     for source in CLAIMS:
-        read = source.read(shop.data / source.folder)
+        read = source.read(workshop.data / source.folder)
         found = [claimed for claimed in read if not measured.has(claimed.claim, claimed.evidence)]
         yield from _sample(found, source.most, rng)
 
 
 def _as_claims(asked: Sequence[Asked], rng: random.Random) -> Iterator[Claimed]:
-    """In every language there is: a right answer is supported, that of another question of the same source is not."""
+    """Claims in all languages: the right answer is supported, that of another question of the same source is not."""
     by_source: dict[str, list[Asked]] = defaultdict(list)
     for one in asked:
         by_source[one.source].append(one)

@@ -1,4 +1,4 @@
-"""Each public set of questions as examples, from its files as they are published; training/README.md says from where."""
+"""Readers of the public data sets of questions, in their published formats; training/README.md has the sources."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from training.rows import lines, table
 
 
 def idkmrc(folder: Path) -> Iterator[Asked]:
-    """IDK-MRC's training split: Indonesian, 4,290 of 9,332 questions are one-word edits that their passage does not answer."""
+    """IDK-MRC's training split, Indonesian: 4,290 of 9,332 questions are one-word edits that the passage does not answer."""
     for row in lines(folder / "idkmrc.train.jsonl"):
         for question in row["questions"]:
             answers = [(answer["text"], answer["start"]) for answer in question["answers"]]
@@ -22,7 +22,7 @@ def idkmrc(folder: Path) -> Iterator[Asked]:
 
 
 def squad(folder: Path) -> Iterator[Asked]:
-    """Every file of SQuAD's form in the folder; in some the questions of an article lie in one file of many."""
+    """All files in the format of SQuAD in the folder; some data sets have several files."""
     for path in sorted(folder.glob("*.json")):
         for article in json.loads(path.read_text("utf-8"))["data"]:
             for paragraph in article["paragraphs"]:
@@ -42,7 +42,7 @@ def iapp(folder: Path) -> Iterator[Asked]:
 
 
 def qed(folder: Path) -> Iterator[Asked]:
-    """QED: English questions to a search engine, of Natural Questions."""
+    """QED: English questions from a search engine, a part of Natural Questions."""
     for row in lines(folder / "qed-dev.clean.jsonl"):
         answers = [(answer["string"], answer["start"]) for group in row["original_nq_answers"] for answer in group]
         yield from _asked("qed", row["question_text"], row["paragraph_text"], answers)
@@ -60,7 +60,7 @@ def afriqa(folder: Path) -> Iterator[Asked]:
 
 
 def parallel(folder: Path, pairs: Iterable[tuple[str, str]]) -> Iterator[Asked]:
-    """SQuAD questions of one language on the passage of another, for each (question's, passage's) of `pairs`."""
+    """SQuAD questions about a passage in another language, for each (language of question, of passage) in `pairs`."""
     rows = list(lines(folder / "parallel.jsonl"))
     for asking, reading in pairs:
         for row in rows:
@@ -72,7 +72,7 @@ def parallel(folder: Path, pairs: Iterable[tuple[str, str]]) -> Iterator[Asked]:
 
 
 def onestop(folder: Path) -> Iterator[Asked]:
-    """OneStopQA: news at three levels of reading, with `<A1>` to `</A1>` around what answers a paragraph's first question."""
+    """OneStopQA: news at three reading levels, with `<A1>` to `</A1>` around the answer to the first question."""
     for path in sorted(folder.glob("*.txt")):
         for paragraph in path.read_text("utf-8").split("# Paragraph")[1:]:
             questions = re.findall(r"^\s*Q\d?:\s*(.+)$", paragraph, re.MULTILINE)
@@ -84,7 +84,7 @@ def onestop(folder: Path) -> Iterator[Asked]:
 
 
 def _unmarked(text: str) -> tuple[str, dict[str, list[Span]]]:
-    """The text without its marks, and the ranges that each mark held."""
+    """The text without marks, and the ranges of each mark."""
     parts = re.split(r"<(/?)([AD]\d)>", text)
     plain, opened, found = parts[0], dict[str, int](), defaultdict[str, list[Span]](list)
     for closing, mark, following in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
@@ -99,7 +99,7 @@ def _unmarked(text: str) -> tuple[str, dict[str, list[Span]]]:
 
 
 def fairytale(folder: Path) -> Iterator[Asked]:
-    """FairytaleQA: many whys and hows. Where an answer's words stand once in its section they are its place."""
+    """FairytaleQA: many questions why and how. The range of an answer is known if its words occur once in the section."""
     for path in sorted(folder.glob("data-by-train-split/questions/*/*-questions.csv")):
         story = path.parents[2] / "section-stories" / path.parent.name / path.name.replace("-questions", "-story")
         sections = {row["section"]: " ".join(row["text"].split()) for row in table(story)}
@@ -110,7 +110,7 @@ def fairytale(folder: Path) -> Iterator[Asked]:
 
 
 def _once(passage: str, answer: str) -> tuple[Span, ...] | None:
-    """The place of an answer that stands there once; None where it does not."""
+    """The range of an answer that occurs once; else None."""
     words = " ".join(answer.split()).rstrip(".").lower()
     low = passage.lower()
     if len(words) < 3 or len(low) != len(passage) or low.count(words) != 1:
@@ -120,14 +120,14 @@ def _once(passage: str, answer: str) -> tuple[Span, ...] | None:
 
 
 def boolq(folder: Path) -> Iterator[Asked]:
-    """BoolQ's development split: yes or no, and the passage that tells."""
+    """BoolQ's development split: yes-or-no questions with a passage that answers."""
     for row in lines(folder / "dev.jsonl"):
         question = row["question"].strip()
         yield Asked("boolq", question[:1].upper() + question[1:].rstrip("?") + "?", row["passage"], None)
 
 
 def quoref(folder: Path) -> Iterator[Asked]:
-    """Quoref's development split, of SQuAD's form without its frame: who is meant must be found out."""
+    """Quoref's development split, in the format of SQuAD without `data`: questions that need coreference."""
     for article in json.loads((folder / "quoref.json").read_text("utf-8")):
         for paragraph in article["paragraphs"]:
             for question in paragraph["qas"]:
@@ -137,7 +137,7 @@ def quoref(folder: Path) -> Iterator[Asked]:
 
 
 def selqa(folder: Path) -> Iterator[Asked]:
-    """SelQA's development split: the sentences of a section that answer."""
+    """SelQA's development split: the sentences of a section that answer a question."""
     for row in json.loads((folder / "selqa-ass-dev.json").read_text("utf-8")):
         ends = list(accumulate(len(sentence) + 1 for sentence in row["candidates"]))
         spans = tuple(Span(ends[i] - 1 - len(row["candidates"][i]), ends[i] - 1) for i in sorted(row["answers"]))

@@ -1,4 +1,4 @@
-"""Files of public sets as rows."""
+"""Readers of JSON lines and of tables."""
 
 import csv
 import json
@@ -8,13 +8,13 @@ from typing import Any
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines."""
+    """The objects in a file of JSON lines."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 
 
 def table(path: Path, delimiter: str = ",") -> Iterator[Mapping[str, str]]:
-    """The rows of a table whose first line names its columns."""
+    """The rows of a CSV file whose first line has the names of the columns."""
     with path.open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file, delimiter=delimiter)

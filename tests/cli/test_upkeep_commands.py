@@ -9,7 +9,7 @@ import pytest
 from rag.cli.main import main
 from rag.cli.upkeep_commands import _FetchMeter
 from rag.keys import Keys
-from rag.weights.catalogue import CATALOGUE, EMBEDDER, JUDGE, LLM, SHIPPED, SMALL_LLM
+from rag.weights.catalogue import CATALOGUE, EMBEDDER, JUDGE, LLM, SHIPPED, SMALL_LLM, Model, Shipped
 from tests.cli.test_main import assert_one_line, rag
 from tests.cli.test_terminal import TerminalStream
 
@@ -109,7 +109,8 @@ def test_an_unfinished_download_fails_verify_but_not_list(tmp_path: Path, capsys
 def test_the_table_of_models_has_every_model_and_the_endpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--cache", str(tmp_path), "--llm", "http://127.0.0.1:9/v1#tiny"]) == 0
     shown = capsys.readouterr().out
-    for model in (*CATALOGUE.values(), SHIPPED):
+    listed: list[Model | Shipped] = [*CATALOGUE.values(), SHIPPED]
+    for model in listed:
         assert f"{model.about}; {model.licence}\n" in shown
         assert f"sha256 {model.sha256}\n" in shown
     assert shown.endswith("http://127.0.0.1:9/v1#tiny: the endpoint of RAG_LLM; it has the weights of its model\n")
