@@ -28,6 +28,35 @@ from rag.keys import SCOPES, Key, Keys
 from rag.settings import Settings
 from rag.web.guard import browsers
 
+# What a route may require, in its `opt["scope"]`: to ask and read; to change documents; to change which index serves.
+READ, INGEST, ADMIN = SCOPES
+# The `opt` of a route that needs no key. A route without a scope needs ADMIN, so that one that was forgotten is not open.
+PUBLIC: dict[str, object] = {"scope": None}
+
+SESSION_COOKIE, CSRF_COOKIE, _CSRF_HEADER = "rag_session", "rag_csrf", "X-CSRF-Token"
+_HINT = "make one with `rag keys create NAME`"
+
+# Seconds that a session lasts.
+LASTS = 7 * 24 * 3600
+# Sessions at once; beyond that, the oldest ends.
+_MOST_SESSIONS = 1000
+# For the schema: no credentials where there are no keys, else a key or a session.
+SCHEMES = Components(
+    security_schemes={
+        "key": SecurityScheme(type="http", scheme="bearer", description="A key made with `rag keys create`."),
+        "session": SecurityScheme(
+            type="apiKey",
+            name=SESSION_COOKIE,
+            security_scheme_in="cookie",
+            description=f"The session that `POST /login` starts. A request that is not GET, HEAD or OPTIONS also needs the "
+            f"header `{_CSRF_HEADER}` with the value of the cookie `{CSRF_COOKIE}`.",
+        ),
+    }
+)
+ANY_SCHEME: list[dict[str, list[str]]] = [{}, {"key": []}, {"session": []}]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+
 
 class Buckets:
     """Rate limits in memory: a token bucket for each key, which holds a minute's requests and refills in a minute."""
@@ -49,12 +78,6 @@ class Buckets:
             hint = f"try again in {wait} seconds, or raise RAG_REQUESTS_PER_MINUTE"
             raise TooManyRequests(f"this key made {self._most} requests in a minute", hint, wait)
         self._left[name] = (left - 1, now)
-
-
-# Seconds that a session lasts.
-LASTS = 7 * 24 * 3600
-# Sessions at once; beyond that, the oldest ends.
-_MOST_SESSIONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +125,6 @@ class Sessions:
 def _digest(token: str) -> str:
     # A lookup by digest takes the same time however much of a guessed token is right.
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-# What a route may require, in its `opt["scope"]`: to ask and read; to change documents; to change which index serves.
-READ, INGEST, ADMIN = SCOPES
-# The `opt` of a route that needs no key. A route without a scope needs ADMIN, so that one that was forgotten is not open.
-PUBLIC: dict[str, object] = {"scope": None}
-
-SESSION_COOKIE, CSRF_COOKIE, _CSRF_HEADER = "rag_session", "rag_csrf", "X-CSRF-Token"
-_MAKE = "make one with `rag keys create NAME`"
-
-# For the schema: no credentials where there are no keys, else a key or a session.
-SCHEMES = Components(
-    security_schemes={
-        "key": SecurityScheme(type="http", scheme="bearer", description="A key made with `rag keys create`."),
-        "session": SecurityScheme(
-            type="apiKey",
-            name=SESSION_COOKIE,
-            security_scheme_in="cookie",
-            description=f"The session that `POST /login` starts. A request that is not GET, HEAD or OPTIONS also needs the "
-            f"header `{_CSRF_HEADER}` with the value of the cookie `{CSRF_COOKIE}`.",
-        ),
-    }
-)
-ANY_SCHEME: list[dict[str, list[str]]] = [{}, {"key": []}, {"session": []}]
-
-Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class Access:
@@ -194,7 +191,7 @@ class Access:
             return self._key(token)
         session = self._sessions.find(connection.cookies.get(SESSION_COOKIE, ""))
         if session is None:
-            raise KeyRefused("this service needs a key", f"send `Authorization: Bearer rag_...`, or log in at /; {_MAKE}")
+            raise KeyRefused("this service needs a key", f"send `Authorization: Bearer rag_...`, or log in at /; {_HINT}")
         if method not in browsers.SAFE:
             _require_csrf(connection, session)
         return _valid(self._keys.find_digest(session.key))
@@ -205,9 +202,9 @@ class Access:
 
 def _valid(key: Key | None) -> Key:
     if key is None:
-        raise KeyRefused("the key is unknown or was revoked", _MAKE)
+        raise KeyRefused("the key is unknown or was revoked", _HINT)
     if key.has_expired(datetime.now(UTC)):
-        raise KeyRefused(f"the key {key.name} expired on {key.expires[:10]}", _MAKE)
+        raise KeyRefused(f"the key {key.name} expired on {key.expires[:10]}", _HINT)
     return key
 
 

@@ -30,8 +30,22 @@ from rag.web import problems
 from rag.web.guard import browsers
 from rag.web.telemetry import log
 
+_log = logging.getLogger(__name__)
 # A body has GRACE seconds, and one more for each BYTES_A_SECOND that arrived: a slow upload may take long if it goes on.
 GRACE, BYTES_A_SECOND = 20.0, 10_000
+# More connections are of no use to two cores.
+_USEFUL = 1000
+_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+# Connections at once: at most half of the files that this process may open. The index, uploads and endpoints need some too.
+MOST = _USEFUL if _FILES == resource.RLIM_INFINITY else min(_USEFUL, _FILES // 2)
+# Seconds in which the head of a request must arrive.
+HEAD_SECONDS = 20.0
+# Seconds after which a client that has not read its response is checked; it must read at BYTES_A_SECOND or faster.
+READ_SECONDS = 20.0
+# Seconds between two log lines about refused connections: an attacker would fill the log.
+_LOG_SECONDS = 10.0
+# Sent as `Retry-After` to a connection over the limit.
+_RETRY_SECONDS = 10
 
 
 def with_body_timeout(app: ASGIApp) -> ASGIApp:
@@ -73,9 +87,6 @@ class TimedReceive:
         return message
 
 
-_RETRY_SECONDS = 10
-
-
 def not_http(connection: h11.Connection) -> bytes:
     """The response to bytes that are not HTTP."""
     error = QuestionError("the request is not HTTP/1.1", "send HTTP/1.1, over http:// unless a proxy in front of rag ends TLS")
@@ -106,20 +117,6 @@ def _response(connection: h11.Connection, error: QuestionError | HTTPException) 
         status_code=problem.status, headers=list(headers.items()), reason=HTTPStatus(problem.status).phrase.encode()
     )
     return b"".join(connection.send(event) or b"" for event in (head, h11.Data(body), h11.EndOfMessage()))
-
-
-# More connections are of no use to two cores.
-_USEFUL = 1000
-_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-# Connections at once: at most half of the files that this process may open. The index, uploads and endpoints need some too.
-MOST = _USEFUL if _FILES == resource.RLIM_INFINITY else min(_USEFUL, _FILES // 2)
-# Seconds in which the head of a request must arrive.
-HEAD_SECONDS = 20.0
-# Seconds after which a client that has not read its response is looked at; it must have read BYTES_A_SECOND in them.
-READ_SECONDS = 20.0
-# Seconds between two log lines about refused connections: an attacker would fill the log.
-_LOG_SECONDS = 10.0
-_log = logging.getLogger(__name__)
 
 
 class TurnedAway:

@@ -18,6 +18,9 @@ from rag.web.openai import replies
 
 # The name of retrieval, judge and language model together, as a chat model.
 CHAT = "rag"
+# Texts of one request, which two slow cores embed in some seconds; characters of a text, far more than the embedder reads.
+MOST_TEXTS, MOST_CHARACTERS = 256, 8000
+_EXAMPLE = {"model": "multilingual-e5-small-q4", "input": ["Siapa Menteri Pertahanan Iran?"]}
 
 
 class Model(Struct, frozen=True):
@@ -70,11 +73,6 @@ def require(name: str, *known: str) -> None:
     """Refuse a model that is not one of `known`. Raises NotFound."""
     if name not in known:
         raise NotFound(f"there is no model {name[:80]!r}", f"use {' or '.join(known)} (GET /v1/models)")
-
-
-# Texts of one request, which two slow cores embed in some seconds; characters of a text, far more than the embedder reads.
-MOST_TEXTS, MOST_CHARACTERS = 256, 8000
-_EXAMPLE = {"model": "multilingual-e5-small-q4", "input": ["Siapa Menteri Pertahanan Iran?"]}
 
 
 class EmbeddingRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -20,55 +20,9 @@ from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import jobs
 
-# Unread files in a response.
-_MOST_UNREAD = 200
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadItem:
-    """A file or folder that could not be read, and why. A file can be removed by its `id`; a folder's is empty."""
-
-    id: str
-    path: str
-    problem: Problem
-
-
-class UnreadFiles(Struct, frozen=True):
-    """The files in `seeds/` that the last rebuild could not read: the first 200 of `total`."""
-
-    items: list[UnreadItem]
-    total: int
-
-
-@get(
-    "/v1/documents/unread",
-    sync_to_thread=True,
-    summary="List the files that could not be read",
-    opt={"scope": READ},
-    responses=problems.documented(),
-)
-def unread(engine: NamedDependency[Engine]) -> UnreadFiles:
-    """The files that the last rebuild left out, also a rebuild of the command line, each with a problem that says why.
-
-    A file is listed also where the index still has the text of its earlier version.
-    """
-    found = engine.unread()
-    return UnreadFiles([_unread_item(each) for each in found[:_MOST_UNREAD]], len(found))
-
-
-def _unread_path(engine: Engine, wanted: str) -> str | None:
-    """The path of the unread file with this id; None where there is none. The id is compared, and never made a path."""
-    paths = (each.path for each in engine.unread() if not each.is_folder)
-    return next((path for path in paths if document_id(path) == wanted), None)
-
-
-def _unread_item(each: Unread) -> UnreadItem:
-    problem = Problem(f"urn:rag:{each.kind}", each.kind, SeedError.status, each.detail)
-    return UnreadItem("" if each.is_folder else document_id(each.path), shown(each.path), problem)
-
-
-# Documents in a response, and characters of text in a response.
+# In a response: documents, files that could not be read, and characters of a document's text.
 MOST_LISTED = 200
+_MOST_UNREAD = 200
 MOST_CHARACTERS = 200_000
 
 _Id = Annotated[str, PathParameter(description="the `document_id` of a citation, or the `id` in GET /v1/documents")]
@@ -126,6 +80,22 @@ class Text(Struct, frozen=True):
     pages: list[Page]
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadItem:
+    """A file or folder that could not be read, and why. A file can be removed by its `id`; a folder's is empty."""
+
+    id: str
+    path: str
+    problem: Problem
+
+
+class UnreadFiles(Struct, frozen=True):
+    """The files in `seeds/` that the last rebuild could not read: the first 200 of `total`."""
+
+    items: list[UnreadItem]
+    total: int
+
+
 class Removed(Struct, frozen=True):
     """The path of the file that was removed from `seeds/`, and the rebuild that removes it from the index."""
 
@@ -155,6 +125,22 @@ def listed(
     found = [d for d in opened.listed() if part in d.path.casefold() and language in {"", d.language}]
     found.sort(key=lambda document: document.path)
     return Documents([_item(d, opened) for d in found[offset : offset + limit]], len(found), offset, limit)
+
+
+@get(
+    "/v1/documents/unread",
+    sync_to_thread=True,
+    summary="List the files that could not be read",
+    opt={"scope": READ},
+    responses=problems.documented(),
+)
+def unread(engine: NamedDependency[Engine]) -> UnreadFiles:
+    """The files that the last rebuild left out, also a rebuild of the command line, each with a problem that says why.
+
+    A file is listed also where the index still has the text of its earlier version.
+    """
+    found = engine.unread()
+    return UnreadFiles([_unread_item(each) for each in found[:_MOST_UNREAD]], len(found))
 
 
 @get(
@@ -256,3 +242,14 @@ def _item(document: Listed, opened: State) -> Item:
     d = document
     length, url = opened.characters(d), f"/v1/documents/{d.id}/original"
     return Item(d.id, d.path, d.language, d.media_type, d.date, length, len(d.pages), url)
+
+
+def _unread_path(engine: Engine, wanted: str) -> str | None:
+    """The path of the unread file with this id; None where there is none. The id is compared, and never made a path."""
+    paths = (each.path for each in engine.unread() if not each.is_folder)
+    return next((path for path in paths if document_id(path) == wanted), None)
+
+
+def _unread_item(each: Unread) -> UnreadItem:
+    problem = Problem(f"urn:rag:{each.kind}", each.kind, SeedError.status, each.detail)
+    return UnreadItem("" if each.is_folder else document_id(each.path), shown(each.path), problem)

@@ -25,6 +25,60 @@ from rag.web.operations import Upload
 from rag.web.rebuilding import Rebuilds
 from rag.web.routes import jobs
 
+# Bytes of a file, files of a form, and bytes of a form.
+MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000
+
+
+class Added(Struct, frozen=True):
+    """The names of the documents in `seeds/`, and the rebuild that adds them to the index."""
+
+    added: list[str]
+    job: jobs.Job
+
+
+@post(
+    "/v1/documents",
+    status_code=202,
+    summary="Upload documents",
+    opt={"scope": INGEST},
+    operation_class=Upload,
+    request_max_body_size=MOST_BYTES,
+    responses=problems.documented(400, 413, 422, 507),
+)
+async def upload(
+    request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
+) -> Added:
+    """Add documents to `seeds/` and start a rebuild: at most 20 files of 50 MB each, 200 MB together.
+
+    A file with the name of a document replaces it. If one file is refused, none is added. They are found once the job is done.
+    """
+    # A file of more than a megabyte is kept in the temporary folder while it arrives.
+    with storage_errors(temporary_folder()):
+        files = await files_of_form(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
+    try:
+        added = await sync_to_thread(_add, files, engine)
+    finally:
+        await close(files)
+    return Added(added, jobs.shown(rebuilds.start()))
+
+
+def _add(files: list[UploadFile], engine: Engine) -> list[str]:
+    if not files:
+        raise QuestionError("the form has no file", "send at least one")
+    for file in files:
+        _require_document(file)
+    names = [engine.add_bytes(file.file.read(), file.filename) for file in files]
+    return list(dict.fromkeys(names))
+
+
+def _require_document(file: UploadFile) -> None:
+    """Raises SeedError."""
+    seeds_folder.require_name(file.filename)
+    size = file.file.seek(0, 2)
+    file.file.seek(0)
+    if not size:
+        raise SeedError(f"{file.filename} is empty", "send a document with text")
+
 
 async def files_of_form(request: Request[Any, Any, Any], *, most: int, most_bytes: int) -> list[UploadFile]:
     """The files of a form as they arrive, at most `most` of `most_bytes` each. The caller closes them.
@@ -86,58 +140,3 @@ def _file(part: MultipartSegment) -> UploadFile:
 
 def _not_a_form() -> QuestionError:
     return QuestionError("the body is not a form of files", "send multipart/form-data, one part with a file name for each")
-
-
-# Bytes of a file, files of a form, and bytes of a form.
-MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000
-
-
-class Added(Struct, frozen=True):
-    """The names of the documents in `seeds/`, and the rebuild that adds them to the index."""
-
-    added: list[str]
-    job: jobs.Job
-
-
-@post(
-    "/v1/documents",
-    status_code=202,
-    summary="Upload documents",
-    opt={"scope": INGEST},
-    operation_class=Upload,
-    request_max_body_size=MOST_BYTES,
-    responses=problems.documented(400, 413, 422, 507),
-)
-async def upload(
-    request: Request[Any, Any, Any], engine: NamedDependency[Engine], rebuilds: NamedDependency[Rebuilds]
-) -> Added:
-    """Add documents to `seeds/` and start a rebuild: at most 20 files of 50 MB each, 200 MB together.
-
-    A file with the name of a document replaces it. If one file is refused, none is added. They are found once the job is done.
-    """
-    # A file of more than a megabyte is kept in the temporary folder while it arrives.
-    with storage_errors(temporary_folder()):
-        files = await files_of_form(request, most=MOST_FILES, most_bytes=MOST_FILE_BYTES)
-    try:
-        added = await sync_to_thread(_add, files, engine)
-    finally:
-        await close(files)
-    return Added(added, jobs.shown(rebuilds.start()))
-
-
-def _add(files: list[UploadFile], engine: Engine) -> list[str]:
-    if not files:
-        raise QuestionError("the form has no file", "send at least one")
-    for file in files:
-        _require_document(file)
-    names = [engine.add_bytes(file.file.read(), file.filename) for file in files]
-    return list(dict.fromkeys(names))
-
-
-def _require_document(file: UploadFile) -> None:
-    """Raises SeedError."""
-    seeds_folder.require_name(file.filename)
-    size = file.file.seek(0, 2)
-    file.file.seek(0)
-    if not size:
-        raise SeedError(f"{file.filename} is empty", "send a document with text")

@@ -177,7 +177,6 @@ def unread(client: TestClient[Any]) -> list[dict[str, Any]]:
 def test_what_could_not_be_read_is_listed_and_can_be_removed(client: TestClient[Any], engine: Engine) -> None:
     assert unread(client) == []
     seeds = engine.settings.seeds
-    (seeds / "berita").mkdir()
     (seeds / "berita" / "rusak.pdf").write_bytes(b"%PDF-1.7 x")
     engine.rebuild()
     (item,) = unread(client)

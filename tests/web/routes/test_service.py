@@ -1,4 +1,4 @@
-"""Logging in, as a browser does it: with cookies, and with the header that only our own page can send."""
+"""Probes, over a home with an index; and logging in, as a browser does it, over one without."""
 
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -13,21 +13,28 @@ from rag.engine import Engine
 from rag.keys import Keys
 from rag.settings import Settings
 from rag.web.app import create
+from rag.web.rebuilding import Rebuilds
 from tests.web.conftest import assert_problem, connect
 from tests.web.guard.test_access import expire
 
 
+@pytest.fixture
+def indexed(engine: Engine, rebuilds: Rebuilds) -> Iterator[TestClient[Any]]:
+    with connect(create(engine, rebuilds=rebuilds)) as opened:
+        yield opened
+
+
 @pytest.mark.parametrize("path", ["/health", "/health/ready"])
-def test_ready_names_the_snapshot(client: TestClient[Any], engine: Engine, path: str) -> None:
+def test_ready_names_the_snapshot(indexed: TestClient[Any], engine: Engine, path: str) -> None:
     said = {"status": "ok", "version": __version__, "snapshot": engine.serving(), "documents": 1}
-    assert client.get(path).json() == said
+    assert indexed.get(path).json() == said
 
 
-def test_without_an_index_it_is_live_and_not_ready(client: TestClient[Any], engine: Engine) -> None:
+def test_without_an_index_it_is_live_and_not_ready(indexed: TestClient[Any], engine: Engine) -> None:
     (engine.settings.index / "current").unlink()
-    assert client.get("/health/live").json() == {"status": "ok", "version": __version__}
+    assert indexed.get("/health/live").json() == {"status": "ok", "version": __version__}
     for path in ("/health", "/health/ready"):
-        assert_problem(client.get(path), 503, "run `rag index`")
+        assert_problem(indexed.get(path), 503, "run `rag index`")
 
 
 def test_without_weights_it_is_not_ready(engine: Engine) -> None:
