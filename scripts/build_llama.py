@@ -2,7 +2,7 @@
 
     .venv/bin/python -m scripts.build_llama requirements.lock
 
-`CMAKE_ARGS` is passed on (`-DGGML_CUDA=ON`). With `--portable` the wheel runs on any x86-64 processor with AVX2, or any ARM64 one.
+`CMAKE_ARGS` is passed on (`-DGGML_CUDA=ON`). With `--portable` the wheel runs on any x86-64 processor with AVX2, or any ARM64.
 A wheel is kept by version, processor and options, so projects, Pythons and machines of one kind share it.
 """
 
