@@ -9,13 +9,15 @@ FROM python:${PYTHON} AS build
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc g++ make \
  && rm -rf /var/lib/apt/lists/*
-# llama.cpp for any x86-64 with AVX2, since the image may run on another processor than the one that builds it.
-ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" PIP_DISABLE_PIP_VERSION_CHECK=1
+# llama.cpp for any x86-64 with AVX2, since the image may run on another processor than the one that builds it; and without the parts
+# that scripts/build_llama.py leaves out.
+ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF -DCMAKE_PROJECT_llama.cpp_INCLUDE=/src/llama.cmake" \
+    PIP_DISABLE_PIP_VERSION_CHECK=1
 # Where packages come from, and torch alone: its build of the usual index brings gigabytes of CUDA. Its headers and tests stay behind.
 ARG PIP_INDEX_URL=https://pypi.org/simple
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /src
-COPY requirements.lock ./
+COPY requirements.lock scripts/llama.cmake ./
 RUN python -m venv /opt/rag \
  && /opt/rag/bin/pip install --no-cache-dir --no-deps --index-url "$TORCH_INDEX_URL" "$(grep '^torch==' requirements.lock)" \
  && /opt/rag/bin/pip install --no-cache-dir --no-binary llama-cpp-python --requirement requirements.lock \

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m scripts.build_llama requirements.lock
 
-`CMAKE_ARGS` is passed on (`-DGGML_CUDA=ON`). With `--portable` the wheel runs on any x86-64 processor with AVX2, or any ARM64 one.
+`CMAKE_ARGS` is passed on (`-DGGML_CUDA=ON`). With `--portable` the wheel runs on any x86-64 processor with AVX2, or any ARM64.
 A wheel is kept by version, processor and options, so projects, Pythons and machines of one kind share it.
 """
 
@@ -26,9 +26,9 @@ from typing import NoReturn
 
 from scripts.locked import lock
 
-_INJECTED = Path(__file__).with_name("llama.cmake")
+INJECTED = Path(__file__).with_name("llama.cmake")
 # Neither the multimodal library nor llama.cpp's helpers for programs: 83 steps of the compiler in place of 193.
-_LEAN = ("-DLLAVA_BUILD=OFF", f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={_INJECTED}")
+LEAN = ("-DLLAVA_BUILD=OFF", f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={INJECTED}")
 _PORTABLE = ("-DGGML_NATIVE=OFF", *(f"-DGGML_{name}=ON" for name in ("AVX2", "FMA", "F16C", "BMI2")))
 _PORTABLE_ELSEWHERE = ("-DGGML_NATIVE=OFF",)
 # Seconds between two signs of life.
@@ -43,7 +43,7 @@ def requirement(lockfile: Path) -> str:
 def options(*, portable: bool) -> list[str]:
     """CMake's options; the user's come last, so that they win."""
     chosen = (_PORTABLE if platform.machine() in {"x86_64", "AMD64"} else _PORTABLE_ELSEWHERE) if portable else ()
-    return [*_LEAN, *chosen, *shlex.split(os.environ.get("CMAKE_ARGS", ""))]
+    return [*LEAN, *chosen, *shlex.split(os.environ.get("CMAKE_ARGS", ""))]
 
 
 def processor() -> str:
@@ -68,8 +68,8 @@ def folder(pinned: str, *, portable: bool) -> Path:
     version = pinned.partition("==")[2]
     kind = "portable" if portable else processor()
     # The injected file by its text: where the project lies must not matter.
-    said = [o for o in options(portable=portable) if str(_INJECTED) not in o]
-    parts = (platform.system(), platform.machine(), kind, said, _INJECTED.read_text("utf-8"))
+    said = [o for o in options(portable=portable) if str(INJECTED) not in o]
+    parts = (platform.system(), platform.machine(), kind, said, INJECTED.read_text("utf-8"))
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     return _cache() / "wheels" / f"{version}-{digest}"
 

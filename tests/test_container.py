@@ -3,7 +3,6 @@
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from rag.cli.main import _parser
 from rag.settings import PREFIX, Settings
 from rag.web.app import ROUTES
 from rag.weights.catalogue import CATALOGUE
+from scripts import build_llama
 from scripts.dockerfile import ROOT, Step, stages
 from scripts.in_chroot import Builder
 
@@ -46,8 +46,15 @@ def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
         for source in sources:
             assert (ROOT / source).exists(), source
             assert f"!{source}" in ignored, source
-    names = {Path(source).name for *sources, _ in copied for source in sources}
-    assert {f"!{name}" for name in names} == {line for line in ignored if line.startswith("!")}
+    assert {f"!{source}" for *sources, _ in copied for source in sources} == {line for line in ignored if line.startswith("!")}
+
+
+def test_llama_cpp_is_built_without_the_parts_that_are_left_out_elsewhere() -> None:
+    (arguments,) = re.findall(r'CMAKE_ARGS="([^"]+)"', " ".join(every("ENV")))
+    injected = f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={build_llama.INJECTED}"
+    assert {option for option in build_llama.LEAN if option != injected} <= set(arguments.split())
+    folder = next(text for text in every("WORKDIR"))
+    assert f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={folder}/{build_llama.INJECTED.name}" in arguments.split()
 
 
 def test_what_is_copied_is_all_that_the_wheel_is_made_of() -> None:
