@@ -18,7 +18,7 @@ from typing import BinaryIO, NoReturn
 
 from rag.errors import SeedDamaged, SeedError, SeedTooLarge
 from rag.ingestion import formats, wire
-from rag.ingestion.formats import Format, Reader
+from rag.ingestion.formats import Extractor, Format
 from rag.ingestion.wire import Extracted
 
 # A text of this length takes a gigabyte while it is indexed; a file of plain text may have as much.
@@ -82,7 +82,7 @@ def _answer(raw: bytes, suffix: str, outgoing: BinaryIO, seconds: int) -> Extrac
 
 def _extracted(raw: bytes, suffix: str, beat: Callable[[], None]) -> Extracted:
     row = formats.recognise(raw, suffix)
-    return replace(_READERS[row.reader](raw, row, beat), media_type=row.media_type)
+    return replace(_EXTRACTORS[row.extractor](raw, row, beat), media_type=row.media_type)
 
 
 def _checked(extracted: Extracted) -> Extracted:
@@ -93,30 +93,30 @@ def _checked(extracted: Extracted) -> Extracted:
     return extracted
 
 
-# Each reader is imported with the first file that needs it, so that the child starts without their libraries.
+# Each module is imported with the first file that needs it, so that the child starts without their libraries.
 def _with_kreuzberg(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:
     from rag.ingestion import extraction
 
     return extraction.extract(raw, row, beat)
 
 
-def _as_web_page(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:  # noqa: ARG001 - a reader's signature
+def _as_web_page(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:  # noqa: ARG001 - an extractor's signature
     from rag.ingestion import webpage
 
     return webpage.extract(raw)
 
 
-def _as_mail(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:  # noqa: ARG001 - a reader's signature
+def _as_mail(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:  # noqa: ARG001 - an extractor's signature
     from rag.ingestion import mail
 
     return mail.extract(raw)
 
 
-# All but `Reader.TEXT`, which runs in the parent.
-_READERS: Mapping[Reader, Callable[[bytes, Format, Callable[[], None]], Extracted]] = {
-    Reader.KREUZBERG: _with_kreuzberg,
-    Reader.WEB_PAGE: _as_web_page,
-    Reader.MAIL: _as_mail,
+# All but `Extractor.TEXT`, which runs in the parent.
+_EXTRACTORS: Mapping[Extractor, Callable[[bytes, Format, Callable[[], None]], Extracted]] = {
+    Extractor.KREUZBERG: _with_kreuzberg,
+    Extractor.WEB_PAGE: _as_web_page,
+    Extractor.MAIL: _as_mail,
 }
 
 

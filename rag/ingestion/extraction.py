@@ -26,14 +26,14 @@ from typing import TYPE_CHECKING, Any
 from rag.errors import SeedDamaged, SeedError, SeedScanned, SeedTooLarge
 from rag.ingestion import formats
 from rag.ingestion.dates import first_day
-from rag.ingestion.formats import Format, Place
+from rag.ingestion.formats import Anchor, Format
 from rag.ingestion.wire import Extracted, cleaned
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionConfig, ExtractionResult
 
 _PARTING = "\n\n"
-_PAGED = frozenset({Place.PAGE, Place.SLIDE, Place.SHEET})
+_PAGED = frozenset({Anchor.PAGE, Anchor.SLIDE, Anchor.SHEET})
 # A record separator cannot occur in XML, so no slide contains one. The offsets that kreuzberg 4.10.4 gives for slides are wrong
 # by some bytes.
 _SLIDE = "\x1e"
@@ -50,12 +50,12 @@ def extract(raw: bytes, row: Format, beat: Callable[[], None]) -> Extracted:
         except formats.BROKEN as error:
             raise formats.cut_off(error) from error
     result = _read(raw, row)
-    parts = list(_parts(result, row.place))
+    parts = list(_parts(result, row.anchor))
     if row is formats.PDF and not any(parts):
         parts = [_clean(_read(raw, row, scan).content) for scan in scans(len(parts), beat)]
     text, starts = joined(parts)
     stated = first_day(result.metadata.get(name) for name in ("created_at", "modified_at"))
-    return Extracted(text, stated, starts if row.place in _PAGED else ())
+    return Extracted(text, stated, starts if row.anchor in _PAGED else ())
 
 
 def joined(parts: Sequence[str]) -> tuple[str, tuple[int, ...]]:
@@ -67,14 +67,14 @@ def joined(parts: Sequence[str]) -> tuple[str, tuple[int, ...]]:
     return _PARTING.join(parts), tuple(starts)
 
 
-def _parts(result: "ExtractionResult", place: Place) -> Iterator[str]:
+def _parts(result: "ExtractionResult", anchor: Anchor) -> Iterator[str]:
     """The text of each page, slide or sheet; of other documents, the whole text."""
-    match place:
-        case Place.PAGE:
+    match anchor:
+        case Anchor.PAGE:
             yield from (_clean(page["content"]) for page in result.pages or [])
-        case Place.SLIDE:
+        case Anchor.SLIDE:
             yield from (_clean(slide) for slide in result.content.removeprefix(_SLIDE).split(_SLIDE))
-        case Place.SHEET:
+        case Anchor.SHEET:
             yield from _sheets(result)
         case _:
             yield _clean(_with_tables(result))

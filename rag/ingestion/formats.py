@@ -1,7 +1,7 @@
 """The formats that are read: one table, and how a file's format is recognised, by its bytes first and its name second.
 
-To add a format, add a row to `FORMATS` and a file of it to `tests/ingestion/test_formats.py`. A format that no existing reader
-extracts also needs a `Reader`, and its function in `child.py`. Everything else follows from the table: which files of the seeds
+To add a format, add a row to `FORMATS`, and a file of it to `tests/ingestion/test_formats.py`. A format that nothing extracts
+yet also needs an `Extractor` and its function in `child.py`. Everything else follows from the table: which files of the seeds
 folder are documents, what error messages list, which media type a document has. This module imports no library that reads
 files.
 """
@@ -17,7 +17,7 @@ from enum import Enum
 from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedForeign, SeedLocked, SeedTooLarge
 
 
-class Reader(Enum):
+class Extractor(Enum):
     """What extracts the text. `TEXT` is decoded in this process; `child.py` has the functions of the others."""
 
     TEXT = "text"
@@ -26,7 +26,7 @@ class Reader(Enum):
     MAIL = "mail"
 
 
-class Place(Enum):
+class Anchor(Enum):
     """What a citation names besides the document. Documents of pages, slides or sheets have `Extracted.pages`."""
 
     CHARACTERS = "the characters of the file"
@@ -52,8 +52,8 @@ class Format:
     name: str
     media_type: str
     suffixes: tuple[str, ...]
-    reader: Reader
-    place: Place
+    extractor: Extractor
+    anchor: Anchor
     magic: tuple[bytes, ...] = ()
     within: int = 0
     member: str | None = None
@@ -70,30 +70,30 @@ TEXT = Format(
     name="a text",
     media_type="text/plain",
     suffixes=(".txt", ".text"),
-    reader=Reader.TEXT,
-    place=Place.CHARACTERS,
+    extractor=Extractor.TEXT,
+    anchor=Anchor.CHARACTERS,
 )
 MARKDOWN = Format(
     name="a Markdown text",
     media_type="text/markdown",
     suffixes=(".md", ".markdown"),
-    reader=Reader.TEXT,
-    place=Place.CHARACTERS,
+    extractor=Extractor.TEXT,
+    anchor=Anchor.CHARACTERS,
 )
 # A text, not a table to be drawn anew: a citation opens the row as its author typed it.
 CSV = Format(
     name="a CSV file",
     media_type="text/csv",
     suffixes=(".csv",),
-    reader=Reader.TEXT,
-    place=Place.CHARACTERS,
+    extractor=Extractor.TEXT,
+    anchor=Anchor.CHARACTERS,
 )
 PDF = Format(
     name="a PDF",
     media_type="application/pdf",
     suffixes=(".pdf",),
-    reader=Reader.KREUZBERG,
-    place=Place.PAGE,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.PAGE,
     magic=(b"%PDF-",),
     within=1024,  # the standard lets other bytes stand before it
 )
@@ -101,40 +101,40 @@ RTF = Format(
     name="a rich text",
     media_type="application/rtf",
     suffixes=(".rtf",),
-    reader=Reader.KREUZBERG,
-    place=Place.EXTRACTED,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.EXTRACTED,
     magic=(b"{\\rtf",),
 )
 DOCX = Format(
     name="a Word document",
     media_type="application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     suffixes=(".docx",),
-    reader=Reader.KREUZBERG,
-    place=Place.EXTRACTED,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.EXTRACTED,
     member="word/document.xml",
 )
 PPTX = Format(
     name="a presentation",
     media_type="application/vnd.openxmlformats-officedocument.presentationml.presentation",
     suffixes=(".pptx",),
-    reader=Reader.KREUZBERG,
-    place=Place.SLIDE,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.SLIDE,
     member="ppt/presentation.xml",
 )
 XLSX = Format(
     name="a workbook",
     media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     suffixes=(".xlsx",),
-    reader=Reader.KREUZBERG,
-    place=Place.SHEET,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.SHEET,
     member="xl/workbook.xml",
 )
 EPUB = Format(
     name="an EPUB",
     media_type="application/epub+zip",
     suffixes=(".epub",),
-    reader=Reader.KREUZBERG,
-    place=Place.EXTRACTED,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.EXTRACTED,
     member="META-INF/container.xml",
     mimetype=True,
 )
@@ -142,16 +142,16 @@ ODT = Format(
     name="an OpenDocument text",
     media_type="application/vnd.oasis.opendocument.text",
     suffixes=(".odt",),
-    reader=Reader.KREUZBERG,
-    place=Place.EXTRACTED,
+    extractor=Extractor.KREUZBERG,
+    anchor=Anchor.EXTRACTED,
     mimetype=True,
 )
 HTML = Format(
     name="a web page",
     media_type="text/html",
     suffixes=(".html", ".htm"),
-    reader=Reader.WEB_PAGE,
-    place=Place.EXTRACTED,
+    extractor=Extractor.WEB_PAGE,
+    anchor=Anchor.EXTRACTED,
     opening=_HTML_START,
     named=_ANYTHING,
 )
@@ -159,8 +159,8 @@ MAIL = Format(
     name="a mail",
     media_type="message/rfc822",
     suffixes=(".eml",),
-    reader=Reader.MAIL,
-    place=Place.EXTRACTED,
+    extractor=Extractor.MAIL,
+    anchor=Anchor.EXTRACTED,
     named=_MAIL_HEADER,
 )
 # Where two rows recognise a file, the first one counts.
@@ -202,7 +202,7 @@ HINT_SPLIT = f"split it, or {HINT_REMOVE}"
 def as_text(raw: bytes, suffix: str) -> Format | None:
     """The format of a file of plain text, which is decoded and kept as it is; None for any other file."""
     claimed = _BY_SUFFIX.get(suffix)
-    return claimed if claimed and claimed.reader is Reader.TEXT and not raw.startswith(BINARY) else None
+    return claimed if claimed and claimed.extractor is Extractor.TEXT and not raw.startswith(BINARY) else None
 
 
 def recognise(raw: bytes, suffix: str) -> Format:

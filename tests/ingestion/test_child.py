@@ -12,7 +12,7 @@ import pytest
 
 from rag.errors import SeedDamaged, SeedEmpty, SeedForeign, SeedTooLarge
 from rag.ingestion import child, formats, wire
-from rag.ingestion.formats import FORMATS, Reader
+from rag.ingestion.formats import FORMATS, Extractor
 from rag.ingestion.wire import Extracted
 from tests.conftest import ROOT
 from tests.ingestion import makers
@@ -33,8 +33,8 @@ def answer(raw: bytes, suffix: str) -> Extracted | Exception:
     return child._answer(raw, suffix, io.BytesIO(), 60)
 
 
-def test_every_format_has_a_reader():
-    assert {row.reader for row in FORMATS} - {Reader.TEXT} == set(child._READERS)
+def test_every_format_has_an_extractor():
+    assert {row.extractor for row in FORMATS} - {Extractor.TEXT} == set(child._EXTRACTORS)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_every_format_has_a_reader():
     ],
     ids=["kreuzberg", "web page", "mail"],
 )
-def test_each_reader_answers_with_the_media_type_of_the_format(raw, suffix, row):
+def test_each_extractor_answers_with_the_media_type_of_the_format(raw, suffix, row):
     read = answer(raw, suffix)
     assert isinstance(read, Extracted)
     assert (read.media_type, read.date) == (row.media_type, "2024-05-06" if row is not formats.HTML else "")
@@ -78,11 +78,11 @@ class _Panic(BaseException):
         (_Panic("index out of bounds"), SeedDamaged, "it cannot be read (_Panic: index out of bounds); get it"),
     ],
 )
-def test_whatever_a_reader_raises_is_one_line(monkeypatch, raised, kind, words):
+def test_whatever_an_extractor_raises_is_one_line(monkeypatch, raised, kind, words):
     def fail(*_: object) -> Extracted:
         raise raised
 
-    monkeypatch.setattr(child, "_READERS", {Reader.WEB_PAGE: fail})
+    monkeypatch.setattr(child, "_EXTRACTORS", {Extractor.WEB_PAGE: fail})
     error = answer(makers.html([SENTENCE]), ".html")
     assert type(error) is kind
     assert str(error).startswith(words)
@@ -96,7 +96,7 @@ def test_a_text_longer_than_an_index_holds_is_refused(monkeypatch):
 
 
 def test_a_long_page_is_announced_by_an_empty_frame(monkeypatch):
-    monkeypatch.setattr(child, "_READERS", {Reader.KREUZBERG: lambda raw, row, beat: (beat(), beat(), Extracted("x"))[2]})
+    monkeypatch.setattr(child, "_EXTRACTORS", {Extractor.KREUZBERG: lambda raw, row, beat: (beat(), beat(), Extracted("x"))[2]})
     frames = io.BytesIO()
     assert isinstance(child._answer(makers.pdf([[SENTENCE]]), ".pdf", frames, 60), Extracted)
     assert frames.getvalue() == bytes(16)  # two frames of no bytes

@@ -6,7 +6,7 @@ import pytest
 
 from rag.errors import SeedError
 from rag.ingestion import formats
-from rag.ingestion.formats import FORMATS, Place, Reader
+from rag.ingestion.formats import FORMATS, Anchor, Extractor
 from rag.ingestion.seeds_folder import Seed, parse
 from rag.types import Document
 from tests.ingestion import makers
@@ -61,8 +61,8 @@ def test_a_suffix_and_a_media_type_belong_to_one_row():
 def test_every_row_but_text_says_how_its_bytes_are_recognised():
     for row in FORMATS:
         signs = [row.magic, row.member, row.mimetype, row.opening, row.named]
-        assert any(signs) != (row.reader is Reader.TEXT)
-        assert (row.reader is Reader.TEXT) == (row.place is Place.CHARACTERS)
+        assert any(signs) != (row.extractor is Extractor.TEXT)
+        assert (row.extractor is Extractor.TEXT) == (row.anchor is Anchor.CHARACTERS)
 
 
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
@@ -71,7 +71,7 @@ def test_every_suffix_of_a_row_is_read_alike_in_any_case(row):
     for suffix in row.suffixes:
         document = said(f"a{suffix.upper()}", raw)
         assert document.media_type.partition(";")[0] == row.media_type
-        assert bool(document.pages) == (row.place in {Place.PAGE, Place.SLIDE, Place.SHEET})
+        assert bool(document.pages) == (row.anchor in {Anchor.PAGE, Anchor.SLIDE, Anchor.SHEET})
 
 
 @pytest.mark.parametrize("mark", formats.BINARY)
