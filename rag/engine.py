@@ -19,7 +19,7 @@ from rag.errors import DocumentChanged, IndexMismatch, QuestionError, SeedError
 from rag.indexing import build
 from rag.indexing.build import BuildReport
 from rag.indexing.protocol import Index, Listed, Maker, Manifest, Progress, State, Unread
-from rag.ingestion import seeds_folder, watching
+from rag.ingestion import seeds_folder, watching, worker
 from rag.ingestion.chunking import Chunking
 from rag.judging import scoring
 from rag.models import Models, open_index
@@ -53,7 +53,7 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
 class Engine:
     """Search, ask and rebuild over one home. Safe to use from several threads.
 
-    A context manager: `close` lets go of the models and of the index, and waits until what was read of passages is stored.
+    Nothing is opened before a call needs it. As a context manager it calls `close` at the end.
     """
 
     def __init__(self, settings: Settings, models: Models | None = None, index: Index | None = None) -> None:
@@ -72,11 +72,17 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Wait until the passages that were read are stored, then free the models and the index. Closing twice is harmless."""
-        self.models.close()
+        """Write what the passage store still has to write; then free the models, the index and the process that reads files.
+
+        End answers before: the language model must not be freed while it writes. Closing twice is harmless, and a later call
+        opens again what it needs.
+        """
         with self._opening:
-            # Questions under way keep what they have of it; its files are closed when the last of them has ended.
+            # A search under way holds the state itself; its files are closed with the last one that does.
             self._snapshot = self._retriever = None
+        self.models.close()
+        # All engines of this process share it. Where another one is reading a file, this waits for that.
+        worker.shared.close()
 
     def rebuild(self, progress: Progress = _silent, *, anew: bool = False) -> BuildReport:
         """Bring the index in line with the seeds; with `anew`, reuse nothing of the old one.

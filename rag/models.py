@@ -1,9 +1,10 @@
 """What the settings name: the index, and the models, each opened when it is first needed, or ahead, and then shared."""
 
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag import language
 from rag.answering import prompt
@@ -66,13 +67,24 @@ class Models:
         _ = self.reader
 
     def close(self) -> None:
-        """Wait until the passages that were read are stored, then free the language model; a later question opens it again."""
-        opened = vars(self)
-        if "store" in opened:
+        """Let the store write what waits to be written, then free the models. A later call opens again what it needs."""
+        if "store" in vars(self):
             self.store.settle()
         for name in ("reader", "_remote"):
-            if reader := opened.pop(name, None):
-                reader.close()
+            if opened := self._taken(name):
+                opened.close()
+        # They hold one another, and the store's thread ends with the store.
+        for name in ("judge", "small_judge", "embedder", "store"):
+            self._taken(name)
+
+    def _taken(self, name: str) -> Any:
+        """What was opened under this name, and is not kept here any more; None where nothing was.
+
+        What is being opened is waited for: a refusal does not wait for the language model, which would be opened after `close`.
+        """
+        if under_way := vars(self).get(f"_{name}_under_way"):
+            wait([under_way])
+        return vars(self).pop(name, None)
 
     def require_weights(self) -> None:
         """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
