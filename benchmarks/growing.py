@@ -49,8 +49,8 @@ class DrawnVectors:
         return self._engine.models.embedder.embed_queries(texts)
 
 
-def tell(stage: str, done: int, total: int) -> None:
-    """How far the build is, now and then."""
+def show(stage: str, done: int, total: int) -> None:
+    """Print the progress of the build every 5,000 documents."""
     if stage == "reading" and done % 5000 == 0:
         print(f"read {done} of {total} documents", flush=True)
 
@@ -92,7 +92,7 @@ def _fill(engine: Engine, chosen: argparse.Namespace) -> None:
         maker=engine.maker(),
         chunking=engine.chunking,
         open_embedder=lambda: drawing,
-        progress=tell,
+        progress=show,
     )
     print(f"built {report.chunks} chunks, embedding apart, in {time.perf_counter() - start:.0f} s")
 

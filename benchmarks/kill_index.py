@@ -3,7 +3,7 @@
     python benchmarks/kill_index.py [ROUNDS]
 
 Each round changes the seeds, starts `rag index`, and kills it (SIGKILL) after a random part of its usual time. The index must
-then be whole and say the old state or the new; one more `rag index` must bring it in line and leave nothing behind.
+then be whole and serve the old state or the new; one more `rag index` must bring it in line and leave nothing behind.
 """
 
 import os
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _round(home: Path, number: int, usual: float) -> list[str]:
-    """What was seen."""
+    """What happened, and each defect found as a line that begins with BAD."""
     old = _texts(home)
     new = _write(home, number)
     with subprocess.Popen(_command(), env=_environment(home), stderr=subprocess.DEVNULL) as process:

@@ -1,4 +1,4 @@
-"""Looks at everything an answer needs and says what is well and what mends the rest. Changes nothing."""
+"""`rag doctor`: checks everything that an answer needs, and gives a hint for each problem. Changes nothing."""
 
 import json
 import os
@@ -31,22 +31,23 @@ _LEAST_MEMORY = 3e9
 _LEAST_MEMORY_WITHOUT = 1.5e9
 _LEAST_DISK = 1e9
 _PROCESSOR = Path("/proc/cpuinfo")
-# Bytes that a container may have, in both versions of Linux's control groups; "max" or a huge number where it may have all.
+# Files with the memory limit of a container in bytes, in both versions of Linux's control groups; without one, they say "max"
+# or a huge number.
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-# What makes models fast, as Linux calls it on x86 and on ARM: the instructions that OpenVINO and llama.cpp choose between.
+# Instruction sets that OpenVINO and llama.cpp use, by their names in Linux on x86 and on ARM.
 _INSTRUCTIONS = (
     *("avx", "avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
     *("amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16", "sve"),
 )
-# Without one of these every number is computed alone.
+# Without one of these there is no useful vector arithmetic.
 _LEAST_INSTRUCTIONS = {"avx2", "asimd"}
-# Seconds that whoever has the port gets to say that it is rag.
+# Seconds in which a service on the port has to answer that it is rag.
 _PATIENCE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing examined. `mend` is the act that repairs it where it is not `well`."""
+    """One thing examined. `hint` says how to fix it if it is not `well`."""
 
     subject: str
     well: bool
@@ -55,7 +56,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Every finding, in the order in which a new user would meet the trouble."""
+    """All findings, in the order in which a new user would meet the problems."""
     cache, index = WeightCache(settings.cache), open_index(settings)
     findings = [_disk(settings.home), _disk(settings.cache), _memory(settings), *_processor(_PROCESSOR), _port(settings)]
     findings += [_weights(name, cache) for name in settings.models]
@@ -100,7 +101,7 @@ def _memory(settings: Settings) -> Finding:
 
 
 def _memory_bytes(limits: Iterable[Path]) -> int:
-    """The memory of this machine, or what a container is limited to."""
+    """The memory of this machine in bytes, or the limit of the container."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for limit in limits:
         with suppress(OSError, ValueError):
@@ -109,7 +110,7 @@ def _memory_bytes(limits: Iterable[Path]) -> int:
 
 
 def _processor(described: Path) -> Iterator[Finding]:
-    """What the processor can do for the models, where the system says so."""
+    """The instruction sets of the processor, if the system lists them."""
     try:
         lines = [line.partition(":") for line in described.read_text("utf-8", errors="replace").splitlines()]
     except OSError:
@@ -131,7 +132,7 @@ def _port(settings: Settings) -> Finding:
 
 
 def _serving(settings: Settings) -> str:
-    """The version of the service that has the port; empty where that is something else."""
+    """The version of the rag service on the port; empty if something else uses it."""
     connection = HTTPConnection(settings.host, settings.port, timeout=_PATIENCE)
     try:
         connection.request("GET", "/health/live")
@@ -161,7 +162,7 @@ def _judge(settings: Settings) -> Finding:
 
 
 def _refusing(settings: Settings) -> str:
-    """The threshold, with what it was measured to do where it is the default one of the default judge."""
+    """The threshold; for the default one of the default judge, with what was measured at it."""
     under = f"answers under {settings.min_confidence} are refused"
     known = REFUSING
     if (settings.judge, settings.llm, settings.min_confidence) != (BOTH_JUDGES, LLM, known.value):
@@ -171,7 +172,7 @@ def _refusing(settings: Settings) -> str:
 
 
 def _endpoint(settings: Settings) -> Iterator[Finding]:
-    """One tiny question to the endpoint, where the settings name one: nothing else here leaves the machine."""
+    """A tiny question to the endpoint, if the settings name one. Nothing else here leaves the machine."""
     endpoint = settings.endpoint
     if endpoint is None:
         return
@@ -208,14 +209,14 @@ def _gpu(settings: Settings) -> Iterator[Finding]:
 
 
 def _arithmetic(settings: Settings) -> Finding:
-    """What embeds, without loading it."""
+    """The arithmetic of the embedder, which is not loaded for it."""
     model = CATALOGUE.get(settings.embedder)
     choice = backend.remembered(model.sha256, settings.cache) if model else None
     return Finding("embedding", well=True, state=str(choice) if choice else "the fastest way is chosen when it is first needed")
 
 
 def _store(settings: Settings) -> Finding:
-    """What is kept of read passages. All of it may be removed at any time."""
+    """The size of the passage store. All of it may be removed at any time."""
     used = store.usage(settings.store)
     state = f"{used.entries} passages, {used.size / 1e6:.0f} of {settings.store_mb} MB in {settings.store}"
     return Finding("store", well=True, state=state if settings.store_mb else f"off; {state}")
@@ -229,7 +230,7 @@ def _index_state(index: Index) -> str:
 
 
 def _leftovers(settings: Settings, index: Index) -> Iterator[Finding]:
-    """What killed runs left: harmless, and cleaned by the next run of the same command."""
+    """What killed commands left. It is harmless, and removed by the next run of the same command."""
     if index.interrupted() or carryover.left(index.scratch):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, hint="run `rag index`")

@@ -1,4 +1,4 @@
-"""The composition root: one object behind HTTP, MCP, the command line and Python. Opens what a call needs when it needs it."""
+"""The composition root: one object behind HTTP, MCP, the command line and the Python API."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -19,7 +19,7 @@ from rag.errors import DocumentChanged, IndexMismatch, QuestionError, SeedError
 from rag.indexing import build
 from rag.indexing.build import BuildReport
 from rag.indexing.protocol import Index, Listed, Maker, Manifest, Progress, State, Unread
-from rag.ingestion import seeds_folder, watching
+from rag.ingestion import seeds_folder, watching, worker
 from rag.ingestion.chunking import Chunking
 from rag.judging import scoring
 from rag.models import Models, open_index
@@ -39,21 +39,21 @@ from rag.types import (
     Understood,
 )
 
-# A question longer than this is a document: the embedder reads 512 tokens and the model would read it at 40 tokens a second.
+# Longer texts are documents, not questions: the embedder reads 512 tokens, the language model 40 tokens a second.
 MOST_QUESTION_CHARACTERS = 1000
 MOST_RESULTS = 100
-# Passages that the judge puts in order where it is asked to, at least: the right one is among ten for nearly every question.
+# Passages that the judge reads in a judged search, at least: the right one is among ten for nearly every question.
 LEAST_JUDGED = 10
 
 
 def _silent(_stage: str, _done: int, _total: int) -> None:
-    """Progress that nobody follows."""
+    """Progress that is not shown."""
 
 
 class Engine:
     """Search, ask and rebuild over one home. Safe to use from several threads.
 
-    A context manager: `close` lets go of the models and of the index, and waits until what was read of passages is stored.
+    Nothing is opened before a call needs it. As a context manager it calls `close` at the end.
     """
 
     def __init__(self, settings: Settings, models: Models | None = None, index: Index | None = None) -> None:
@@ -72,18 +72,24 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Wait until the passages that were read are stored, then free the models and the index. Closing twice is harmless."""
-        self.models.close()
+        """Write what the passage store still has to write; then free the models, the index and the process that reads files.
+
+        End answers before: the language model must not be freed while it writes. Closing twice is harmless, and a later call
+        opens again what it needs.
+        """
         with self._opening:
-            # Questions under way keep what they have of it; its files are closed when the last of them has ended.
+            # A search under way holds the state itself; its files are closed with the last one that does.
             self._snapshot = self._retriever = None
+        self.models.close()
+        # All engines of this process share it. Where another one is reading a file, this waits for that.
+        worker.shared.close()
 
     def rebuild(self, progress: Progress = _silent, *, anew: bool = False) -> BuildReport:
         """Bring the index in line with the seeds; with `anew`, reuse nothing of the old one.
 
-        `progress` is called with the stage (`waiting`, `reading` or `embedding`), and how many of how many are done. A document
-        that cannot be read is one of the report's `failures`. Raises SeedError where none can be read, WeightsError or
-        StorageError.
+        `progress` is called with the stage (`waiting`, `reading` or `embedding`), and how many of how many items are done. A
+        document that cannot be read becomes one of the report's `failures`. Raises SeedError if none can be read;
+        WeightsError or StorageError.
         """
         return build.rebuild(
             seeds=self.settings.seeds,
@@ -96,23 +102,23 @@ class Engine:
         )
 
     def watch(self) -> Iterator[None]:
-        """One item at once, then one after each burst of changes in the seeds, without end. Raises SeedError."""
+        """Yield at once, then after each burst of changes in the seeds, without end. Raises SeedError."""
         return watching.changes(self.settings.seeds)
 
     def add(self, sources: Sequence[Path]) -> list[str]:
-        """Copy documents and folders of documents into the seeds. Raises SeedError or StorageError."""
+        """Copy documents and folders of them into the seeds. Returns their paths there. Raises SeedError or StorageError."""
         self._require_seeds()
         return seeds_folder.add(self.settings.seeds, sources)
 
     def add_bytes(self, raw: bytes, name: str | None) -> str:
-        """Write one document into the seeds, under `name`. Raises SeedError or StorageError."""
+        """Write one document into the seeds, under `name`. Returns its path there. Raises SeedError or StorageError."""
         self._require_seeds()
         return seeds_folder.add_bytes(self.settings.seeds, raw, name)
 
     def _require_seeds(self) -> None:
-        """That a folder whose documents were indexed is still there, for a disk may not be mounted.
+        """Raises SeedError if the folder of indexed documents is missing: a disk may not be mounted.
 
-        In a new one the next build would find this document alone, and take all others out. Raises SeedError.
+        In a new folder, the next build would find the added document only, and remove all others from the index.
         """
         if not self.settings.seeds.is_dir() and self.snapshots():
             hint = "bring it back or mount its disk; to begin anew, make an empty one"
@@ -127,7 +133,7 @@ class Engine:
         return self.index.unread()
 
     def original(self, document: Listed) -> bytes:
-        """The bytes of a document's file. Raises DocumentChanged where they are not those that were indexed."""
+        """The bytes of a document's file. Raises DocumentChanged if they are not those that were indexed."""
         hint = "run `rag index` or POST /v1/index, then open the document anew"
         try:
             seed = seeds_folder.read(self.settings.seeds, document.path)
@@ -138,23 +144,23 @@ class Engine:
         return seed.raw
 
     def verify(self) -> list[str]:
-        """Everything that is wrong with the index that serves, found by reading all of it. Raises SnapshotError."""
+        """Every defect of the index that serves; all of it is read. Raises SnapshotError."""
         return list(self.index.verify())
 
     def serving(self) -> str | None:
-        """The id of the snapshot that serves; None where there is none."""
+        """The id of the snapshot that serves; None if nothing was indexed yet. Raises SnapshotError."""
         return self.index.serving()
 
     def manifest(self) -> Manifest:
-        """What the snapshot that serves is; nothing else of it is read. Raises SnapshotError."""
+        """The manifest of the snapshot that serves; nothing else of it is read. Raises SnapshotError."""
         return self.index.manifest()
 
     def snapshots(self) -> Sequence[Manifest]:
-        """The snapshots that can be gone back to, newest first."""
+        """The snapshots that can be rolled back to, newest first."""
         return self.index.stored()
 
     def rollback(self, name: str, waiting: Callable[[], None] = lambda: None) -> Manifest:
-        """Make an older snapshot serve again; `waiting` is called where a build has to end first, and may raise.
+        """Make an older snapshot serve again. `waiting` is called if a build has to end first, and may raise.
 
         Raises SnapshotError or StorageError.
         """
@@ -162,15 +168,15 @@ class Engine:
             return self.index.rollback(name)
 
     def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest `keep` snapshots. Returns the ids of those removed. Raises StorageError."""
+        """Keep the snapshot that serves and the newest others, `keep` in all. Returns the ids removed. Raises StorageError."""
         with self.index.writing():
             return self.index.prune(keep)
 
     def search(self, question: str, count: int = 5, where: str = "", *, judged: bool = False) -> list[Passage]:
-        """At most `count` passages for the question, best first, of documents that meet `where` (see `retrieval/filters.py`).
+        """At most `count` passages for the question, best first, from documents that meet the filter `where`.
 
-        With `judged`, the judge reads the first of them, and puts them in its order. Raises QuestionError, SnapshotError or
-        WeightsError.
+        With `judged`, the judge reads the best of them, and they come in its order. `retrieval/filters.py` has the syntax of
+        filters. Raises QuestionError, SnapshotError or WeightsError.
         """
         if not 1 <= count <= MOST_RESULTS:
             raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
@@ -183,16 +189,16 @@ class Engine:
         return scoring.rerank(question, found, self.models.judge)[:count]
 
     def ask(self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()) -> Answer:
-        """The answer with its citations, or a refusal, of which `answered` is false. Parameters and errors are `stream`'s."""
+        """The answer with its citations, or a refusal, whose `answered` is false. Parameters and errors as of `stream`."""
         return whole(self.stream(question, where, snapshot_id, history))
 
     def stream(
         self, question: str, where: str = "", snapshot_id: str | None = None, history: Sequence[Turn] = ()
     ) -> Iterator[Event]:
-        """What was found, the words that answer, the answer as it is written, and last the whole `Answer`.
+        """Events: the passages found, the words that answer, the answer as it is written, and last the whole `Answer`.
 
-        It is asked of the snapshot named, else of the one that serves. A question that leans on `history`, oldest turn first,
-        is made to stand alone before. Raises as `search` does.
+        `snapshot_id` names the snapshot to search, by default the one that serves. A question that depends on `history`, oldest
+        turn first, is rewritten to stand alone. Raises as `search` does; EndpointError if the language model is at an endpoint.
         """
         question, conditions = checked(question), filters.parse(where)
         start = time.perf_counter()
@@ -223,20 +229,21 @@ class Engine:
             phrases=prompts.phrases(spoken),
             least_confidence=self.settings.min_confidence,
             flagging=self.settings.unsupported == FLAG,
-            receipt=replace(self.receipt(opened.manifest.id, where), seconds=seconds),
+            # Without what a GPU computes: to know that, llama.cpp is imported, and the passages are reported before.
+            receipt=replace(self._receipt(opened.manifest.id, where, self.models.llm_weights), seconds=seconds),
         ):
             if isinstance(event, Answer):
                 stored, read = store.hits - hits, store.misses - misses
-                receipt = replace(event.receipt, stored=stored, read=read)
+                receipt = replace(event.receipt, llm=self.models.llm_digest, stored=stored, read=read)
                 yield replace(event, question=asked, understood_as=question if question != asked else "", receipt=receipt)
             else:
                 yield event
 
     def _loading_reader(self) -> Callable[[], Reader]:
-        """Gives the language model once it is loaded.
+        """A function that waits for the language model and returns it.
 
-        Its file is read while others import, search and judge: the words that answer do not wait for it, nor does a refusal. It
-        is read to its end also where whoever waits for it is stopped: the next question needs it.
+        The model is loaded in a thread during search and judging: neither the words that answer nor a refusal wait for it.
+        Loading goes on if the question is stopped: the next one needs it.
         """
         loading = ThreadPoolExecutor(1)
         reader = loading.submit(lambda: self.models.reader)
@@ -251,7 +258,7 @@ class Engine:
         search: Callable[[str], list[Passage]],
         reader: Callable[[], Reader],
     ) -> Generator[Event, None, str]:
-        """What a follow-up is understood as. What is found for a first guess is told before: the model takes its time."""
+        """The follow-up as a question that stands alone. Passages for a guess are yielded first: the model takes seconds."""
         phrases = self.models.prompts.phrases(spoken)
         guess = follow_up.joined(question, history, phrases)
         yield Found(tuple(search(guess)))
@@ -260,12 +267,10 @@ class Engine:
         return alone
 
     def warm(self, progress: Progress = _silent) -> Warmed:
-        """Read the chunks of the index before anybody asks, until the store is full.
+        """Let the language model read the chunks of the index ahead of questions, until the passage store is full.
 
-               `progress` is called with the stage `warming`, and how many of how many are read.
-        Raises QuestionError where the model is at an
-               endpoint, StorageError where the disk does not take what was read, and
-               what `ask` raises.
+        `progress` is called with the stage `warming`, and how many of how many chunks are read. Raises QuestionError if the
+        model is at an endpoint, StorageError if the disk does not accept what was read, and as `ask` does.
         """
         opened, reader = self.snapshot(), self.models.reader
         if not isinstance(reader, store.AheadReader):
@@ -273,13 +278,13 @@ class Engine:
         return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, partial(progress, "warming"))
 
     def document(self, document_id: str) -> Document | None:
-        """A document of the index with its original text; None where there is none of this id."""
+        """A document of the index with its original text; None if there is none with this id. Raises SnapshotError."""
         return self.snapshot().document(document_id)
 
     def snapshot(self, name: str | None = None) -> State:
-        """The snapshot that serves; a new one is opened when a build has switched to it.
+        """The snapshot that serves, opened once and shared; after a build, the new one.
 
-        Where `name` is that of another one, it is opened for the caller. Raises SnapshotError.
+        With the id of another snapshot as `name`, that one is opened for the caller. Raises SnapshotError.
         """
         with self._opening:
             serving = self.index.serving()
@@ -290,7 +295,7 @@ class Engine:
             if self._snapshot is None or self._snapshot.manifest.id != serving:
                 opened = self.index.open()
                 self._require_same_maker(opened)
-                # Questions under way keep the one before; it is closed when the last of them has let go of it.
+                # Questions under way hold the one before; its files are closed with the last of them.
                 self._snapshot = opened
             return self._snapshot
 
@@ -301,11 +306,11 @@ class Engine:
             raise IndexMismatch(f"the index was made with the embedder {made.embedder}, not {wanted.embedder}", hint)
 
     def maker(self) -> Maker:
-        """What an index made now would be made with. Raises WeightsError."""
+        """The maker of an index that is built now. Raises WeightsError."""
         return Maker(self.settings.embedder, self.models.embedder_digest, self.chunking.as_dict())
 
     def retriever(self, opened: State | None = None) -> HybridRetriever:
-        """Search over `opened`, else over the snapshot that serves now. Raises SnapshotError or WeightsError."""
+        """Search over `opened`, by default the snapshot that serves. Raises SnapshotError or WeightsError."""
         opened = opened or self.snapshot()
         known = self._retriever
         if known is None or known.state is not opened:
@@ -317,14 +322,17 @@ class Engine:
         return type(self)(replace(self.settings, home=home), self.models)
 
     def receipt(self, snapshot_id: str, where: str) -> Receipt:
-        """What would make an answer now, of this snapshot and under this filter, without seconds. Raises WeightsError."""
+        """The receipt of an answer made now from this snapshot under this filter, without seconds. Raises WeightsError."""
+        return self._receipt(snapshot_id, where, self.models.llm_digest)
+
+    def _receipt(self, snapshot_id: str, where: str, llm: str) -> Receipt:
         settings = self.settings
         return Receipt(
             version=__version__,
             snapshot=snapshot_id,
             embedder=self.models.embedder_digest,
             judge=self.models.judge_digest,
-            llm=self.models.llm_digest,
+            llm=llm,
             prompts=self.models.prompts.digest,
             parameters=Parameters(
                 where,
@@ -339,7 +347,7 @@ class Engine:
 
 
 def _language(question: str, history: Sequence[Turn], opened: State) -> str:
-    """The language of a question. "When?" is too short to tell it by: it leans to that of the question before."""
+    """The language of a question. One as short as "When?" is taken to be in the language of the question before."""
     leaning = set(opened.languages())
     if history:
         leaning.add(language.of_question(history[-1].question, leaning))
@@ -347,7 +355,7 @@ def _language(question: str, history: Sequence[Turn], opened: State) -> str:
 
 
 def checked(question: str) -> str:
-    """The question without white space around it. Raises QuestionError where it is empty or far too long."""
+    """The question without white space around it. Raises QuestionError if it is empty or far too long."""
     question = question.strip()
     if not any(character.isalnum() for character in question):
         raise QuestionError("the question is empty", 'ask something, as in: rag ask "Siapa Menteri Pertahanan?"')
@@ -360,7 +368,7 @@ def checked(question: str) -> str:
 
 
 def whole(events: Iterator[Event], observe: Callable[[Event], None] = lambda _: None) -> Answer:
-    """The answer that a stream of events ends with; `observe` sees each event before."""
+    """The answer that ends a stream of events. `observe` is called with each event before it."""
     last: Event = Found(())
     for last in events:
         observe(last)

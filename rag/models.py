@@ -1,9 +1,10 @@
-"""What the settings name: the index, and the models, each opened when it is first needed, or ahead, and then shared."""
+"""Opens what the settings name: the index and the models. Each is opened when first needed, or ahead, and then shared."""
 
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag import language, processor
 from rag.answering import prompt
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
     from rag.embedding.openvino import OpenVinoEmbedder
     from rag.judging.small import SmallJudge
 
-# What a receipt names the judges by whose weights come with rag.
+# The digests in receipts of the judges whose weights come with rag.
 JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
 
 
 def open_index(settings: Settings) -> Index:
-    """The index of the home. Nothing is read yet."""
+    """The index of the home; the only place that chooses an implementation. Nothing is read yet."""
     return EmbeddedIndex(settings.index)
 
 
 class Models:
-    """The embedder, the judges and the reader, with the prompts and the store that reading takes.
+    """The embedder, the judges and the language model (reader), with its prompts and the store of read passages.
 
-    Safe to use from several threads. An error of opening is raised to each who asks: what mends it may have been done since.
+    Safe to use from several threads. If opening one fails, each access tries again: the cause may have been fixed.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -46,17 +47,17 @@ class Models:
         self.weights = WeightCache(settings.cache)
 
     def begin_searching(self) -> None:
-        """Begin to open what a search takes, and return at once. What cannot be opened is told to whose question needs it."""
+        """Start to open what a search needs, and return at once. An error is raised to the first call that needs it."""
         _begin(language.load)
         _begin(self._open_embedder)
 
     def begin_answering(self) -> None:
-        """The same for what an answer takes beside."""
+        """Start to open what an answer needs beyond that, likewise."""
         _begin(self._open_judge)
         _begin(self._open_reader)
 
     def _open_embedder(self) -> None:
-        self.embedder.embed_queries(["?"])  # which compiles it
+        self.embedder.embed_queries(["?"])  # compiles it
 
     def _open_judge(self) -> None:
         if self.support_check:
@@ -67,16 +68,27 @@ class Models:
         _ = self.reader
 
     def close(self) -> None:
-        """Wait until the passages that were read are stored, then free the language model; a later question opens it again."""
-        opened = vars(self)
-        if "store" in opened:
+        """Let the store write what waits to be written, then free the models. A later call opens again what it needs."""
+        if "store" in vars(self):
             self.store.settle()
         for name in ("reader", "_remote"):
-            if reader := opened.pop(name, None):
-                reader.close()
+            if opened := self._taken(name):
+                opened.close()
+        # They hold one another, and the store's thread ends with the store.
+        for name in ("judge", "small_judge", "embedder", "store"):
+            self._taken(name)
+
+    def _taken(self, name: str) -> Any:
+        """Take out what was opened under this name; None if nothing was.
+
+        Waits for what is being opened: a refusal may come before the language model is loaded, which would outlive `close`.
+        """
+        if under_way := vars(self).get(f"_{name}_under_way"):
+            wait([under_way])
+        return vars(self).pop(name, None)
 
     def require_weights(self) -> None:
-        """That the files of the catalogue's models are there, with their sizes; nothing is read. Raises WeightsMissing."""
+        """Raises WeightsMissing unless the files of the catalogue's models are there, with their sizes. Nothing is read."""
         for name in self.settings.models:
             if (model := CATALOGUE.get(name)) and not self.weights.is_present(model):
                 raise WeightsMissing(f"the weights of {name} are not in {self.weights.root}", fetch_command(model))
@@ -93,7 +105,7 @@ class Models:
 
     @property
     def embedder_digest(self) -> str:
-        """What names the embedder's weights. A catalogue's need not be loaded for it. Raises WeightsError."""
+        """The digest of the embedder's weights. A model of the catalogue is not loaded for it. Raises WeightsError."""
         model = CATALOGUE.get(self.settings.embedder)
         return model.sha256 if model else self.embedder.digest
 
@@ -117,19 +129,19 @@ class Models:
         return LlmJudge(self.reader, self._calibration())
 
     def _calibration(self) -> Calibration:
-        """That of the language model; for one that the catalogue does not know, or at an endpoint, the default model's."""
+        """The calibration of the language model; if the catalogue does not have it, that of the default model."""
         known = CATALOGUE.get(self.settings.llm, CATALOGUE[LLM]).calibration
         assert known is not None
         return known
 
     @property
     def judge_digest(self) -> str:
-        """What names the judge: the digest of its weights, or its name where they are the language model's or a hub's."""
+        """The digest of the judge's weights; its name if they are the language model's or from a hub."""
         return JUDGES_DIGESTS.get(self.settings.judge, self.settings.judge)
 
     @property
     def support_check(self) -> SupportCheck | None:
-        """Our own judge where the settings chose it; no other can say whether evidence supports a claim."""
+        """Our own judge, if the settings chose it: only it can judge whether evidence supports a claim."""
         return self.small_judge if self.settings.uses_ours else None
 
     @once
@@ -141,12 +153,12 @@ class Models:
 
     @once
     def prompts(self) -> prompt.Prompts:
-        """The prompts of the home, or the package's."""
+        """The prompts of the home, else those of the package. Raises PromptError."""
         return prompt.load(self.settings.home)
 
     @once
     def store(self) -> PassageStore:
-        """The store of passages' states, which may be of no size."""
+        """The store of what the language model read; it keeps nothing if `store_mb` is 0."""
         return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
 
     @once
@@ -155,19 +167,19 @@ class Models:
         return sources.llm(self.settings.llm, self.weights)
 
     @property
-    def llm_digest(self) -> str:
-        """What names the language model: the digest of its weights, or at an endpoint its address and name there.
+    def llm_weights(self) -> str:
+        """The digest of the language model's weights; at an endpoint, its address and name there. Raises WeightsError."""
+        return self._remote.name if self.settings.endpoint else self.llm_source.digest
 
-        Layers on a GPU are named too, for it rounds otherwise than a processor.
-        """
-        if self.settings.endpoint:
-            return self._remote.name
-        if self.settings.most_gpu_layers == 0:  # llama.cpp need not be imported to say so
-            return self.llm_source.digest
+    @property
+    def llm_digest(self) -> str:
+        """The same, with the layers that are on a GPU, because a GPU rounds differently. To know them, llama.cpp is imported."""
+        if self.settings.endpoint or self.settings.most_gpu_layers == 0:
+            return self.llm_weights
         from rag.answering.local import model
 
         offload = model.offload(self.settings.most_gpu_layers)
-        return f"{self.llm_source.digest}, {offload}" if offload.layers else self.llm_source.digest
+        return f"{self.llm_weights}, {offload}" if offload.layers else self.llm_weights
 
     @once
     def _remote(self) -> "RemoteReader":
@@ -180,7 +192,7 @@ class Models:
 
     @once
     def reader(self) -> Reader:
-        """The language model of the settings. Raises WeightsError, or EndpointError."""
+        """The language model of the settings. Raises WeightsError; EndpointError for a model at an endpoint."""
         if self.settings.endpoint:
             return self._remote
         from rag.answering.local.llama import LlamaReader
@@ -197,7 +209,7 @@ class Models:
 
 
 def _begin(work: Callable[[], None]) -> None:
-    """Do it in a thread of its own, which no exit waits for."""
+    """Do the work in a daemon thread, without its errors."""
 
     def quietly() -> None:
         with suppress(RagError):

@@ -1,4 +1,4 @@
-"""Asks a question again as the receipt of its answer has it, and says whether the answer is the same."""
+"""Asks a question again under the conditions of its answer's receipt, and compares the answers."""
 
 import json
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from rag.settings import Settings
 from rag.types import Answer, Citation, Parameters, Receipt
 from rag.weights.catalogue import CATALOGUE
 
-# Where a passage's cells lie in the reader's context changes the order of sums, and log-odds by up to 0.15: with the steepest
-# calibration of the catalogue that is 0.07 of a probability.
+# The position of a passage in the reader's context changes the order of sums, and so log-odds by up to 0.15. With the steepest
+# calibration of the catalogue, that is 0.07 of a probability.
 _SAME_CONFIDENCE = 0.07
 _GIVE = "give what `rag ask --json` wrote"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How sure the judge was that the passage at [start, end) of a document answers."""
+    """The judge's confidence that the passage at [start, end) of a document answers."""
 
     document_id: str
     start: int
@@ -32,9 +32,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is compared of an answer, and what it is asked again with: of a follow-up, what it was understood as.
+    """What a replay needs of an answer. `question` is what was answered: for a follow-up, its rewritten form.
 
-    `verdicts` are of the passages judged, best first.
+    `verdicts` are those of the passages judged, best first.
     """
 
     question: str
@@ -55,7 +55,7 @@ class Replay:
 
     @property
     def differing(self) -> list[str]:
-        """The names of what is not the same."""
+        """The names of the parts that differ."""
         return [name for name in ("text", "citations", "verdicts") if not getattr(self, name)]
 
 
@@ -78,7 +78,7 @@ def read(path: Path) -> Record:
 
 
 def settings_of(past: Record, chosen: Settings) -> Settings:
-    """The settings chosen, with the parameters of the answer. Raises QuestionError where one of them has no meaning."""
+    """The settings `chosen`, with the parameters of the answer. Raises QuestionError if one of these is invalid."""
     wanted = past.receipt.parameters
     return replace(
         chosen,
@@ -91,7 +91,7 @@ def settings_of(past: Record, chosen: Settings) -> Settings:
 
 
 def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
-    """What made the answer and is not there to make it again, each with what mends it. Raises WeightsError or PromptError."""
+    """An error for each thing that made the answer and is missing or different now. Raises WeightsError or PromptError."""
     was, now = past.receipt, engine.receipt(past.receipt.snapshot, past.receipt.parameters.where)
     if was.snapshot not in {manifest.id for manifest in engine.snapshots()}:
         hint = "it does not come back: ask the question again, of what is indexed now"
@@ -106,7 +106,7 @@ def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
 
 
 def replay(past: Record, engine: Engine) -> Replay:
-    """Ask again, of the same snapshot, and compare. Raises as `Engine.ask` does."""
+    """Ask the same snapshot again, and compare. Raises as `Engine.ask` does."""
     answer = engine.ask(past.question, past.receipt.parameters.where, past.receipt.snapshot)
     verdicts = [
         Verdict(passage.document_id, passage.start, passage.end, passage.confidence)
@@ -118,7 +118,7 @@ def replay(past: Record, engine: Engine) -> Replay:
 
 
 def changed(past: Record, found: Replay) -> AnswerChanged:
-    """The error that says what is not the same."""
+    """The error that names the parts that differ."""
     made = past.receipt.version
     hint = "replay it on the machine that answered: processors round differently"
     if made != __version__:
@@ -160,6 +160,6 @@ def _number(value: object) -> float:
 
 
 def _name(digest: str) -> str:
-    """What the catalogue or the settings call the model of this digest; the digest where they know none."""
+    """The name of the model with this digest, in the catalogue or the settings; the digest itself if it is unknown."""
     digests = {name: model.sha256 for name, model in CATALOGUE.items()} | JUDGES_DIGESTS
     return next((name for name, known in digests.items() if known == digest), digest)

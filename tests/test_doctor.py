@@ -19,7 +19,7 @@ from rag.weights.catalogue import LLM, REFUSING
 from tests.answering.serving import served
 
 
-def test_a_home_without_weights_is_told_what_to_fetch(engine: Engine) -> None:
+def test_a_home_without_weights_is_given_the_command_that_fetches_them(engine: Engine) -> None:
     chosen = replace(engine.settings, embedder="multilingual-e5-small-q4")
     (finding,) = [f for f in examine(chosen) if f.subject == "weights" and not f.well]
     assert finding.hint == "run `rag models fetch multilingual-e5-small-q4`"
@@ -62,7 +62,7 @@ def test_a_judge_that_is_not_the_shipped_one_is_found(engine: Engine, tmp_path: 
     assert (well.well, well.state) == (True, "llm instead of our own")
 
 
-def test_what_is_kept_of_read_passages_is_told_beside_its_bound(engine: Engine) -> None:
+def test_the_size_of_the_passage_store_is_reported_with_its_limit(engine: Engine) -> None:
     PassageStore(engine.settings.store, 10**9).write(key(b"a"), os.urandom(2_900_000))
     (finding,) = [f for f in examine(replace(engine.settings, store_mb=7)) if f.subject == "store"]
     assert (finding.well, finding.state) == (True, f"1 passages, 3 of 7 MB in {engine.settings.cache / 'passages'}")
@@ -70,7 +70,7 @@ def test_what_is_kept_of_read_passages_is_told_beside_its_bound(engine: Engine) 
     assert off.state.startswith("off; 1 passages")
 
 
-def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
+def test_an_endpoint_is_tried_and_a_hint_given(engine: Engine) -> None:
     with served() as endpoint:
         endpoint.key = "sk-s3cret"
         chosen = replace(engine.settings, llm=endpoint.url, llm_key=Secret("sk-s3cret"))
@@ -88,7 +88,7 @@ def test_an_endpoint_is_tried_and_what_mends_it_is_told(engine: Engine) -> None:
     assert [f for f in examine(engine.settings) if f.subject == "endpoint"] == []
 
 
-def test_what_the_threshold_was_measured_to_do_is_told_of_the_default_alone(engine: Engine) -> None:
+def test_measurements_are_reported_for_the_default_threshold_only(engine: Engine) -> None:
     def judge_of(settings: Settings) -> str:
         return next(f for f in examine(settings) if f.subject == "judge").state
 
@@ -160,7 +160,7 @@ def test_a_port_that_is_taken_is_found(engine: Engine) -> None:
         ("flags\t\t: fpu sse2\nflags : avx2\n", False, "no vector instructions that are known"),
     ],
 )
-def test_what_the_processor_can_do_is_told(tmp_path: Path, told: str, well: bool, state: str) -> None:
+def test_instruction_sets_of_the_processor_are_reported(tmp_path: Path, told: str, well: bool, state: str) -> None:
     (tmp_path / "cpuinfo").write_text(told)
     (finding,) = _processor(tmp_path / "cpuinfo")
     assert finding.well is well

@@ -201,7 +201,7 @@ def test_the_words_that_answer_do_not_wait_for_the_language_model(engine: Engine
     assert (last.answered, last.marked) == (True, marked.citation)
 
 
-def test_one_who_waits_for_the_language_model_to_be_loaded_goes_when_it_is_stopped(engine: Engine) -> None:
+def test_a_question_that_waits_for_the_language_model_ends_when_it_is_stopped(engine: Engine) -> None:
     waiting, stop = WaitingModels(engine.settings), Stop()
     events = Engine(engine.settings, waiting).stream(QUESTION)
     with stopping.by(stop):
@@ -212,7 +212,7 @@ def test_one_who_waits_for_the_language_model_to_be_loaded_goes_when_it_is_stopp
     waiting.loads.set()
 
 
-def test_a_language_model_that_cannot_be_loaded_is_told_where_it_is_needed(engine: Engine) -> None:
+def test_a_language_model_that_cannot_be_loaded_is_reported_where_it_is_needed(engine: Engine) -> None:
     models = WaitingModels(engine.settings)
     models.broken = True
     broken = Engine(engine.settings, models)
@@ -283,7 +283,7 @@ def test_warming_reads_every_chunk_once(engine: Engine) -> None:
     assert engine.warm(lambda *_: None) == Warmed(0, 3, 0)
 
 
-def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: Engine) -> None:
+def test_an_answer_reports_how_many_of_its_passages_were_stored_and_read(engine: Engine) -> None:
     """The reader of this test asks the store for the passage it answers from, and finds one of two."""
     names = iter([key(b"stored"), key(b"unknown")])
 
@@ -298,7 +298,7 @@ def test_an_answer_tells_how_many_of_its_passages_were_stored_and_read(engine: E
     assert [(receipt.stored, receipt.read) for receipt in receipts] == [(1, 0), (0, 1)]
 
 
-def test_a_follow_up_is_understood_told_and_answered_and_found_for_twice(engine: Engine) -> None:
+def test_a_follow_up_is_rewritten_reported_and_answered_after_two_searches(engine: Engine) -> None:
     told: list[Event] = []
     history = [Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Brigadir Jenderal Ashtiani.")]
     answer = whole(engine.stream("Apa katanya tentang Venezuela?", history=history), told.append)

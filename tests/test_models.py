@@ -74,7 +74,7 @@ def test_what_an_answer_takes_is_opened_before_anybody_asks(engine: Engine) -> N
     assert models.opened == ["reader"]
 
 
-def test_what_cannot_be_opened_ahead_is_told_to_whose_question_needs_it(
+def test_an_error_of_opening_ahead_is_raised_to_the_call_that_needs_it(
     engine: Engine, capfd: pytest.CaptureFixture[str]
 ) -> None:
     models = NotedModels(engine.settings, WeightsMissing("they are gone", "run `rag models fetch`"))

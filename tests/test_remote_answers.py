@@ -159,7 +159,7 @@ def rag(home: Path, *arguments: str, **more: str) -> "subprocess.CompletedProces
     )
 
 
-def test_the_command_line_answers_and_tells_of_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
+def test_the_command_line_answers_and_reports_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
     home = engine.settings.home
     told = rag(home, "ask", QUESTION, RAG_LLM=endpoint.url)
     assert (told.returncode, told.stderr) == (0, "")

@@ -123,7 +123,7 @@ def test_the_parameters_of_the_answer_win_over_the_settings(rag_: Rag, asked: Pa
     assert rag_("replay", str(asked), "--passages", "1", "--min-confidence", "1") == 0
 
 
-def test_each_thing_that_is_not_the_same_is_a_line_with_what_mends_it(
+def test_each_thing_that_is_not_the_same_is_a_line_with_a_hint(
     rag_: Rag, asked: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     altered(asked, receipt={"embedder": "other", "judge": "llm", "llm": "f" * 64, "prompts": "old"})
@@ -142,7 +142,7 @@ def test_the_exit_code_is_that_of_what_is_not_the_same(rag_: Rag, asked: Path, f
     assert rag_("replay", str(altered(asked, receipt={field: "x"}))) == code
 
 
-def test_a_judge_by_its_digest_is_told_by_its_name(rag_: Rag, asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_judge_by_its_digest_is_reported_by_its_name(rag_: Rag, asked: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(asked.read_text("utf-8"))["receipt"]["judge"] == SHIPPED.sha256
     assert rag_("replay", str(asked), "--judge", "llm") == 5
     assert f"the judge is llm, and the answer was made with {JUDGE}; " in capsys.readouterr().err
@@ -208,7 +208,7 @@ def test_what_is_no_answer_is_one_line(rag_: Rag, tmp_path: Path, content: str, 
     assert line.endswith("; give what `rag ask --json` wrote")
 
 
-def test_a_file_that_is_not_there_and_parameters_without_meaning_are_told(asked: Path, engine: Engine) -> None:
+def test_a_file_that_is_not_there_and_invalid_parameters_are_reported(asked: Path, engine: Engine) -> None:
     with pytest.raises(QuestionError, match="cannot be read"):
         replay.read(asked.with_name("nothing.json"))
     parameters = {**json.loads(asked.read_text("utf-8"))["receipt"]["parameters"], "passages": 0}

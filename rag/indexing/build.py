@@ -1,4 +1,7 @@
-"""Make the index say what the seeds say, at the cost of the change: embed what is new, keep the rest, drop what is gone."""
+"""A build: brings the index in line with the seeds. Embeds what is new, keeps what is unchanged, drops what is gone.
+
+Knows the index only by its protocol; what has to be done is worked out in `changes`.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +22,10 @@ from rag.types import Embedder
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did. Paths are relative to the seeds folder; a failure is one line per document that was left out.
+    """What a build did. Paths are relative to the seeds folder.
 
-    `kept` are documents whose files cannot be read now: they stay as they were.
+    `kept` are documents whose files cannot be read now: they stay as they were. `failures` has one line for each document that
+    was left out. `chunks` counts those of the new state, `embedded` those whose vectors were computed.
     """
 
     snapshot: str
@@ -37,7 +41,7 @@ class BuildReport:
 
     @property
     def did_nothing(self) -> bool:
-        """Whether the index said already what the seeds say."""
+        """Whether the index was in line with the seeds before."""
         return not (self.added or self.changed or self.removed or self.embedded)
 
 
@@ -53,7 +57,9 @@ def rebuild(
 ) -> BuildReport:
     """Bring the index in line with the folder `seeds`; with `anew`, reuse nothing of the old one.
 
-    The embedder is opened only when there is something to embed. Raises SeedError where no document at all can be read.
+    `progress` is called with the stage (`waiting`, `reading` or `embedding`), and how many of how many items are done. The
+    embedder is opened only when there is something to embed. Raises SeedError if no document at all can be read; StorageError,
+    SnapshotError or WeightsError.
     """
     start = time.perf_counter()
     with index.writing(lambda: progress("waiting", 0, 0)), storage_errors(index.scratch):
@@ -67,7 +73,7 @@ def rebuild(
             if not stays and not new:
                 raise _nothing_to_index(seeds, todo.unread)
             if base and not new and len(stays) == len(before):
-                # Also where a document cannot be read, build after build: a state each would push those before it out.
+                # Also if a document cannot be read, build after build: writing a state each time would push older ones out.
                 carryover.clear(index.scratch)
                 return _report(before, todo, new, base.manifest, embedded=0, start=start)
             kept = Unfinished(index.scratch, maker.embedder_digest)
@@ -81,7 +87,7 @@ def rebuild(
 
 
 def _reusable(index: Index, maker: Maker) -> State | None:
-    """The old state where its chunks and vectors can serve again: made alike, and undamaged."""
+    """The state that serves, if its chunks and vectors can be used again: made by an equal maker, and undamaged."""
     with suppress(IndexMissing, IndexMismatch, IndexDamaged):
         if index.manifest().maker == maker:
             return index.open()
@@ -91,7 +97,7 @@ def _reusable(index: Index, maker: Maker) -> State | None:
 def _nothing_to_index(folder: Path, left_out: Sequence[Unread]) -> SeedError:
     if left_out:
         more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
-        return SeedError(f"no document in {folder} can be read: {left_out[0].detail}{more}", "mend one, then run `rag index`")
+        return SeedError(f"no document in {folder} can be read: {left_out[0].detail}{more}", "repair one, then run `rag index`")
     kinds = ", ".join(sorted(seeds_folder.SUFFIXES))
     return SeedError(f"there are no documents in {folder} ({kinds})", "put one in, then run `rag index`")
 
@@ -99,7 +105,7 @@ def _nothing_to_index(folder: Path, left_out: Sequence[Unread]) -> SeedError:
 def _report(
     before: Mapping[str, Listed], todo: Plan, fresh: Sequence[NewDocument], manifest: Manifest, *, embedded: int, start: float
 ) -> BuildReport:
-    """What became of the documents `before`, by path."""
+    """The report, from the documents before the build by path, and what was done."""
     new = {f.document.path for f in fresh}
     after = new | todo.unchanged.keys() | todo.kept.keys()
     return BuildReport(

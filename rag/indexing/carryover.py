@@ -1,11 +1,11 @@
-"""What a build keeps for the next one: digests of files that were not written since, and vectors of a build that was killed.
+"""Two caches that a build keeps for the next one, in the index's scratch folder.
 
-Both are caches in the index's scratch folder: damaged or lost, they cost one reading of every seed, and embedding again.
+    stamps.sqlite          SHA-256 of files by path, size, times and inode: a file with the same stamp is not read again
+    unfinished-*.vectors   vectors of a build that did not end: their dimension (four bytes, little-endian), then records of a
+                           text's digest, its vector, and a CRC-32 of both
 
-    stamps.sqlite          digests of files by path, size and times: same stamp, same bytes
-    unfinished-*.vectors   the vectors' dimension (four bytes), then records of a text's digest, its vector, and a checksum
-
-A record that a crash cut short or left in part as zeros is left out. The file of vectors is removed when the build has ended.
+If they are lost or damaged, every seed is read once and texts are embedded again; nothing else happens. A record that a crash
+cut short, or left partly as zeros, is skipped. The file of vectors is removed at the end of a build.
 """
 
 import sqlite3
@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 
 from rag.ingestion.seeds_folder import Stamp
 
-# A file written within so many nanoseconds before it was read can be written once more without its time showing it: file
-# systems keep times to two seconds at worst.
+# Of a text's digest; then of the header and of the checksum in the file of vectors.
+DIGEST_BYTES = 16
+_HEADER_BYTES = _CHECK_BYTES = 4
+# Nanoseconds. A file written so shortly before it was read may be written again without a change of its time: file systems
+# keep times to two seconds at worst.
 _TOO_FRESH = 2_000_000_000
 _SCHEMA = """
 create table if not exists stamps (
@@ -30,7 +33,7 @@ create table if not exists stamps (
 
 
 class Stamps:
-    """Digests of files by path and stamp, kept in one SQLite file beside the snapshots."""
+    """Digests of files by path and stamp, in one SQLite file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -38,17 +41,17 @@ class Stamps:
         self._learnt: dict[str, tuple[Stamp, str]] = {}
 
     def digest(self, path: str, stamp: Stamp) -> str | None:
-        """The SHA-256 of the file's bytes where it has not been written since; else None."""
+        """The SHA-256 of the file's bytes, if its stamp is unchanged; else None."""
         known = self._known.get(path)
         return known[1] if known and known[0] == stamp else None
 
     def learn(self, path: str, stamp: Stamp, sha256: str) -> None:
-        """Remember the digest of a file that was read, unless it was written a moment ago."""
+        """Remember the digest of a file that was read, unless it was written in the last two seconds."""
         if time.time_ns() - max(stamp.mtime_ns, stamp.ctime_ns) > _TOO_FRESH:
             self._learnt[path] = (stamp, sha256)
 
     def save(self) -> None:
-        """Write what was learnt. What cannot be written is read again next time."""
+        """Write what was learnt. If that fails, the files are read again next time."""
         if not self._learnt:
             return
         rows = [(p, s.size, s.mtime_ns, s.ctime_ns, s.inode, sha256) for p, (s, sha256) in self._learnt.items()]
@@ -72,18 +75,14 @@ def _read(file: Path) -> dict[str, tuple[Stamp, str]]:
         return {}
 
 
-DIGEST_BYTES = 16
-_HEADER_BYTES = _CHECK_BYTES = 4
-
-
 class Unfinished:
-    """Vectors by the digest of their text, for one embedder: `maker` names it."""
+    """Vectors by the digest of their text, for the embedder with the digest `maker`."""
 
     def __init__(self, root: Path, maker: str) -> None:
         self._file = root / f"unfinished-{maker[:16]}.vectors"
 
     def load(self) -> dict[bytes, NDArray[np.float32]]:
-        """What an earlier build left, each vector of shape (dimension,). Cuts off a torn end, so that records can follow."""
+        """The vectors that an earlier build left, each of shape (dimension,). Cuts off a torn record, for others to follow."""
         raw = self._file.read_bytes() if self._file.exists() else b""
         dimension = int.from_bytes(raw[:_HEADER_BYTES], "little")
         if len(raw) < _HEADER_BYTES or not dimension:
@@ -92,7 +91,7 @@ class Unfinished:
         size = DIGEST_BYTES + 4 * dimension + _CHECK_BYTES
         whole = (len(raw) - _HEADER_BYTES) // size
         if not whole:
-            # With a header that a crash left wrong, nothing appended behind it would ever be read.
+            # Behind a header that a crash left wrong, nothing appended would ever be read.
             self._file.unlink(missing_ok=True)
             return {}
         with self._file.open("r+b") as file:
@@ -119,11 +118,11 @@ def _check(record: bytes) -> bytes:
 
 
 def left(root: Path) -> list[Path]:
-    """Files of builds that did not end."""
+    """The files of vectors of builds that did not end."""
     return sorted(root.glob("unfinished-*.vectors"))
 
 
 def clear(root: Path) -> None:
-    """The index is in line: nothing that was left is of use any more, whichever embedder made it."""
+    """Remove the vectors of all embedders: once the index is in line, none is of use."""
     for path in left(root):
         path.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""What a build has to do: the seeds against what the index holds; new documents read, cut into chunks, and given their vectors.
+"""The steps of a build: compare the seeds with the index, read and chunk new documents, and get the vectors of their chunks.
 
-Only files written since the last build are read, each text is embedded once, and none that is known.
+Reads only files written since the last build. Embeds each text once, and none whose vector is known.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from rag.ingestion import seeds_folder
 from rag.ingestion.chunking import Chunking, chunk
 from rag.types import Embedder
 
-# Chunks embedded between two reports of progress, and two writings of what was made.
+# Chunks embedded between two reports of progress, and between two writes to the cache of unfinished vectors.
 _STRIDE = 256
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to become of each path.
+    """What a build does with each path.
 
-    It is `unchanged`; or `kept` as it was, because its file cannot be read now; or `fresh`, under the digest of its bytes.
-    `unread` are those that cannot be read.
+    `unchanged` documents stay; `kept` ones stay because their files cannot be read now; `fresh` ones, with the SHA-256 of their
+    bytes, are read. `unread` lists what cannot be read.
     """
 
     unchanged: dict[str, Listed] = field(default_factory=dict)
@@ -41,12 +41,12 @@ class Plan:
 
 
 def unread(path: str, error: SeedError, *, is_folder: bool = False) -> Unread:
-    """What the error says of the path."""
+    """The error as a note about the path."""
     return Unread(path, type(error).__name__, str(error), is_folder)
 
 
 def plan(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
-    """Compare the seeds in `folder` with the documents `before`, by path. Raises SeedError where the folder cannot be read."""
+    """Compare the seeds in `folder` with the documents `before`, by path. Raises SeedError if the folder cannot be read."""
     todo = Plan()
     found = seeds_folder.find(folder)
     for closed in found.closed:
@@ -69,7 +69,7 @@ def plan(folder: Path, stamps: Stamps, before: Mapping[str, Listed]) -> Plan:
 
 
 def _digest(folder: Path, path: str, stamps: Stamps) -> str:
-    """SHA-256 of the seed's bytes, without reading them where they have not been written since."""
+    """SHA-256 of the seed's bytes, which are not read if the file was not written since."""
     stamp = seeds_folder.stamp(folder, path)
     known = stamps.digest(path, stamp)
     if known is None:
@@ -87,13 +87,13 @@ def read(
     open_embedder: Callable[[], Embedder],
     progress: Progress,
 ) -> list[NewDocument]:
-    """The new documents with their chunks, in path order. One that cannot be read is among the plan's unread."""
+    """The fresh documents of `plan` with their chunks, in path order. What cannot be read is added to `plan.unread`."""
     fresh: list[NewDocument] = []
     for done, (path, sha256) in enumerate(plan.fresh.items()):
         progress("reading", done, len(plan.fresh))
         moved = base.find("sha256", sha256) if base else None
         try:
-            # The same bytes under another kind of name say something else: a page's source is no page.
+            # The same bytes are read differently under another suffix: `page.txt` is the source of `page.html`.
             if base and moved and seeds_folder.suffix(moved.path) == seeds_folder.suffix(path):
                 fresh.append(_moved(base, moved, path))
                 continue
@@ -113,7 +113,7 @@ def _text_digest(text: str) -> bytes:
 
 
 def _moved(base: State, listed: Listed, path: str) -> NewDocument:
-    """The same bytes under another path: a renamed or copied file is not parsed or embedded again."""
+    """A known document under another path: a renamed or copied file is not parsed or embedded again."""
     document = replace(base.with_text(listed), id=seeds_folder.document_id(path), path=path)
     return NewDocument(document, base.pieces(listed))
 
@@ -126,12 +126,12 @@ def vectors(
     open_embedder: Callable[[], Embedder],
     progress: Progress,
 ) -> tuple[dict[bytes, NDArray[np.float32]], int]:
-    """The vector of every new chunk by the digest of its text, and how many were made for it: each text once."""
+    """The vector of every new chunk by the digest of its text, and how many of them were computed now."""
     texts = {piece.digest: f.document.text[piece.start : piece.end] for f in fresh for piece in f.pieces}
     known = {digest: vector for digest, vector in unfinished.load().items() if digest in texts}
     if base:
         known |= base.vectors_of(texts.keys() - known.keys())
-    # Texts of like length go together: less padding.
+    # Texts of similar length are embedded together: less padding.
     missing = sorted(texts.keys() - known.keys(), key=lambda digest: (-len(texts[digest]), digest))
     for start in range(0, len(missing), _STRIDE):
         progress("embedding", start, len(missing))

@@ -1,4 +1,7 @@
-"""The language of filters: `language=id,en and folder=berita and date>=2026-01-01`. Pure."""
+"""Parses filters such as `language=id,en and folder=berita and date>=2026-01-01`. Pure.
+
+`State.candidates` in `indexing/protocol.py` says what a condition means.
+"""
 
 import re
 from datetime import date
@@ -7,9 +10,9 @@ from rag.errors import QuestionError
 from rag.types import Condition
 
 FIELDS = ("document", "folder", "language", "date")
-# Each value is a branch of a query; SQLite takes a thousand deep and answers more with an error.
+# Each value is a branch of a query, and SQLite limits their depth to a thousand.
 _MOST_CHARACTERS, _MOST_VALUES = 2000, 100
-# What begins with an operator is no value: `language==id` would find nothing, and not say why.
+# A value must not begin with an operator: `language==id` would find nothing, without a reason.
 _ONE = r"""(?:"[^"]*"|[^\s",=<>!][^\s",]*)"""
 _CONDITION = re.compile(rf"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*({_ONE}(?:\s*,\s*{_ONE})*)\s*")
 _VALUE = re.compile(r'"([^"]*)"|([^\s",]+)')
@@ -19,7 +22,7 @@ _HINT = 'write it like: language=id,en and folder=berita and document="a b.pdf" 
 
 
 def parse(where: str) -> tuple[Condition, ...]:
-    """The conditions, all of which a document must meet; none for an empty text. Raises QuestionError."""
+    """The conditions of a filter, all of which a document must meet. An empty filter has none. Raises QuestionError."""
     if len(where) > _MOST_CHARACTERS:
         raise QuestionError(
             f"the filter has {len(where)} characters, more than {_MOST_CHARACTERS}", "put the documents into a folder"
@@ -64,7 +67,7 @@ def _condition(field: str, operator: str, values: str) -> Condition:
 
 
 def _require_date(value: str) -> None:
-    """Raises QuestionError for what is no year, month or day."""
+    """Raises QuestionError unless the value is a year, a month or a day."""
     try:
         if _DATE.fullmatch(value):
             date.fromisoformat(value + "0000-01-01"[len(value) :])

@@ -1,12 +1,12 @@
-"""One score from two opinions: how near a chunk's meaning is to the question, and how much of its words it has. Pure.
+"""Fuses the cosine similarity and the BM25 score of a chunk into one score to rank by. Pure.
 
-The lexical side counts by *coverage*: BM25 divided by what the question's words say altogether (`LexicalIndex.information`),
-where a word that no chunk has says most. A question in the documents' own language is covered to a half and more by the chunk
-that answers it; one in another language hardly at all, save for its names and numbers. So how far words are trusted follows
-from each question and chunk, and nothing has to know which languages are spoken.
+The lexical side counts as *coverage*: BM25 divided by `Candidates.information`, to which a word that no chunk has contributes
+most. A chunk that answers a question in its own language covers half of it or more; a question in another language is hardly
+covered, apart from names and numbers. So the weight of words follows from each question and chunk, and no language needs to be
+known.
 
-Where documents of several languages lie together, only those in the question's could gain by words, and would push down the
-others, however near. So a chunk gains by what it covers beyond what is usual for near chunks of its own language.
+Among documents of several languages, only those in the question's language could gain by words, and would push down the others,
+however near. So a chunk gains by its coverage beyond the usual one of near chunks in its own language.
 """
 
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# What a covered question weighs, in spreads of cosines between chunks. On the development sets 2 to 4 are alike: idkmrc is best
+# The weight of full coverage, in spreads of cosines between chunks. On the development sets 2 to 4 are alike: idkmrc is best
 # from 2 to 3, belebele from 4 to 6, and above 4 some sets fall below what meaning alone does (`benchmarks/RESULTS.md`).
 WEIGHT = 4.0
-# The near chunks of a language whose mean coverage is usual there. Questions against four languages at once, all counting:
-# dense .539, hybrid .507 with nothing usual, .572 with 10, .595 with 5. Within one language it makes no difference.
+# The nearest chunks of a language, whose mean coverage is the usual one there. Questions against four languages at once, all
+# counting: dense .539, hybrid .507 with nothing usual, .572 with 10, .595 with 5. Within one language it makes no difference.
 _NEAR = 5
-# With fewer pairs of chunks their spread says nothing, and the default embedder's is taken (0.019 to 0.027 on seven corpora).
+# With fewer pairs of chunks the spread is not reliable; the default embedder's is used (0.019 to 0.027 on seven corpora).
 _LEAST_PAIRS = 300
 _USUAL_SPREAD = 0.024
-# Chunks that are compared with one another for it.
+# Chunks compared with one another to measure the spread.
 _COMPARED = 512
 
-# Of each chunk: names, or numbers that stand for them.
+# The language of each chunk: its name, or a number for it.
 Languages = Sequence[str] | NDArray[np.int64]
 
 
@@ -39,10 +39,10 @@ def fuse(
     spread: float,
     weight: float = WEIGHT,
 ) -> NDArray[np.float32]:
-    """A score for each candidate, to rank by: its cosine, raised or lowered by what it covers of the question's words.
+    """A score for each candidate, to rank by: its cosine, raised or lowered by its coverage of the question's words.
 
-    `dense` are cosines, `lexical` BM25 scores and `languages` those of the documents, of the same chunks; `information` is what
-    the question's words say. `spread` is that of the index, by the function of this name.
+    `dense` (cosines) and `lexical` (BM25 scores) have the shape (found,), as has the result; `languages` and `information` are
+    those of `Candidates`. `spread` is that of the index, from the function of this name.
     """
     if information <= 0:
         return dense
@@ -51,10 +51,10 @@ def fuse(
 
 
 def spread(vectors: NDArray[np.float32], languages: Languages) -> float:
-    """The standard deviation of the cosines between chunks of one language: what a difference of cosines is measured in.
+    """The standard deviation of the cosines between chunks of one language: the unit for differences of cosines.
 
-    `vectors` are those of chunks drawn at random, `languages` those of their documents. Embedders differ in it.
-    The spread of each question's own cosines does no better, and that of several languages together is half as much again.
+    `vectors`, of shape (chunks, dimension), are those of chunks drawn at random, `languages` those of their documents.
+    Embedders differ in it. The spread of each question's own cosines does no better; across languages it is half as much again.
     """
     step = max(1, len(vectors) // _COMPARED)
     vectors, spoken = vectors[::step], np.asarray(languages)[::step]
@@ -63,7 +63,7 @@ def spread(vectors: NDArray[np.float32], languages: Languages) -> float:
 
 
 def _usual(coverage: NDArray[np.float32], dense: NDArray[np.float32], languages: Languages) -> NDArray[np.float32]:
-    """For each candidate the mean coverage of the candidates of its language that are nearest in meaning."""
+    """For each candidate, the mean coverage of the nearest candidates of its language, shape (found,)."""
     spoken = np.asarray(languages)
     usual = np.zeros_like(coverage)
     for language in np.unique(spoken):

@@ -1,4 +1,4 @@
-"""Find the passages for a question: by meaning (vectors) and by words (BM25), weighed against each other."""
+"""Finds the passages for a question by meaning (vectors) and words (BM25), in any state of an index."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,18 +13,18 @@ from rag.retrieval import fusion, reading_order
 from rag.retrieval.reading_order import Candidate
 from rag.types import Condition, Embedder, Passage, Span
 
-# Chunks that each side proposes; every proposal is then scored by both.
+# Chunks that each side proposes; both sides score every proposal.
 DEPTH = 100
-# Chunks drawn to measure how far cosines spread in this index; some hundred say it to a few percent.
+# Chunks drawn to measure the spread of cosines in this index; some hundred give it to a few percent.
 _SAMPLED = 512
-# Neighbouring chunks that a person is shown as one, at most. A language model is given them one by one: it judges chunks, its
-# calibration was measured on them, and the first verdict comes sooner.
+# Neighbouring chunks shown to a person as one passage, at most. A language model gets them one by one: its judgements were
+# calibrated on single chunks, and the first one comes sooner.
 _MOST_JOINED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Chunk numbers, best first, with what each side thought of them: all of shape (found,)."""
+    """Chunk numbers, best first, with the fused score and the score of each side: all of shape (found,)."""
 
     chunks: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -42,7 +42,7 @@ class HybridRetriever:
     def search(
         self, question: str, language: str, count: int, where: Sequence[Condition] = (), *, joining: bool = True
     ) -> list[Passage]:
-        """At most `count` passages, best first: near-duplicates once and, for people, neighbours joined."""
+        """At most `count` passages, best first, without near-duplicates. `joining` makes neighbouring chunks one passage."""
         ranking = self.rank(question, language, max(DEPTH, count), where)
         found = {int(number): i for i, number in enumerate(ranking.chunks)}
         groups = reading_order.arrange(self._candidates(ranking.chunks), count, _MOST_JOINED if joining else 1)
@@ -50,7 +50,7 @@ class HybridRetriever:
         return [_highlighted(self._passage(group, ranking, found[group[0].number]), asked) for group in groups]
 
     def rank(self, question: str, language: str, depth: int, where: Sequence[Condition] = (), mode: Mode = "hybrid") -> Ranking:
-        """The chunks that the sides of `mode` propose, `depth` each, scored by both, best first."""
+        """The best `depth` chunks of each side of `mode`, ranked: by both scores in `hybrid`, else by that side's."""
         query = self._embedder.embed_queries([question])[0]
         found = self.state.candidates(question, language, query, depth=depth, where=where, mode=mode)
         match mode:
@@ -70,7 +70,7 @@ class HybridRetriever:
         return [self.state.place(number).document for number in chunks.tolist()]
 
     def text_of(self, chunk: int) -> str:
-        """The text of the chunk of this number."""
+        """The text of the chunk with this number."""
         place = self.state.place(chunk)
         return self.state.with_text(place.document).text[place.start : place.end]
 
@@ -81,7 +81,7 @@ class HybridRetriever:
             yield Candidate(number, place.document.number, texts.words(texts.normalise(text), place.document.language))
 
     def _passage(self, group: Sequence[Candidate], ranking: Ranking, best: int) -> Passage:
-        """The range from the group's first chunk to its last, with the scores of its best."""
+        """The range from the group's first chunk to its last, with the scores of its best chunk."""
         places = [self.state.place(member.number) for member in group]
         start, end = min(place.start for place in places), max(place.end for place in places)
         document = self.state.with_text(places[0].document)

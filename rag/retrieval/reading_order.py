@@ -1,6 +1,6 @@
-"""Which sentence of a passage a person looks at first: the one with most of the question's words. Pure.
+"""Arranges ranked chunks for reading, and chooses the sentence of a passage to look at first. Pure.
 
-From ranked chunks to what is read: near-duplicates count once, neighbours are read as one. Pure.
+Near-duplicates are left out, and neighbouring chunks are joined.
 """
 
 from collections import Counter
@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from rag import text as texts
 from rag.types import Span
 
+# Length of the word sequences (shingles) that are compared, and the share of a text's that makes it a duplicate of a better
+# one. An agency's report reprinted with another first line shares nearly all, two reports of one event far less than half.
+_SHINGLE = 3
+_SAME = 0.9
+
 
 def stems(text: str, language: str) -> frozenset[str]:
-    """The words of a text as they are compared: without their endings."""
+    """The stems of a text's words, by which words are compared."""
     return frozenset(texts.stems(texts.words(texts.normalise(text), language), language))
 
 
 def best_sentence(asked: AbstractSet[str], passage: str, language: str) -> Span | None:
-    """The sentence with most of the `asked` stems, each worth less the more have it; None if none does.
+    """The sentence of `passage` with most of the `asked` stems; None if no sentence has any.
 
-    Rough, but there at once (`benchmarks/best_sentence.py`): a judge that marks the answer knows better. A question in another
-    language shares only names and numbers with a passage.
+    A stem counts less the more sentences have it. Rough but immediate (`benchmarks/best_sentence.py`); a judge that marks the
+    answer is better. A question in another language shares only names and numbers with a passage.
     """
     spans = texts.sentences(passage, language)
     having = [stems(passage[span.start : span.end], language) & asked for span in spans]
@@ -30,15 +35,9 @@ def best_sentence(asked: AbstractSet[str], passage: str, language: str) -> Span 
     return spans[worth.index(max(worth))] if common else None
 
 
-# Words in a row whose sets are compared, and the share of a text's that make it a duplicate of a better one: an agency's report
-# reprinted with another first line shares nearly all, two reports of one event far less than half.
-_SHINGLE = 3
-_SAME = 0.9
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A found chunk: its number (neighbours in a document have consecutive ones), its document's, and its words."""
+    """A found chunk: its number (neighbours in a document have consecutive ones), its document's number, and its words."""
 
     number: int
     document: int
@@ -48,8 +47,8 @@ class Candidate:
 def arrange(ranked: Iterable[Candidate], count: int, most_joined: int) -> list[list[Candidate]]:
     """At most `count` groups of up to `most_joined` neighbours, ranked by their best chunk, which comes first in its group.
 
-    A chunk beside one that is already taken joins it; one that says what a better one says is left out; the first that would
-    need another place ends it. `ranked` is read no further.
+    A near-duplicate of a better chunk is left out. A chunk beside a chosen one joins its group. The first that would need a
+    group too many ends it: `ranked` is read no further.
     """
     groups: list[list[Candidate]] = []
     seen: list[frozenset[tuple[str, ...]]] = []
@@ -73,7 +72,7 @@ def _shingles(words: Sequence[str]) -> frozenset[tuple[str, ...]]:
 
 
 def _said_by(better: frozenset[tuple[str, ...]], candidate: frozenset[tuple[str, ...]]) -> bool:
-    """Whether nearly all of the candidate stands in a better one. A title that ranks first does not hide what follows it."""
+    """Whether nearly all of the candidate is in a better one. Not the reverse: a title that ranks first hides no text."""
     return bool(candidate) and len(candidate & better) >= _SAME * len(candidate)
 
 

@@ -535,7 +535,7 @@ class Contract:
         assert done.wait(PATIENCE)
         thread.join()
 
-    def test_one_who_does_not_want_to_wait_raises(self, index: Index) -> None:
+    def test_a_writer_may_refuse_to_wait(self, index: Index) -> None:
         def refuse() -> None:
             raise TimeoutError
 
@@ -695,17 +695,17 @@ class Contract:
 
 def assert_alike(one: State, other: State, question: str, mode: Mode) -> None:
     """The same chunks, by their texts and places, with the same cosines, and with words where the other has words."""
-    told: list[dict[tuple[str, int], tuple[float, bool]]] = []
+    views: list[dict[tuple[str, int], tuple[float, bool]]] = []
     for state in (one, other):
         got = ask(state, question, mode=mode)
         where = [state.place(number) for number in got.chunks.tolist()]
-        told.append(
+        views.append(
             {
                 (place.document.path, place.start): (round(float(dense), 4), bool(lexical > 0))
                 for place, dense, lexical in zip(where, got.dense, got.lexical, strict=True)
             }
         )
-    assert told[0].keys() == told[1].keys()
-    for key, (dense, has) in told[0].items():
-        assert dense == pytest.approx(told[1][key][0], abs=2e-4)
-        assert has == told[1][key][1]
+    assert views[0].keys() == views[1].keys()
+    for key, (dense, has) in views[0].items():
+        assert dense == pytest.approx(views[1][key][0], abs=2e-4)
+        assert has == views[1][key][1]

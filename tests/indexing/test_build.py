@@ -141,7 +141,7 @@ def test_a_damaged_index_is_built_again(rebuild: Rebuild, tmp_path: Path) -> Non
     assert len(state(tmp_path)) == 3
 
 
-def test_a_bad_document_is_told_and_the_others_are_indexed(rebuild: Rebuild, tmp_path: Path) -> None:
+def test_a_bad_document_is_reported_and_the_others_are_indexed(rebuild: Rebuild, tmp_path: Path) -> None:
     write(tmp_path, "empty.txt", "  \n")
     (tmp_path / "seeds" / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     (tmp_path / "seeds" / "link.txt").symlink_to(tmp_path / "nowhere")

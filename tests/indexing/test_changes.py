@@ -48,7 +48,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, *paths: str) -> None:
 
     def refuse(folder: Path, path: str) -> seeds_folder.Stamp:
         if path in paths:
-            raise SeedError(f"{path} cannot be read", "mend it")
+            raise SeedError(f"{path} cannot be read", "fix it")
         return stamp(folder, path)
 
     monkeypatch.setattr(seeds_folder, "stamp", refuse)
@@ -83,7 +83,7 @@ def test_documents_of_a_folder_that_cannot_be_listed_are_kept(home: Home, monkey
     assert set(texts(home.root)) == {"a.txt", "b/b.txt", "b/c.txt"}
 
 
-def test_circles_of_links_and_links_to_nowhere_are_told(home: Home) -> None:
+def test_circles_of_links_and_links_to_nowhere_are_reported(home: Home) -> None:
     (home.seeds / "x.txt").symlink_to("y.txt")
     (home.seeds / "y.txt").symlink_to("x.txt")
     (home.seeds / "b" / "up").symlink_to("..")

@@ -69,7 +69,7 @@ def test_what_a_filter_says(where: str, conditions: tuple[Condition, ...]) -> No
         ("document=\udcff.txt", "cannot be written"),
     ],
 )
-def test_a_filter_that_says_nothing_is_refused_with_what_mends_it(where: str, problem: str) -> None:
+def test_a_filter_that_says_nothing_is_refused_with_a_hint(where: str, problem: str) -> None:
     with pytest.raises(QuestionError) as caught:
         filters.parse(where)
     assert problem in caught.value.problem

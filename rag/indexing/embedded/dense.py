@@ -1,8 +1,8 @@
-"""The vectors of one segment and the search among them: exact while that is quick, then FAISS. The only importer of faiss.
+"""Search among the vectors of one segment: exact up to `EXACT_MOST` vectors, above that with FAISS. The only importer of faiss.
 
 Exact search is one matrix-vector product over the memory-mapped vectors: for one question it runs on all cores, where
 FAISS's flat index scans on one (50,000 vectors of 384: 8.7 ms against 24 ms on two cores). From `EXACT_MOST` on, an inverted
-file of 8-bit codes proposes candidates, which are scored exactly.
+file of 8-bit codes proposes candidates, and these are scored exactly.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ _OVERSAMPLING = 4
 _POINTS_PER_LIST = 64
 _ITERATIONS = 8
 _SEED = 1
-# What copying a chosen row costs, in rows that are multiplied in their place: of 50,000 all but one took 233 ms by themselves,
-# and 36 among all.
+# The cost of copying one allowed row, in rows multiplied where they are: for all but one of 50,000 rows, copying and
+# multiplying them took 233 ms; multiplying all and choosing from the scores took 36.
 _DEAR = 6
 _VECTORS, _INVERTED = "vectors.npy", "ivf.faiss"
 
@@ -46,7 +46,7 @@ class DenseIndex:
 
     @classmethod
     def open(cls, folder: Path) -> "DenseIndex":
-        """What `write` left, memory-mapped. Raises OSError, ValueError or RuntimeError (faiss) where it is damaged."""
+        """Open what `write` wrote, memory-mapped. Raises OSError, ValueError or RuntimeError (faiss) if it is damaged."""
         vectors = np.load(folder / _VECTORS, mmap_mode="r", allow_pickle=False)
         path = folder / _INVERTED
         inverted = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC) if path.exists() else None
@@ -54,12 +54,12 @@ class DenseIndex:
 
     @property
     def exact(self) -> bool:
-        """Whether every vector is looked at."""
+        """Whether a search compares every vector."""
         return self._inverted is None
 
     @property
     def kind(self) -> str:
-        """What searches it, for people: `exact`, or the inverted file's make."""
+        """How it is searched, for people: `exact`, or the kind of the inverted file."""
         return "exact" if self._inverted is None else f"IVF{self._inverted.nlist},SQ8 and exact re-scoring"
 
     def search(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None = None) -> Hits:
@@ -81,7 +81,7 @@ class DenseIndex:
         parameters = faiss.SearchParametersIVF(nprobe=probes, sel=selector)  # type: ignore[call-arg]  # the binding takes keywords
         _, rows = self._inverted.search(query[None, :], count * _OVERSAMPLING, params=parameters)
         found = np.asarray(rows[0][rows[0] >= 0], dtype=np.int64)
-        # The lists next to the question may hold hardly any that are allowed: all documents of another language, say.
+        # The lists nearest to the question may hold few allowed rows, for instance if all are of another language.
         return self._best_exactly(query, count, allowed) if allowed is not None and len(found) < count else found
 
     def _best_exactly(self, query: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64]:
@@ -100,11 +100,11 @@ def write(folder: Path, vectors: NDArray[np.float32]) -> None:
     """Write unit vectors of shape (rows, dimension) for `DenseIndex.open`. Raises OSError."""
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     with (folder / _VECTORS).open("wb") as file:
-        # Not np.save: on a full disk it raises an OSError without its number.
+        # Not np.save: on a full disk it raises an OSError without an errno.
         npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(rows))
         file.write(rows.data)
     if len(vectors) > EXACT_MOST:
-        # FAISS reports it as a RuntimeError.
+        # Not faiss.write_index: on a full disk it raises a RuntimeError.
         with (folder / _INVERTED).open("wb") as file:
             file.write(faiss.serialize_index(_invert(vectors)).data)
 

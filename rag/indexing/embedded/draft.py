@@ -1,6 +1,7 @@
-"""Writing a snapshot: in a folder of its own, on links to what stays, until one rename makes it whole.
+"""Writes a snapshot: links to what stays of the one before, and one segment of what is new or merged.
 
-Which segments of the base are merged into the one that is written is decided by `to_merge`, which is pure.
+It is written in a folder that readers do not see, and becomes a snapshot by one rename. `to_merge`, which is pure, decides
+which segments are merged.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,14 +21,15 @@ from rag.indexing.embedded.segment import Entry, Segment
 from rag.indexing.embedded.snapshot import FORMAT, LEXICAL, MANIFEST, SEGMENTS, FileEntry, Snapshot, SnapshotManifest
 from rag.indexing.protocol import Maker, NewDocument
 
-# Segments of a tier become one of the next when there are so many: a chunk is rewritten once a tier, and a search looks into at
-# most this many segments a tier.
+_BUILDING = ".building"
+# So many segments of a tier are merged into one of the next tier. A chunk is rewritten once per tier, and a search reads at
+# most this many segments per tier.
 _FAN_OUT = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Chunks of a segment that can be found, and all that it holds; whether its vectors are searched exactly."""
+    """Chunks of a segment that were not removed, and all that it holds; whether its vectors are searched exactly."""
 
     live: int
     held: int
@@ -35,15 +37,15 @@ class Size:
 
 
 def to_merge(sizes: Sequence[Size], new: int, exact_most: int) -> set[int]:
-    """Indexes of the segments to be merged into one with `new` chunks.
+    """Indexes of the segments to merge with `new` chunks.
 
-    Those of which more than half was removed; eight of one tier (sizes within a factor of eight); and all that are searched
-    exactly, once they hold more than `exact_most` together, so that one inverted file takes their place.
+    Merged are segments of which more than half was removed; eight segments of one tier (sizes within a factor of eight); and
+    all that are searched exactly, once they hold more than `exact_most` chunks together: an inverted file takes their place.
     """
     chosen = {i for i, size in enumerate(sizes) if size.live * 2 < size.held}
     exact = {i for i, size in enumerate(sizes) if size.exact}
     if new + sum(sizes[i].live for i in exact) > exact_most:
-        # One that is over the limit by itself is merged only when there are others to join it.
+        # A segment over the limit by itself is merged only together with others.
         chosen |= exact
     while True:
         total = new + sum(sizes[i].live for i in chosen)
@@ -60,9 +62,6 @@ def _tier(chunks: int) -> int:
     return tier
 
 
-_BUILDING = ".building"
-
-
 def write(
     root: Path,
     base: Snapshot | None,
@@ -72,9 +71,9 @@ def write(
     new: Sequence[NewDocument],
     vectors: Mapping[bytes, NDArray[np.float32]],
 ) -> SnapshotManifest:
-    """Write a snapshot: what `stays` of the base (numbers of documents), and the `new` documents with vectors by digest.
+    """Write a snapshot of the documents of `base` whose numbers are in `stays`, and of the `new` ones.
 
-    One segment holds what is new and what is merged; the rest are links. The caller holds the build's lock. Raises OSError.
+    `vectors` has the unit vector of each new chunk by its digest. The caller holds the index's lock. Raises OSError.
     """
     writing = Draft(root, base)
     parts = [_Part(held, stays) for held in base.segments] if base else []
@@ -86,7 +85,7 @@ def write(
     rewritten = [(listed, parts[i].segment) for i in merged for listed in parts[i].stays]
     if rewritten or added:
         rewritten.sort(key=lambda pair: pair[0].number)
-        # One by one: the texts of a merge need not fit into memory together.
+        # An iterator: the texts of a merge need not fit into memory together.
         writing.add(chain((held.entry(listed) for listed, held in rewritten), added))
     lexical.update(writing.lexical(), removed=[number for part in parts for number in part.goes], added=_words(added))
     next_document = base.manifest.next_document if base else 0
@@ -101,7 +100,7 @@ def write(
 
 
 class _Part:
-    """A segment of the base, with what of it stays and what goes."""
+    """A segment of the base: the documents that stay, and the numbers of those that go."""
 
     def __init__(self, held: Segment, stays: Collection[int]) -> None:
         self.segment = held
@@ -129,7 +128,7 @@ def _words(added: Sequence[Entry]) -> Iterator[LexicalEntry]:
 
 
 class Draft:
-    """A snapshot being written after `base`, or from nothing. The caller holds the build's lock."""
+    """A snapshot being written after `base`, or from nothing. The caller holds the index's lock."""
 
     def __init__(self, root: Path, base: Snapshot | None) -> None:
         self._root, self._base = root, base
@@ -140,7 +139,7 @@ class Draft:
         self._folder.mkdir(parents=True)
 
     def keep(self, kept: Segment, removed: Collection[int]) -> None:
-        """Take a segment of the base over, less the documents `removed` (all of its removed ones, old and new)."""
+        """Take over a segment of the base without the documents `removed`: all of its removed ones, old and new."""
         assert self._from is not None
         for name in self._base_files(f"{SEGMENTS}/{kept.name}/"):
             link_or_copy(self._from / name, self._folder / name)
@@ -149,13 +148,13 @@ class Draft:
         self._segments.append(kept.name)
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Write a segment of these entries, which come in the order of their numbers."""
+        """Write a segment of these entries, ascending by number."""
         name = f"{self._now:%Y%m%dT%H%M%S%f}"
         segment.write(self._folder / SEGMENTS / name, entries)
         self._segments.append(name)
 
     def lexical(self) -> Path:
-        """The folder of the words, with links to the base's: to be updated by writing new files only."""
+        """The folder of the words, with links to the files of the base. Only new files may be written into it."""
         folder = self._folder / LEXICAL
         folder.mkdir()
         for name in self._base_files(f"{LEXICAL}/"):
@@ -167,7 +166,7 @@ class Draft:
         return [name for name in self._base.manifest.files if name.startswith(prefix)] if self._base else []
 
     def seal(self, maker: Maker, *, documents: int, chunks: int, next_document: int, next_chunk: int) -> SnapshotManifest:
-        """Sync it, and give it its name: from then on it is whole."""
+        """Sync all files, and rename the folder to the snapshot's id: from then on it is complete."""
         manifest = SnapshotManifest(
             format=FORMAT,
             id="",
@@ -191,7 +190,7 @@ class Draft:
         return manifest
 
     def _files(self) -> dict[str, FileEntry]:
-        """Every file of the draft. What is a link to a file of the base was synced and hashed when that was made."""
+        """Every file of the draft. A link to a file of the base was synced and hashed when the base was written."""
         paths = sorted(path for path in self._folder.rglob("*") if path.is_file())
         return {(name := path.relative_to(self._folder).as_posix()): self._file(name, path) for path in paths}
 

@@ -1,4 +1,11 @@
-"""The index on this disk: FAISS and tantivy behind the `Index` protocol. Keeps the snapshots, and knows which one serves."""
+"""The index on this disk, an implementation of `Index`: keeps snapshots of FAISS and tantivy, and a pointer to one of them.
+
+    ROOT/current       the id of the snapshot that serves
+    ROOT/.lock         held by the one who writes
+    ROOT/unread.json   what the last build could not read
+
+`snapshot` has the rest of the layout.
+"""
 
 import json
 import shutil
@@ -19,14 +26,14 @@ from rag.indexing.protocol import KEPT, Maker, NewDocument, State, Unread
 
 
 class EmbeddedIndex:
-    """The snapshots below `root`. Safe to use from several threads and processes."""
+    """The snapshots below the folder `root`, which need not exist. Safe to use from several threads and processes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
     def scratch(self) -> Path:
-        """The folder of the index itself: caches of builds lie beside the snapshots."""
+        """The folder of the index itself."""
         return self.root
 
     def serving(self) -> str | None:
@@ -45,14 +52,14 @@ class EmbeddedIndex:
         try:
             return Snapshot.open(self.root)
         except IndexDamaged:
-            # A build that switched and pruned while this one was being opened.
+            # A build may have switched to another snapshot, and removed this one, while it was being opened.
             serving = self.serving()
             if serving is None or not snapshot.folder_of(self.root, serving).exists():
                 raise
             return Snapshot.open(self.root)
 
     def stored(self) -> list[SnapshotManifest]:
-        """The snapshots that can be gone back to, newest first; those that cannot be read are left out."""
+        """The snapshots that can be rolled back to, newest first. One whose manifest cannot be read is left out."""
         found = []
         for folder in (self.root / "snapshots").glob("[!.]*"):
             with suppress(IndexDamaged, IndexMismatch):
@@ -61,7 +68,7 @@ class EmbeddedIndex:
 
     @contextmanager
     def writing(self, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """One build or other change of the index at a time; a second one calls `waiting`, and waits. Raises StorageError."""
+        """The lock of this index, for threads and processes. Raises StorageError."""
         with storage_errors(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".lock")
@@ -90,22 +97,22 @@ class EmbeddedIndex:
         with storage_errors(self.root):
             manifest = draft.write(self.root, base, maker, stays=stays, new=new, vectors=vectors)
         self._switch(manifest.id)
-        # It serves now: what cannot be removed is no failure of the build, and is tried again after the next.
+        # The new snapshot serves. A failure to remove old ones is no failure of the build: the next one tries again.
         with suppress(StorageError):
             self.prune(KEPT)
         return manifest
 
     def rollback(self, name: str) -> SnapshotManifest:
-        """Make an older snapshot serve again, once it was found whole. Raises IndexMissing, IndexMismatch or IndexDamaged."""
+        """Check an older snapshot, and make it serve again. Raises IndexMissing, IndexMismatch or IndexDamaged."""
         opened = self.open(name)
         opened.close()
         self._switch(name)
         return opened.manifest
 
     def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest `keep` snapshots, and what killed builds left; the one that serves stays in any case.
+        """Keep the snapshot that serves and the newest others, `keep` in all. Removes what killed builds left, too.
 
-        Returns the ids of what was removed. Raises StorageError.
+        Returns the ids of the snapshots removed. Raises StorageError.
         """
         self._clear_abandoned()
         serving = self.serving()
@@ -114,21 +121,21 @@ class EmbeddedIndex:
             names = sorted((path.name for path in folders if path.name != serving), reverse=True)
             old = names[keep - 1 :]
             for name in old:
-                # Renamed first: a removal that is killed half-way leaves no half snapshot under its name.
+                # Renamed first, so that a removal killed half-way leaves no half snapshot under its id.
                 doomed = snapshot.folder_of(self.root, name).rename(self.root / "snapshots" / f".removing-{name}")
                 shutil.rmtree(doomed, ignore_errors=True)
         return old
 
     def unread(self) -> list[Unread]:
-        """What the last build noted; nothing where there was none, or its note is damaged: the next build writes it anew."""
+        """What the last build noted. Empty if there is no note or it is damaged: the next build writes another."""
         with suppress(OSError, ValueError, TypeError, RecursionError):
             return [Unread(**each) for each in json.loads(self._unread_file.read_text("utf-8"))]
         return []
 
     def note_unread(self, found: Sequence[Unread]) -> None:
-        """Note these in place of what was noted before. Raises StorageError."""
+        """Replace the note, if it differs. Raises StorageError."""
         if list(found) != self.unread():
-            # Names that are no UTF-8 hold surrogates, which only escapes can write.
+            # File names that are not UTF-8 hold surrogates, which JSON can only write as escapes.
             write_atomically(self._unread_file, json.dumps([asdict(each) for each in found]))
 
     @property
@@ -136,11 +143,11 @@ class EmbeddedIndex:
         return self.root / "unread.json"
 
     def verify(self) -> Iterator[str]:
-        """Everything that is wrong with the snapshot that serves, a line each: every byte is read. Raises SnapshotError."""
+        """Every defect of the snapshot that serves, a line each; every byte is read. Raises SnapshotError."""
         return snapshot.verify(self.root)
 
     def described(self) -> str:
-        """How many segments the snapshot that serves has, and what searches their vectors. Raises SnapshotError."""
+        """The number of segments of the snapshot that serves, and how their vectors are searched. Raises SnapshotError."""
         opened = self.open()
         kinds = sorted({segment.dense.kind for segment in opened.segments})
         opened.close()

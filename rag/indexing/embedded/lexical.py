@@ -1,7 +1,7 @@
-"""BM25 over words and their stems, in tantivy. The only importer of tantivy; what a word is, `rag.text` says.
+"""BM25 over words and their stems, with tantivy. The only importer of tantivy; `rag.text` cuts words and stems.
 
-An index is a folder of immutable files and the list of them (`meta.json`), which is replaced, never written into. So a folder
-of hard links to the files of an older index can be changed by `update` while the older one is served.
+An index is a folder of immutable files and a list of them (`meta.json`), which is replaced and never written into. So `update`
+may change a folder of hard links to the files of an older index while that one is searched.
 """
 
 import errno
@@ -23,21 +23,22 @@ from rag import text as texts
 
 _WORDS, _STEMS = "words", "stems"
 _FIELDS = (_WORDS, _STEMS)
-# tantivy empties its heap into a segment when it is full. Memory is taken as it is needed, so a small update costs little.
+# Bytes. tantivy writes a segment when its heap is full. Memory is allocated as needed, so a small update costs little.
 _HEAP = 128_000_000
 _LOCKS = (".tantivy-writer.lock", ".tantivy-meta.lock")
-# A word in more than e^-1 of the chunks says little about any of them. Leaving such words out of a question changed nDCG@10 by
-# -0.001 to +0.006 on six of seven development sets (clapnq: -0.008 with words, -0.001 with stems), and they are what makes a
-# search long; where chunks are few, nothing is.
+# A word in more than e^-1 of the chunks distinguishes few of them. Leaving such words out of a question changed nDCG@10 by
+# -0.001 to +0.006 on six of seven development sets (clapnq: -0.008 with words, -0.001 with stems). They are what makes a search
+# slow, so they stay in where there are fewer than `_MANY` chunks.
 _LEAST_WEIGHT = 1.0
 _MANY = 1000
-# Up to so many documents are looked up by number, 7 ms; of more, a good part of the best hits are, and these are sifted.
+# Allowed documents up to this number are part of the query (7 ms). Of more, a good share of the best hits is allowed, so hits
+# are filtered.
 _FEW = 1000
-# A "word" longer than this is data (base64, a digest); its beginning finds it as well.
+# Characters. A longer "word" is data (base64, a digest); its beginning finds it as well.
 _LONGEST_WORD = 64
-# Times that a temporary folder is swept, and seconds between two.
+# Attempts to remove a temporary folder, and seconds between two.
 _SWEEPS, _PAUSE = 20, 0.02
-# tantivy tells of the disk in words, with the system's number among them.
+# tantivy reports errors of the disk as text, with the errno in it.
 _OS_CODE = re.compile(r"(?:\bcode: |\bos error )(\d+)")
 
 
@@ -52,10 +53,10 @@ class LexicalEntry:
 
 
 def update(folder: Path, *, removed: Collection[int], added: Iterable[LexicalEntry]) -> None:
-    """Take the chunks of the documents `removed` out of the index in `folder`, and put `added` in.
+    """Remove the chunks of the documents `removed` from the index in `folder`, and add `added`.
 
-    An empty folder is a new index. Writes into no file that is there, so they may be hard links. What it leaves is synced and
-    without lock files. Raises OSError where the disk does not take it, ValueError where the folder's files are damaged.
+    An empty folder is a new index. Existing files are not written into, so they may be hard links. The result is synced, and
+    has no lock files. Raises OSError if the disk does not accept it, ValueError if the folder's files are damaged.
     """
     with _translated(folder):
         schema = _schema()
@@ -64,12 +65,12 @@ def update(folder: Path, *, removed: Collection[int], added: Iterable[LexicalEnt
         writer = index.writer(_HEAP, 1)
         try:
             if removed:
-                # Not by term: `delete_documents_by_term` takes a number for a signed one, and deletes nothing.
+                # Not `delete_documents_by_term`: it takes the number for a signed one, and deletes nothing.
                 writer.delete_documents_by_query(Query.term_set_query(schema, "document", list(removed)))
             for entry in added:
                 writer.add_document(_document(entry, schema))
         except ValueError:
-            # The thread that writes has ended: only the commit tells why.
+            # The writing thread has ended; only the commit raises the reason.
             writer.commit()
             raise
         writer.commit()
@@ -79,15 +80,15 @@ def update(folder: Path, *, removed: Collection[int], added: Iterable[LexicalEnt
 
 
 class LexicalIndex:
-    """The index that `update` left, as it was when it was opened; it goes on when its folder is removed. Safe in threads."""
+    """An index as it was when it was opened; it works on when its folder is removed. Safe to use from several threads."""
 
     def __init__(self, folder: Path, searcher: tantivy.Searcher) -> None:
         self._folder, self._searcher, self._schema = folder, searcher, _schema()
 
     @classmethod
     def open(cls, folder: Path) -> "LexicalIndex":
-        """Open the index in `folder`, which may be read-only. Raises OSError or ValueError where a file lacks or is damaged."""
-        # tantivy takes a lock, a file, beside those it opens. Links in a folder of our own let it do so elsewhere.
+        """Open the index in `folder`, which may be read-only. Raises OSError or ValueError if a file is missing or damaged."""
+        # tantivy creates a lock file beside those it opens. Through links, it does so in a folder of our own.
         with _translated(folder), _temporary_folder() as links:
             for path in folder.iterdir():
                 (links / path.name).symlink_to(path.absolute())
@@ -102,7 +103,7 @@ class LexicalIndex:
     def search(
         self, question: str, language: str, count: int, documents: Collection[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `count` chunks with the highest BM25 score, best first; of these documents only, where they are given."""
+        """The `count` chunks with the highest BM25 scores, with these, best first; only of `documents`, if given."""
         words = Query.boolean_query(self._word_queries(question, language))
         if documents is None:
             return self._hits(words, count)
@@ -111,7 +112,7 @@ class LexicalIndex:
         return self._sifted(words, count, frozenset(documents))
 
     def _sifted(self, words: Query, count: int, documents: frozenset[int]) -> list[tuple[int, float]]:
-        """The best hits that lie in one of many documents: ever more hits are fetched until enough of them do."""
+        """The best hits in any of many documents: more and more hits are fetched until enough of them are."""
         fetched = count
         while True:
             fetched *= 4
@@ -122,15 +123,15 @@ class LexicalIndex:
                 return self._numbered(inside[:count])
 
     def scores(self, question: str, language: str, chunks: Sequence[int]) -> list[float]:
-        """The BM25 score of each of these chunks, 0 where no word of the question occurs."""
+        """The BM25 score of each of these chunks; 0 if it has no word of the question."""
         words = Query.boolean_query(self._word_queries(question, language))
         found = dict(self._hits(self._within("chunk", chunks, words), len(chunks)))
         return [found.get(chunk, 0.0) for chunk in chunks]
 
     def information(self, question: str, language: str) -> float:
-        """How much the question's words say: the BM25 score of a chunk of average length that has each of them once.
+        """The BM25 score of a chunk of average length that has each word of the question once.
 
-        A word that no chunk has counts most, so a score divided by this is the share of the question that a chunk covers.
+        A word that no chunk has counts most. So a chunk's score divided by this is the share of the question that it covers.
         """
         terms = _terms(question, language)
         return sum(self._weight(field, word) for field in terms for word in set(terms[field]))
@@ -147,7 +148,7 @@ class LexicalIndex:
         return [(Occur.Should, Query.term_query(self._schema, field, word, "freq")) for field, word in telling or terms]
 
     def _within(self, field: str, numbers: Collection[int], words: Query) -> Query:
-        # Not a term_set_query: with 100 numbers that takes 1.3 ms by itself, this 0.2 (at 100,000 chunks).
+        # Not a term_set_query: with 100 numbers it takes 1.3 ms, this 0.2 (at 100,000 chunks).
         chosen = [(Occur.Should, Query.term_query(self._schema, field, number, "basic")) for number in numbers]
         weightless = Query.const_score_query(Query.boolean_query(chosen), 0.0)
         return Query.boolean_query([(Occur.Must, weightless), (Occur.Must, words)])
@@ -179,17 +180,17 @@ def _document(entry: LexicalEntry, schema: tantivy.Schema) -> tantivy.Document:
 
 
 def _terms(text: str, language: str) -> dict[str, list[str]]:
-    """What is indexed of a text, by field. tantivy only has to cut it at the spaces."""
+    """The indexed terms of a text, by field. tantivy only splits them at spaces."""
     words = [word[:_LONGEST_WORD] for word in texts.words(texts.normalise(text), language)]
     return {_WORDS: words, _STEMS: texts.stems(words, language)}
 
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards, whatever threads of tantivy's make in it meanwhile.
+    """A folder that is removed afterwards, whatever files threads of tantivy create in it meanwhile.
 
-    One looks at each index that is opened, behind a lock file. Python's own temporary folder gives up at that, and a whole
-    index passed for a damaged one.
+    One of them creates a lock file for each index that is opened. `tempfile.TemporaryDirectory` fails at that, and an undamaged
+    index was taken for a damaged one.
     """
     folder = Path(tempfile.mkdtemp(prefix="rag-"))
     try:
@@ -204,7 +205,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    """Tantivy raises ValueError for everything, or panics: the disk's errors become OSError."""
+    """Translate errors of the disk to OSError: tantivy raises ValueError for everything, or panics."""
     try:
         yield
     except BaseException as error:

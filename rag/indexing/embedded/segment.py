@@ -1,11 +1,10 @@
-"""A segment: documents with their text, their chunks and vectors, written once and never changed.
+"""A segment: documents with their texts, chunks and vectors, written once and never changed.
 
-    corpus.sqlite    documents, their texts, and chunks as ranges of them
+    corpus.sqlite    documents, their texts, and chunks as ranges of the texts
     vectors.npy      row i is the vector of the segment's i-th chunk (see `dense`)
-    removed.json     numbers of documents that a later build removed; only beside a segment that lost some
+    removed.json     numbers of documents that a later build removed; missing if there are none
 
-Documents and chunks carry numbers that are not used twice in a line of snapshots. A document's chunks have consecutive ones,
-and both ascend together, so that a segment's rows are known from its documents.
+The numbers of documents and those of their chunks ascend together, so a chunk's row follows from the documents.
 """
 
 import errno
@@ -28,7 +27,7 @@ from rag.indexing.protocol import Listed, Piece
 from rag.types import Condition, Document
 
 CORPUS, REMOVED = "corpus.sqlite", "removed.json"
-# Texts of documents kept between searches: the same few are read again for their neighbours and citations.
+# Texts of documents kept in memory: a search reads the same few again for neighbouring chunks and citations.
 _TEXTS_KEPT = 16
 
 _SCHEMA = """
@@ -48,7 +47,7 @@ _COLUMNS = "number, id, path, sha256, media_type, language, date, pages, first, 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document ready to be written: its number, its chunks from number `first` on, vectors (len(pieces), dimension)."""
+    """A document to write: its number, its chunks numbered from `first`, and their vectors, (len(pieces), dimension)."""
 
     number: int
     first: int
@@ -58,11 +57,11 @@ class Entry:
 
 
 class Segment:
-    """An open segment. Safe to use from several threads. `close` lets go of its files, as does the last one who has it."""
+    """An open segment. Safe to use from several threads. Its files are closed by `close`, or with the last reference to it."""
 
     def __init__(self, folder: Path, corpus: sqlite3.Connection, vectors: DenseIndex, removed: frozenset[int]) -> None:
         self.name, self.dense, self.removed, self._corpus = folder.name, vectors, removed, corpus
-        # A connection is a circle in itself: let alone, it keeps its file open until Python looks for circles, if it does.
+        # A connection is part of a reference cycle: by itself, it would keep its file open until the next garbage collection.
         self.close = weakref.finalize(self, corpus.close)
         table = np.array(
             corpus.execute("select number, first, count from documents order by number").fetchall(), dtype=np.int64
@@ -73,15 +72,15 @@ class Segment:
         self.numbers: NDArray[np.int64] = np.repeat(firsts - before, counts) + np.arange(len(self._rows))
         self._alive = ~np.isin(self._documents, list(removed)) if removed else np.ones(len(counts), dtype=np.bool_)
         self.live: int = int(counts[self._alive].sum())
-        # Over the connection, not a method: a circle would keep the files of old snapshots open.
+        # Of the connection, not of a method of self: a reference cycle would keep the files of old snapshots open.
         self._text = lru_cache(_TEXTS_KEPT)(partial(_read_text, corpus))
         if len(self.numbers) != len(vectors.vectors):
             raise IndexDamaged(f"{folder} has {len(self.numbers)} chunks and {len(vectors.vectors)} vectors", REBUILD)
 
     @classmethod
     def open(cls, folder: Path) -> "Segment":
-        """Open it, read-only. Raises sqlite3.Error, OSError, ValueError, RuntimeError or IndexDamaged where it is damaged."""
-        # Python's sqlite3 is built in serialised mode, so one connection serves all threads.
+        """Open it read-only. Raises sqlite3.Error, OSError, ValueError, RuntimeError or IndexDamaged if it is damaged."""
+        # Python's sqlite3 is built in serialised mode, so all threads may use one connection.
         uri = f"{(folder / CORPUS).absolute().as_uri()}?mode=ro&immutable=1"
         corpus = sqlite3.connect(uri, uri=True, check_same_thread=False)
         removed = folder / REMOVED
@@ -89,14 +88,14 @@ class Segment:
         return cls(folder, corpus, DenseIndex.open(folder), gone)
 
     def rows(self, chunks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The row of each of these chunk numbers, -1 for one that is not here. Shape (chunks,)."""
+        """The row of each of these chunk numbers, -1 for a chunk of another segment. Shape (chunks,)."""
         if not len(self.numbers):
             return np.full(len(chunks), -1)
         places = np.minimum(np.searchsorted(self.numbers, chunks), len(self.numbers) - 1)
         return np.where(self.numbers[places] == chunks, places, -1)
 
     def allowed(self, documents: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:
-        """Which rows may be found (rows,): of documents not removed, and of `documents` where given; None where all may."""
+        """Which rows may be found, shape (rows,): of `documents`, if given, that were not removed. None if all may."""
         if documents is None and self._alive.all():
             return None
         chosen = self._alive if documents is None else self._alive & np.isin(self._documents, documents)
@@ -116,12 +115,12 @@ class Segment:
 
     @cached_property
     def listed(self) -> tuple[Listed, ...]:
-        """Every document that is not removed, by number."""
+        """Every document that was not removed, ascending by number."""
         rows = self._corpus.execute(f"select {_COLUMNS} from documents order by number")  # noqa: S608 - ours
         return tuple(_as_listed(row) for row in rows if row[0] not in self.removed)
 
     def matching(self, conditions: Sequence[Condition]) -> list[int]:
-        """Numbers of the documents that meet all conditions and are not removed."""
+        """Numbers of the documents that meet all conditions and were not removed."""
         clauses, values = zip(*(_clause(condition) for condition in conditions), strict=True)
         query = f"select number from documents where {' and '.join(clauses)}"  # noqa: S608 - clauses are ours, values are bound
         found = self._corpus.execute(query, [value for group in values for value in group])
@@ -129,17 +128,17 @@ class Segment:
 
     @cached_property
     def languages(self) -> dict[str, int]:
-        """Number of chunks in each language, with those of removed documents."""
+        """Number of chunks in each language, including those of removed documents."""
         return dict(self._corpus.execute("select language, sum(count) from documents group by language").fetchall())
 
     def find(self, column: str, value: str | int) -> Listed | None:
-        """The document whose `column` (number, id, path or sha256) has this value."""
+        """A document whose `column` (number, id, path or sha256) has this value; None if there is none."""
         assert column in {"number", "id", "path", "sha256"}
         rows = self._corpus.execute(f"select {_COLUMNS} from documents where {column} = ?", (value,))  # noqa: S608 - one of four
         return next((_as_listed(row) for row in rows if row[0] not in self.removed), None)
 
     def with_text(self, listed: Listed) -> Document:
-        """The whole document."""
+        """The document with its original text."""
         li = listed
         text = self._text(li.number)
         return Document(li.id, li.path, li.sha256, li.media_type, li.language, li.date, text, li.pages)
@@ -154,11 +153,11 @@ class Segment:
         return [Piece(*row) for row in self._corpus.execute(query, (listed.first, listed.first + listed.count))]
 
     def piece(self, chunk: int) -> Piece:
-        """The chunk of this number, which is here."""
+        """The chunk with this number, which the segment has."""
         return Piece(*self._corpus.execute("select start, stop, digest from chunks where number = ?", (chunk,)).fetchone())
 
     def entry(self, listed: Listed) -> Entry:
-        """All that is stored of a document, to be written anew."""
+        """Everything that is stored of a document, to write it into another segment."""
         row = int(self.rows(np.array([listed.first]))[0]) if listed.count else 0
         vectors = np.array(self.dense.vectors[row : row + listed.count])
         return Entry(listed.number, listed.first, self.with_text(listed), self.pieces(listed), vectors)
@@ -173,7 +172,7 @@ class Segment:
         return found
 
     def check(self) -> Iterator[str]:
-        """What is wrong inside: one line for each finding. Reads everything."""
+        """The defects inside, a line each. Reads everything."""
         (state,) = self._corpus.execute("pragma integrity_check").fetchone()
         if state != "ok":
             yield f"{self.name}: corpus.sqlite: {state}"
@@ -190,7 +189,7 @@ REBUILD = "run `rag index --rebuild`"
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> None:
-    """Write a segment of these entries, which come in the order of their numbers. Raises OSError."""
+    """Write a segment of these entries, ascending by number. Raises OSError."""
     folder.mkdir(parents=True)
     try:
         with closing(sqlite3.connect(folder / CORPUS)) as corpus:
@@ -220,7 +219,7 @@ def _read_text(corpus: sqlite3.Connection, number: int) -> str:
 
 
 def write_removed(folder: Path, removed: Collection[int]) -> None:
-    """Put the numbers of the removed documents beside the segment in `folder`. Never writes into an existing file."""
+    """Write the numbers of removed documents beside the segment in `folder`, as a new file: the old one may be a hard link."""
     path = folder / REMOVED
     path.unlink(missing_ok=True)
     path.write_text(json.dumps(sorted(removed)), encoding="utf-8")
@@ -235,7 +234,7 @@ def _as_listed(row: Sequence[str | int]) -> Listed:
 
 
 def _as_os_error(error: sqlite3.OperationalError, path: Path) -> OSError:
-    """SQLite has its own words for a full disk."""
+    """The error with an errno, which SQLite gives only as text."""
     number = errno.ENOSPC if "full" in str(error) else errno.EROFS if "readonly" in str(error) else errno.EIO
     return OSError(number, str(error), str(path))
 
@@ -248,7 +247,7 @@ def _clause(condition: Condition) -> tuple[str, list[str]]:
 
 
 def _document(_: str, value: str) -> tuple[str, list[str]]:
-    """By path, in which `*` stands for anything, or by id."""
+    """By path, in which `*` stands for any characters, or by id."""
     pattern = "".join(f"[{c}]" if c in "[?" else c for c in value)
     return "(path glob ? or id = ?)", [pattern, value]
 
@@ -263,7 +262,7 @@ def _language(_: str, value: str) -> tuple[str, list[str]]:
 
 
 def _date(operator: str, value: str) -> tuple[str, list[str]]:
-    """A month or a year stands for all its days."""
+    """A year or a month equals all its days."""
     assert operator in {"=", "<", "<=", ">", ">="}
     return f"substr(date, 1, length(?)) {operator} ?", [value, value]
 

@@ -1,12 +1,12 @@
-"""A built index on disk: immutable, checked when it is opened, and switched by replacing one small file.
+"""A snapshot: a state of the index as files, immutable, and checked when it is opened.
 
     index/current                          the id of the snapshot that serves, and a line end
     index/snapshots/ID/manifest.json       what made it, and the digest of every file in it (see `SnapshotManifest`)
     index/snapshots/ID/segments/NAME/      documents, chunks and vectors (see `segment`)
     index/snapshots/ID/lexical/            the words (see `lexical`)
 
-A snapshot's unchanged files are hard links to those of the one before it: a build writes what is new, a snapshot is removed
-by removing its folder, and nothing counts references. A reader holds open files, so neither a switch nor a removal disturbs it.
+Files that did not change are hard links to those of the snapshot before. So a build writes only what is new, and a snapshot is
+removed by removing its folder. A reader holds its files open: neither a switch nor a removal disturbs it.
 """
 
 import hashlib
@@ -31,13 +31,13 @@ from rag.types import Condition, Document
 
 FORMAT = 3
 MANIFEST, SEGMENTS, LEXICAL = "manifest.json", "segments", "lexical"
-# As long as no name of a file may be longer.
+# Within the 255 bytes that a file name may have.
 _ID = re.compile(r"[0-9A-Za-z-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """Size in bytes, time of writing and SHA-256 of a file of the snapshot."""
+    """Size in bytes, modification time and SHA-256 of a file of the snapshot."""
 
     size: int
     mtime_ns: int
@@ -46,9 +46,9 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotManifest(Manifest):
-    """A manifest with what only a snapshot has.
+    """The manifest of a snapshot, as it is stored.
 
-    Numbers from `next_document` and `next_chunk` on are free; `files` are named from the snapshot's folder.
+    `next_document` and `next_chunk` are the lowest unused numbers. Keys of `files` are paths relative to the snapshot's folder.
     """
 
     format: int
@@ -62,7 +62,7 @@ class SnapshotManifest(Manifest):
 
     @classmethod
     def from_json(cls, text: str) -> "SnapshotManifest":
-        """Raises IndexMismatch for another format, IndexDamaged for no manifest or one that was altered."""
+        """Read `to_json`. Raises IndexMismatch for another format, IndexDamaged if it is no manifest or was altered."""
         try:
             fields = json.loads(text)
             if fields["format"] != FORMAT:
@@ -77,7 +77,7 @@ class SnapshotManifest(Manifest):
         return manifest
 
     def digest(self) -> str:
-        """Eight hexadecimal digits over all it says but its id, which ends with them."""
+        """Eight hexadecimal digits of SHA-256 over all fields but `id`, which ends with them."""
         said = json.dumps({**asdict(self), "id": ""}, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:8]
 
@@ -88,7 +88,7 @@ def folder_of(root: Path, name: str) -> Path:
 
 
 def current_id(root: Path) -> str | None:
-    """The id of the snapshot that serves; None where none was built. Raises IndexDamaged."""
+    """The id of the snapshot that serves; None if nothing was built yet. Raises IndexDamaged."""
     try:
         name = (root / "current").read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -101,7 +101,7 @@ def current_id(root: Path) -> str | None:
 
 
 def read_manifest(root: Path, name: str | None = None) -> SnapshotManifest:
-    """The manifest of the snapshot `name`, else of the one that serves.
+    """The manifest of the snapshot with the id `name`, by default of the one that serves.
 
     Raises IndexMissing, IndexMismatch or IndexDamaged.
     """
@@ -123,16 +123,16 @@ class Snapshot:
 
     @classmethod
     def open(cls, root: Path, name: str | None = None) -> "Snapshot":
-        """Open and check the snapshot `name`, else the one that serves.
+        """Open and check the snapshot with the id `name`, by default the one that serves.
 
-        Raises IndexMissing, IndexMismatch, IndexDamaged, or StorageError where the system does not let it be opened.
+        Raises IndexMissing, IndexMismatch or IndexDamaged; StorageError if the system does not allow it to be opened.
         """
         manifest = read_manifest(root, name)
         folder = folder_of(root, manifest.id)
         for problem in changed_files(folder, manifest):
             raise IndexDamaged(problem, REBUILD)
         try:
-            # A full disk (the words need a temporary folder) or too many open files are no damage: nothing is to be rebuilt.
+            # A full disk (`lexical` needs a temporary folder) or too many open files are no damage: no rebuild is needed.
             with storage_errors(folder):
                 segments = [Segment.open(folder / SEGMENTS / segment) for segment in manifest.segments]
                 return cls(manifest, segments, LexicalIndex.open(folder / LEXICAL))
@@ -153,7 +153,7 @@ class Snapshot:
         where: Sequence[Condition] = (),
         mode: Mode = "hybrid",
     ) -> Candidates:
-        """The chunks that the sides of `mode` propose, `depth` each, of documents that meet `where`, scored by both."""
+        """The best `depth` chunks of each side of `mode`, among documents that meet all of `where`; both sides score each."""
         documents = self._matching(where)
         proposed: set[int] = set()
         if mode != "lexical":
@@ -171,13 +171,13 @@ class Snapshot:
         )
 
     def _matching(self, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
-        """Numbers of the documents that meet all conditions; None where there are no conditions."""
+        """Numbers of the documents that meet all conditions; None if there are no conditions."""
         if not conditions:
             return None
         return np.array([n for segment in self.segments for n in segment.matching(conditions)], dtype=np.int64)
 
     def _nearest(self, query: NDArray[np.float32], depth: int, documents: NDArray[np.int64] | None) -> list[int]:
-        """Numbers of the `depth` chunks nearest to the question over all segments."""
+        """Numbers of the `depth` chunks of all segments whose vectors are nearest to the query."""
         found: list[tuple[float, int]] = []
         for segment in self.segments:
             hits = segment.dense.search(query, depth, segment.allowed(documents))
@@ -185,7 +185,7 @@ class Snapshot:
         return [number for _, number in sorted(found, reverse=True)[:depth]]
 
     def _dense_scores(self, query: NDArray[np.float32], chunks: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The cosine similarity of each chunk with the question."""
+        """The cosine similarity of each chunk with the query, shape (chunks,)."""
         scores = np.zeros(len(chunks), dtype=np.float32)
         for segment, here, rows in self._by_segment(chunks):
             scores[here] = segment.dense.scores(query, rows)
@@ -198,13 +198,13 @@ class Snapshot:
         return [str(language) for language in found]
 
     def _by_segment(self, chunks: NDArray[np.int64]) -> Iterator[tuple[Segment, NDArray[np.bool_], NDArray[np.int64]]]:
-        """Each segment, which of the chunks it holds (chunks,), and their rows there."""
+        """Each segment, which of the chunks it holds, shape (chunks,), and their rows there."""
         for segment in self.segments:
             rows = segment.rows(chunks)
             yield segment, rows >= 0, rows[rows >= 0]
 
     def place(self, chunk: int) -> Place:
-        """Where the chunk of this number stands."""
+        """The place of the chunk with this number, which the snapshot has."""
         segment, row = self._holder(chunk)
         listed = segment.find("number", int(segment.documents_of(np.array([row]))[0]))
         assert listed is not None
@@ -220,11 +220,11 @@ class Snapshot:
         raise AssertionError(chunk)
 
     def find(self, column: Column, value: str | int) -> Listed | None:
-        """The document whose `column` has this value; None where there is none."""
+        """A document whose `column` has this value; None if there is none."""
         return next((listed for segment in self.segments if (listed := segment.find(column, value))), None)
 
     def document(self, document_id: str) -> Document | None:
-        """The document with its original text; None where there is none of this id."""
+        """The document with this id and its original text; None if there is none."""
         found = self.find("id", document_id)
         return self.with_text(found) if found else None
 
@@ -237,25 +237,25 @@ class Snapshot:
         return self._holder(listed.first)[0].pieces(listed)
 
     def characters(self, listed: Listed) -> int:
-        """The length of a document's text; it is read for it, and not kept."""
+        """The length of a document's text in code points. The text is read, and not kept in memory."""
         return self._holder(listed.first)[0].characters(listed)
 
     def chunk_texts(self) -> Iterator[str]:
-        """The text of every chunk: of the documents that were added last first, and of each from its beginning."""
+        """The text of every chunk: the documents added last come first, the chunks of each document in order."""
         places = sorted(((s, listed) for s in self.segments for listed in s.listed), key=lambda place: -place[1].number)
         for segment, listed in places:
             text = segment.with_text(listed).text
             yield from (text[piece.start : piece.end] for piece in segment.pieces(listed))
 
     def vectors_of(self, digests: Collection[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """The vectors of those texts that the snapshot has, by digest; each of shape (dimension,)."""
+        """The vectors of those texts that the segments have, by digest; each of shape (dimension,)."""
         found: dict[bytes, NDArray[np.float32]] = {}
         for segment in self.segments:
             found |= segment.vectors_of(set(digests) - found.keys())
         return found
 
     def languages(self) -> dict[str, int]:
-        """Number of chunks in each language of the documents."""
+        """Number of chunks in each language, including those of removed documents that segments still hold."""
         totals: dict[str, int] = {}
         for segment in self.segments:
             for language, count in segment.languages.items():
@@ -263,7 +263,7 @@ class Snapshot:
         return totals
 
     def sample(self, count: int) -> tuple[NDArray[np.float32], list[str]]:
-        """About `count` chunks, always the same: their vectors, shape (sampled, dimension), and their documents' languages."""
+        """About `count` chunks, always the same: vectors of shape (sampled, dimension), and their documents' languages."""
         share = min(1.0, count / max(1, sum(len(segment.numbers) for segment in self.segments)))
         random = np.random.default_rng(0)
         drawn, languages = [], []
@@ -274,15 +274,15 @@ class Snapshot:
         return np.concatenate(drawn), languages
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for segment in self.segments:
             segment.close()
 
 
 def changed_files(folder: Path, manifest: SnapshotManifest, *, hashing: bool = False) -> Iterator[str]:
-    """Which files are not those that were written, a line each.
+    """The files that are missing or changed, a line each.
 
-    A file of the same size and time of writing is taken for the same, unless `hashing`: then every byte is read.
+    A file with the size and modification time of the manifest counts as unchanged, unless `hashing`: then every byte is read.
     """
     for name, entry in manifest.files.items():
         path = folder / name
@@ -299,7 +299,7 @@ def changed_files(folder: Path, manifest: SnapshotManifest, *, hashing: bool = F
 
 
 def verify(root: Path, name: str | None = None) -> Iterator[str]:
-    """Everything that is wrong with the snapshot, a line each: every byte and every record is read."""
+    """Every defect of the snapshot, a line each; every byte and every record is read. Raises SnapshotError."""
     manifest = read_manifest(root, name)
     problems = list(changed_files(folder_of(root, manifest.id), manifest, hashing=True))
     yield from problems

@@ -143,7 +143,7 @@ def test_a_build_after_going_back_brings_the_index_in_line_again(tmp_path: Path)
 
 
 FOUND = [
-    Unread("a.pdf", "SeedError", "a.pdf: it is damaged; mend it"),
+    Unread("a.pdf", "SeedError", "a.pdf: it is damaged; fix it"),
     Unread("b\udcff.txt", "SeedError", "x; y"),
     Unread("d", "E", "", True),
 ]
@@ -165,7 +165,7 @@ def test_a_note_that_is_the_same_is_not_written_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["", "{", "3", "[3]", '[{"path": "a"}]', "[" * 100_000, "\udcff"])
-def test_a_damaged_note_is_none_and_mended_by_the_next(tmp_path: Path, damaged: str) -> None:
+def test_a_damaged_note_is_none_and_replaced_by_the_next(tmp_path: Path, damaged: str) -> None:
     EmbeddedIndex(tmp_path).note_unread(FOUND)
     (path,) = tmp_path.iterdir()
     path.write_bytes(damaged.encode("utf-8", "surrogateescape"))

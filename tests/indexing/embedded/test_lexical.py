@@ -196,7 +196,7 @@ def test_threads_share_an_index(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "empty"])
-def test_a_damaged_file_is_told(folder: Path, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_reported(folder: Path, tmp_path: Path, damage: str) -> None:
     for name in [path.name for path in folder.iterdir() if path.suffix != ".pos" and path.name != ".managed.json"]:
         copy = tmp_path / f"{damage}-{name}"
         shutil.copytree(folder, copy)
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_told(folder: Path, tmp_path: Path, damage: str) -> No
             LexicalIndex.open(copy)
 
 
-def test_no_folder_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         LexicalIndex.open(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError):
