@@ -173,7 +173,7 @@ class Models:
 
     @property
     def llm_digest(self) -> str:
-        """The same, with the layers that are on a GPU, because a GPU rounds differently. To know them, llama.cpp is imported."""
+        """The same, with the layers that a GPU computes: it rounds differently. To know them, llama.cpp is imported."""
         if self.settings.endpoint or self.settings.most_gpu_layers == 0:
             return self.llm_weights
         from rag.answering.local import model

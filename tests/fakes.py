@@ -474,7 +474,7 @@ class FakeModels(Models):
     embedder = BagEmbedder()  # type: ignore[assignment]
     small_judge = OverlapJudge()  # type: ignore[assignment]
     reader = OverlapReader()
-    llm_digest = "overlap-1"
+    llm_digest = llm_weights = "overlap-1"
 
     def require_weights(self) -> None:
         """They need none."""
