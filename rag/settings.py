@@ -116,7 +116,8 @@ class Settings:
     )
     llm: str = _setting(
         LLM,
-        "language model: a catalogue name, a GGUF file, REPO:FILE on Hugging Face, or URL#MODEL of an OpenAI-like endpoint",
+        "language model: a catalogue name, a GGUF file, REPO:FILE on Hugging Face, or URL#MODEL of an OpenAI-compatible "
+        "endpoint",
     )
     llm_key: Secret = field(
         default_factory=Secret, metadata={"about": "API key for the language model's endpoint; only as a variable"}

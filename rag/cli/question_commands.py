@@ -135,7 +135,7 @@ def replay(parsed: argparse.Namespace, chosen: settings.Settings) -> int:
         return 0
     error = replaying.changed(past, found)
     if not parsed.json:
-        print(f"\nbefore: {visible_lines(past.text)}\nnow:    {visible_lines(found.answer.text)}")
+        print(f"\nthen: {visible_lines(past.text)}\nnow:  {visible_lines(found.answer.text)}")
     complain(str(error))
     return error.exit_code
 
