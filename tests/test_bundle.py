@@ -183,17 +183,32 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
+# What a Mac has too, of what the script may call; flock, nproc, sha256sum and the like are not there.
+_TOOLS = ("bash", "cat", "cp", "dirname", "env", "grep", "mkdir", "rm", "touch", "uname")
+_STAND_IN = """#!/bin/bash
+case "$1 $2" in
+    -c\\ *) exec "{python}" -c "import sys; sys.version_info = {version}; $2" ;;
+    scripts/locked.py\\ *) echo "chosen {name}"; exec "{python}" "$@" ;;
+    "-m venv") mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    "-m pip") [ "$3" = --version ] || echo "pip ${{*:5}}" ;;
+    "-m scripts.build_llama") mkdir -p "$HOME/wheels$CMAKE_ARGS"; echo "$HOME/wheels$CMAKE_ARGS" ;;
+esac
+"""
+
+
 def stand_in(project: Path, name: str, version: tuple[int, int]) -> None:
-    """A Python of that version as far as the script looks, which only says that it was chosen."""
+    """A Python of that version as far as the script looks, which says what pip is to do and does nothing."""
     path = project.parent / "bin" / name
-    asked = f'exec "{sys.executable}" -c "import sys; sys.version_info = ({version[0]}, {version[1]}, 0); $2"'
-    path.write_text(f'#!/bin/sh\ncase $1 in -c) {asked} ;; *) echo "chosen {name}" ;; esac\n')
+    path.write_text(_STAND_IN.format(python=sys.executable, version=(*version, 0), name=name))
     path.chmod(0o755)
 
 
 def run_install(project: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": f"{project.parent / 'bin'}:/usr/bin:/bin", "HOME": str(project.parent)} | variables
-    command = ["/bin/bash", str(project / "scripts/install"), "run"]
+    for tool in _TOOLS:
+        if not (link := project.parent / "bin" / tool).exists():
+            link.symlink_to(str(shutil.which(tool)))
+    environment = {"PATH": str(project.parent / "bin"), "HOME": str(project.parent)} | variables
+    command = [str(project / "scripts/install"), "run"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -216,7 +231,43 @@ def test_a_supported_python_is_found(
     for name, version in there.items():
         stand_in(project, name, version)
     done = run_install(project, **variables)
-    assert done.stdout == f"chosen {chosen}\n", done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"chosen {chosen}\n")
+
+
+def test_packages_are_installed_once_and_again_when_the_build_of_llama_is_chosen_anew(project: Path) -> None:
+    stand_in(project, "python3", (3, 13))
+    first = run_install(project)
+    assert first.returncode == 0, first.stderr
+    asked = [line.removeprefix("pip install ") for line in first.stdout.splitlines() if line.startswith("pip ")]
+    wheels = project.parent / "wheels"
+    lines = (project / "requirements.lock").read_text("utf-8").splitlines()
+    (pip,), (torch,) = ([line for line in lines if line.startswith(f"{name}==")] for name in ("pip", "torch"))
+    assert asked[0] == pip
+    assert asked[1].endswith(f"--index-url https://download.pytorch.org/whl/cpu {torch}")
+    assert asked[2:] == [
+        f"--no-deps --force-reinstall {wheels}/llama_cpp_python-*.whl",
+        f"--requirement requirements.lock --find-links {wheels}",
+        "--no-deps --editable .",
+    ]
+    assert "pip" not in run_install(project).stdout
+    chosen = run_install(project, CMAKE_ARGS="-DGGML_CUDA=ON")
+    assert f"--force-reinstall {wheels}-DGGML_CUDA=ON/" in chosen.stdout
+    # It stays so until something else is chosen.
+    assert "pip" not in run_install(project).stdout
+    os.utime(project / "requirements.lock", (2**32, 2**32))
+    again = run_install(project).stdout
+    assert "pip" in again
+    assert "--force-reinstall" not in again
+
+
+def test_another_python_makes_the_environment_anew(project: Path) -> None:
+    stand_in(project, "python3", (3, 11))
+    stand_in(project, "other", (3, 13))
+    assert run_install(project).returncode == 0
+    again = run_install(project, PYTHON="other")
+    assert "making .venv anew with Python 3.13" in again.stdout
+    assert "pip" not in run_install(project, PYTHON="other").stdout
 
 
 @pytest.mark.parametrize("variables", [{}, {"PYTHON": "mine"}])
