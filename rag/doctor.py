@@ -85,7 +85,7 @@ def _disk(folder: Path) -> Finding:
             "disk",
             well=False,
             state=f"{existing} cannot be written",
-            hint="give yourself the right, or set RAG_HOME and RAG_CACHE",
+            hint="get write permission, or set RAG_HOME and RAG_CACHE",
         )
     return Finding(
         "disk", well=free >= _LEAST_DISK, state=state, hint="free some space, or set RAG_HOME and RAG_CACHE elsewhere"

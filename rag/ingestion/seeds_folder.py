@@ -32,7 +32,7 @@ SUFFIXES = formats.SUFFIXES
 _MOST_BYTES = 100_000_000
 # Most file systems allow 255 bytes; the hidden file that is written first has a longer name than the document.
 _MOST_NAME_BYTES = 200
-_HINT_RIGHTS = f"give yourself the right to read it, or {formats.HINT_REMOVE}"
+_HINT_RIGHTS = f"get read permission, or {formats.HINT_REMOVE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _copy(source: Path, target: Path) -> None:
     except PermissionError as error:
         if error.filename != str(source):
             raise
-        raise SeedError(f"{source} cannot be read ({error.strerror})", "give yourself the right to read it") from error
+        raise SeedError(f"{source} cannot be read ({error.strerror})", "get read permission") from error
 
 
 def remove(seeds: Path, path: str) -> None:

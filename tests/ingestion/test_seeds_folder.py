@@ -86,12 +86,12 @@ def test_a_folder_that_may_not_be_listed_is_told_and_the_others_are_found(seeds_
     assert listing.paths == ("rahasia.txt",)
     (closed,) = listing.closed
     failure = closed.error
-    assert re.search(r"tertutup cannot be listed .*; give yourself the right to read it", str(failure))
+    assert re.search(r"tertutup cannot be listed .*; get read permission", str(failure))
 
 
 @pytest.mark.usefixtures("nobody")
 def test_seeds_that_may_not_be_listed_are_a_seed_error(seeds_closed):
-    with pytest.raises(SeedError, match=r"tertutup cannot be listed .*; give yourself the right to read it"):
+    with pytest.raises(SeedError, match=r"tertutup cannot be listed .*; get read permission"):
         find(seeds_closed / "tertutup")
 
 
@@ -103,7 +103,7 @@ def test_a_folder_below_one_that_may_not_be_entered_is_a_seed_error(seeds_closed
 
 @pytest.mark.usefixtures("nobody")
 def test_a_file_that_may_not_be_read_is_a_seed_error(seeds_closed):
-    assert "give yourself the right to read it" in refusal(seeds_closed, "rahasia.txt").hint
+    assert "get read permission" in refusal(seeds_closed, "rahasia.txt").hint
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object) -> None:
-        raise StorageError("writing is not permitted", "give yourself the right")
+        raise StorageError("writing is not permitted", "get write permission")
 
     monkeypatch.setattr(EmbeddedIndex, "prune", refused)
     written = write(tmp_path, [A])
