@@ -83,8 +83,9 @@ class Models:
 
         Waits for what is being opened: a refusal may come before the language model is loaded, which would outlive `close`.
         """
-        if under_way := vars(self).get(f"_{name}_under_way"):
-            wait([under_way])
+        opening = getattr(type(self), name)
+        if isinstance(opening, once) and (loading := opening.in_progress(self)):
+            wait([loading])
         return vars(self).pop(name, None)
 
     def require_weights(self) -> None:

@@ -114,6 +114,10 @@ class once(cached_property[T]):  # noqa: N801  # a decorator, as `cached_propert
         super().__init__(func)
         self._in_progress = f"_{func.__name__}_in_progress"
 
+    def in_progress(self, instance: object) -> "Future[T] | None":
+        """What the instance's value is awaited by while a thread computes it; None if no thread does."""
+        return vars(instance).get(self._in_progress)
+
     if not TYPE_CHECKING:  # the types are those of `cached_property`
 
         def __get__(self, instance: Any, owner: Any = None) -> Any:

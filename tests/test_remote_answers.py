@@ -177,7 +177,7 @@ def test_the_doctor_and_the_models_tell_of_the_endpoint_and_not_of_the_key(engin
     state = json.loads(doctor.stdout)
     assert (state["settings"]["llm"], state["settings"]["llm_key"]) == (endpoint.url, "set")
     assert any(f"{endpoint.url}#tiny answers" in finding["state"] for finding in state["findings"])
-    assert f"{endpoint.url}: the endpoint that RAG_LLM names" in models.stdout
+    assert f"{endpoint.url}: the endpoint of RAG_LLM" in models.stdout
     assert KEY not in doctor.stdout + doctor.stderr + models.stdout
     assert "--llm " in help_.stdout
     assert "--llm-key" not in help_.stdout
