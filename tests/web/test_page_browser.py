@@ -494,7 +494,7 @@ def test_a_key_opens_the_page_and_logging_out_shuts_it(engine: Engine, page_at: 
     dialog.wait_for()
     key.fill("rag_wrong")
     key.press("Enter")
-    view.locator("#login .failure", has_text="not known").wait_for()
+    view.locator("#login .failure", has_text="the key is unknown or was revoked").wait_for()
     key.fill(token)
     key.press("Enter")
     dialog.wait_for(state="detached")
