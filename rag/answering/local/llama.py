@@ -144,9 +144,13 @@ class LlamaReader:
                 store.write(self._key(passage), self._held.state(held))
 
     def close(self) -> None:
-        """Free the model's memory."""
-        self._context.close()
-        self._model.close()
+        """Free the model's memory, once the answer that is being written has ended.
+
+        Raises RuntimeError if it is written in this thread, by a generator that is still open.
+        """
+        with self._lock.taken():
+            self._context.close()
+            self._model.close()
 
     def _write(self, held: Held, task: Sequence[int], draft: Draft) -> Generator[str, None, bool]:
         """Yields the pieces of the text. Returns whether it was cut."""
