@@ -130,6 +130,7 @@ def test_what_a_terminal_would_obey_is_shown_instead(capsys: pytest.CaptureFixtu
     assert json.loads(said.out.splitlines()[-1])["text"] == HOSTILE
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     home = {"RAG_HOME": str(tmp_path)}
     made = rag("keys", "create", "laptop", "--scope", "ingest", "--days", "30", **home)
