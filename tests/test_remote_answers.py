@@ -159,7 +159,12 @@ def rag(home: Path, *arguments: str, **more: str) -> "subprocess.CompletedProces
     )
 
 
+<<<<<<< HEAD
 def test_the_command_line_answers_and_reports_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
+=======
+@pytest.mark.slow("starts a process for each command")
+def test_the_command_line_answers_and_tells_of_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
+>>>>>>> h-ingestion
     home = engine.settings.home
     told = rag(home, "ask", QUESTION, RAG_LLM=endpoint.url)
     assert (told.returncode, told.stderr) == (0, "")
@@ -169,6 +174,7 @@ def test_the_command_line_answers_and_reports_failures_in_one_line(engine: Engin
     assert_one_line(rag(home, "ask", QUESTION, RAG_LLM="http://127.0.0.1:9/v1#x"), 9, "nothing answers", "start it")
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_the_doctor_and_the_models_tell_of_the_endpoint_and_not_of_the_key(engine: Engine, endpoint: Endpoint) -> None:
     home = engine.settings.home
     doctor, models, help_ = (

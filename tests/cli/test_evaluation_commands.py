@@ -52,6 +52,7 @@ def rag_eval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rag:
     return run
 
 
+@pytest.mark.slow("measures with intervals of thousands of samples")
 def test_a_judge_is_measured(rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "kept"
     assert rag_eval("judge", "--json", "--keep", str(kept), claims=True) == 0

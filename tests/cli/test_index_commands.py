@@ -18,6 +18,7 @@ from rag.weights.catalogue import JUDGE
 from tests.cli.test_main import assert_one_line
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow("starts a process for each command")
 PATIENCE = 60
 COMMAND = [sys.executable, "-W", "error", "-m", "tests.fake_rag"]
 Result = subprocess.CompletedProcess[str]

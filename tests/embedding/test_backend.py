@@ -145,6 +145,7 @@ def test_a_users_folder_has_the_digest_of_all_that_makes_its_vectors(model, tmp_
     assert backend.open_named(str(model), tmp_path).digest != first.digest
 
 
+@pytest.mark.slow("imports torch")
 def test_a_users_folder_that_openvino_cannot_run_is_opened_by_sentence_transformers(tmp_path):
     path = tiny.write(tmp_path / "model", pooling_config={"include_prompt": False})
     assert isinstance(backend.open_named(str(path), tmp_path), SentenceEmbedder)

@@ -126,6 +126,7 @@ def test_a_judge_that_knows_has_no_calibration_error(labels) -> None:
     assert calibration_error(known, 1 - known.astype(float)) == 1
 
 
+@pytest.mark.slow("draws thousands of samples")
 def test_verdicts_have_intervals_around_what_they_measure() -> None:
     rng = np.random.default_rng(5)
     confidences = rng.random(150)

@@ -85,6 +85,7 @@ def test_a_hostile_file_gives_one_line_and_the_next_is_read(kind, monkeypatch):
     assert said("baik.docx", makers.docx([SENTENCE])).text == SENTENCE
 
 
+@pytest.mark.slow("reads 25 files of each format in the child")
 @pytest.mark.parametrize("path", MADE)
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
@@ -94,6 +95,7 @@ def test_a_truncated_file_is_a_document_or_a_seed_error(path, data):
         assert said(path, raw).text.strip()
 
 
+@pytest.mark.slow("reads 25 files of each format in the child")
 @pytest.mark.parametrize("path", MADE)
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())

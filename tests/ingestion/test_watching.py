@@ -11,6 +11,7 @@ import pytest
 from rag.errors import SeedError
 from rag.ingestion import watching
 
+pytestmark = pytest.mark.slow("waits for bursts of changes to end")
 PATIENCE = 30
 
 

@@ -54,6 +54,7 @@ def _sent(address: str, folder: Path, *options: str) -> dict[str, Any]:
     return dict(json.loads(report.read_text("utf-8")))
 
 
+@pytest.mark.slow("sends some 400 requests")
 def test_no_reply_is_a_failure_or_undocumented(
     address: str, tmp_path: Path, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -134,7 +134,7 @@ def test_the_prefix_is_read_once_too(reader: LlamaReader, real_engine: Engine, t
 
 def test_more_passages_than_the_context_holds_push_the_oldest_out(narrow_reader: LlamaReader) -> None:
     held = narrow_reader._held
-    passages = [f"{n}. {PASSAGE} {OTHER} " for n in range(12)]
+    passages = [f"{n}. {PASSAGE} {OTHER} " for n in range(16)]
     verdicts = [narrow_reader.judge(QUESTION, passage) for passage in passages]
     read = sum(len(narrow_reader._passage_tokens(passage, 16)) for passage in passages)
     assert len(held._prefix) + read > held.room, "all of them fit"
