@@ -159,12 +159,8 @@ def rag(home: Path, *arguments: str, **more: str) -> "subprocess.CompletedProces
     )
 
 
-<<<<<<< HEAD
-def test_the_command_line_answers_and_reports_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
-=======
 @pytest.mark.slow("starts a process for each command")
-def test_the_command_line_answers_and_tells_of_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
->>>>>>> h-ingestion
+def test_the_command_line_answers_and_reports_failures_in_one_line(engine: Engine, endpoint: Endpoint) -> None:
     home = engine.settings.home
     told = rag(home, "ask", QUESTION, RAG_LLM=endpoint.url)
     assert (told.returncode, told.stderr) == (0, "")

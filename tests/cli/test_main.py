@@ -101,28 +101,6 @@ def test_control_characters_are_shown_escaped(capsys: pytest.CaptureFixture[str]
     assert json.loads(said.out.splitlines()[-1])["text"] == HOSTILE
 
 
-<<<<<<< HEAD
-=======
-@pytest.mark.slow("starts a process for each command")
-def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
-    home = {"RAG_HOME": str(tmp_path)}
-    made = rag("keys", "create", "laptop", "--scope", "ingest", "--days", "30", **home)
-    assert made.returncode == 0, made.stderr
-    (token,) = made.stdout.splitlines()
-    assert token.startswith("rag_")
-    assert "key laptop: ingest, until " in made.stderr
-    (key,) = json.loads(rag("keys", "list", "--json", **home).stdout)
-    assert (key["name"], key["scope"], key["expired"]) == ("laptop", "ingest", False)
-    assert "laptop" in rag("keys", **home).stdout
-    assert_one_line(rag("keys", "create", "laptop", **home), 2, "there is a key laptop already")
-    assert_one_line(rag("keys", "create", **home), 2, "a key has a name")
-    assert rag("keys", "revoke", "laptop", **home).returncode == 0
-    assert_one_line(rag("keys", "revoke", "laptop", **home), 2, "rag keys list")
-    for host in ("0.0.0.0", "::"):
-        assert_one_line(rag("serve", "--host", host, **home), 2, "there are no keys; make one first: rag keys create")
-
-
->>>>>>> h-ingestion
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_command_works_with_closed_standard_streams(closed: str, tmp_path: Path) -> None:
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":

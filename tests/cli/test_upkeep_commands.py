@@ -45,6 +45,7 @@ def test_models_lists_files_licences_and_digests(tmp_path: Path) -> None:
     assert (Path(judge["path"]).name, judge["sha256"]) == (SHIPPED.file, SHIPPED.sha256)
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_keys_are_created_listed_and_revoked(tmp_path: Path) -> None:
     home = {"RAG_HOME": str(tmp_path)}
     made = rag("keys", "create", "laptop", "--scope", "ingest", "--days", "30", **home)
