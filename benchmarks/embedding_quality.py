@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import settings
-from rag.embedding import folder
+from rag.embedding import model_folder
 from rag.embedding.graph import ARITHMETICS
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.weights import sources
@@ -68,7 +68,7 @@ def main() -> None:
     chosen = parser.parse_args()
     source = sources.embedder(EMBEDDER, WeightCache(settings.Settings().cache))
     assert source is not None
-    model = folder.read(source.path)
+    model = model_folder.read(source.path)
     embedders = {a.name: OpenVinoEmbedder("", "", model, a) for a in ARITHMETICS if a.name in chosen.arithmetics}
     for name in chosen.sets:
         corpus, asked = rows(chosen.data / f"{name}.corpus.jsonl"), rows(chosen.data / f"{name}.questions.jsonl")

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from rag import settings
-from rag.embedding import folder
+from rag.embedding import model_folder
 from rag.embedding.graph import ARITHMETICS, can_bfloat16
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.text import normalise
@@ -49,7 +49,7 @@ print(first, sorted(taken)[10])
 """
 
 
-def floating_point_operations(model: folder.Model, lengths: list[int]) -> float:
+def floating_point_operations(model: model_folder.Model, lengths: list[int]) -> float:
     hidden = model.tensors["embeddings.word_embeddings.weight"].shape[1]
     wide = model.tensors["encoder.layer.0.intermediate.dense.weight"].shape[0]
     per_token = 2 * model.layers * (4 * hidden * hidden + 2 * hidden * wide)
@@ -66,7 +66,9 @@ def spread(values: list[float], digits: int = 2) -> str:
     return f"{statistics.median(values):.{digits}f} [{min(values):.{digits}f}, {max(values):.{digits}f}]"
 
 
-def measure(source: sources.Source, model: folder.Model, texts: list[str], rounds: int, clock: Callable[[], float]) -> None:
+def measure(
+    source: sources.Source, model: model_folder.Model, texts: list[str], rounds: int, clock: Callable[[], float]
+) -> None:
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -134,7 +136,7 @@ def main() -> None:
     rows = [json.loads(line)["text"] for line in chosen.corpus.read_text("utf-8").splitlines()]
     picked = np.random.default_rng(0).permutation(len(rows))[: chosen.passages]
     clock = time.process_time if chosen.cpu else time.perf_counter
-    measure(source, folder.read(source.path), [rows[i] for i in picked], chosen.rounds, clock)
+    measure(source, model_folder.read(source.path), [rows[i] for i in picked], chosen.rounds, clock)
 
 
 if __name__ == "__main__":

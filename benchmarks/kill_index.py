@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rag import settings
 from rag.doctor import examine
-from rag.indexing import carryover
+from rag.indexing import build_cache
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
 
 _ROUNDS = 100
@@ -57,12 +57,12 @@ def _round(home: Path, number: int, usual: float) -> list[str]:
     seen = ["killed" if process.returncode else "had ended"]
     root, left = home / "index", _texts(home)
     seen.append("left the old state" if left == old else "left the new state" if left == new else "BAD: left another state")
-    seen += ["left vectors to go on with"] * bool(carryover.left(root))
+    seen += ["left vectors to go on with"] * bool(build_cache.left(root))
     seen += [f"BAD: {problem}" for problem in snapshot.verify(root)]
     _index(home)
     seen += ["BAD: not in line after the next build"] * (_texts(home) != new)
     seen += [f"BAD: {problem}" for problem in snapshot.verify(root)]
-    seen += ["BAD: something is left behind"] * bool(EmbeddedIndex(root).interrupted() or carryover.left(root))
+    seen += ["BAD: something is left behind"] * bool(EmbeddedIndex(root).interrupted() or build_cache.left(root))
     findings = examine(settings.load(_environment(home), {}))
     return seen + [f"BAD: {f.state}" for f in findings if f.subject == "index" and not f.well]
 

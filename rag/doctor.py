@@ -15,7 +15,7 @@ from rag.answering import prompt
 from rag.answering.local import store
 from rag.embedding import backend
 from rag.errors import RagError
-from rag.indexing import carryover
+from rag.indexing import build_cache
 from rag.indexing.protocol import Index
 from rag.ingestion import seeds_folder
 from rag.models import open_index
@@ -231,7 +231,7 @@ def _index_state(index: Index) -> str:
 
 def _leftovers(settings: Settings, index: Index) -> Iterator[Finding]:
     """What killed commands left. It is harmless, and removed by the next run of the same command."""
-    if index.interrupted() or carryover.left(index.scratch):
+    if index.interrupted() or build_cache.left(index.scratch):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, hint="run `rag index`")
     for path in sorted(settings.cache.glob("models/*/.download-*")):

@@ -10,9 +10,9 @@ from rag import language, processor
 from rag.answering import prompt
 from rag.answering.local.store import PassageStore
 from rag.errors import RagError, WeightsMissing
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.protocol import Index
-from rag.judging.alternatives import SecondOpinion
+from rag.judging.other_judges import SecondOpinion
 from rag.settings import BOTH_JUDGES, LLM_JUDGE, Settings
 from rag.stopping import once
 from rag.types import Calibration, Judge, Reader, SupportCheck
@@ -22,9 +22,9 @@ from rag.weights.catalogue import CATALOGUE, JUDGE, LLM, SHIPPED
 
 if TYPE_CHECKING:
     from rag.answering.endpoint.remote import RemoteReader
-    from rag.embedding.embedder import SentenceEmbedder
     from rag.embedding.openvino import OpenVinoEmbedder
-    from rag.judging.small import SmallJudge
+    from rag.embedding.sentence_embedder import SentenceEmbedder
+    from rag.judging.small_judge import SmallJudge
 
 # The digests in receipts of the judges whose weights come with rag.
 JUDGES_DIGESTS = {JUDGE: SHIPPED.sha256, BOTH_JUDGES: f"{BOTH_JUDGES} {SHIPPED.sha256}"}
@@ -120,12 +120,12 @@ class Models:
             return SecondOpinion(self.small_judge, self._llm_judge, self.settings.min_confidence)
         if name == LLM_JUDGE:
             return self._llm_judge()
-        from rag.judging import alternatives
+        from rag.judging import other_judges
 
-        return alternatives.open_named(name)
+        return other_judges.open_named(name)
 
     def _llm_judge(self) -> Judge:
-        from rag.judging.alternatives import LlmJudge
+        from rag.judging.other_judges import LlmJudge
 
         return LlmJudge(self.reader, self._calibration())
 
@@ -148,9 +148,9 @@ class Models:
     @once
     def small_judge(self) -> "SmallJudge":
         """Our own judge. Raises WeightsError."""
-        from rag.judging import small
+        from rag.judging import small_judge
 
-        return small.open_shipped(self.embedder, self.weights)
+        return small_judge.open_shipped(self.embedder, self.weights)
 
     @once
     def prompts(self) -> prompt.Prompts:

@@ -12,7 +12,7 @@ from rag.answering.local.model import Offload
 from rag.answering.local.store import PassageStore, key
 from rag.doctor import _memory_bytes, _processor, examine
 from rag.engine import Engine
-from rag.indexing.carryover import Unfinished
+from rag.indexing.build_cache import Unfinished
 from rag.settings import BOTH_JUDGES, Layers, Secret, Settings
 from rag.weights import sources
 from rag.weights.catalogue import LLM, REFUSING

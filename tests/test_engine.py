@@ -11,8 +11,8 @@ from rag.answering.citing import verifies
 from rag.answering.local.store import Warmed, key
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine, whole
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, QuestionError, SeedError, WeightsError
-from rag.judging import alternatives
-from rag.judging.alternatives import HubJudge, LlmJudge
+from rag.judging import other_judges
+from rag.judging.other_judges import HubJudge, LlmJudge
 from rag.settings import Settings
 from rag.stopping import Stop, Stopped
 from rag.types import Answer, Citation, Event, Found, Marked, Passage, Turn, Understood
@@ -247,7 +247,7 @@ def test_any_other_judge_is_a_cross_encoder_of_that_name(engine: Engine, monkeyp
         asked.append(name)
         return made
 
-    monkeypatch.setattr(alternatives, "open_named", open_named)
+    monkeypatch.setattr(other_judges, "open_named", open_named)
     other = FakeEngine(replace(engine.settings, judge="nobody/nothing"))
     assert other.ask(QUESTION).receipt.judge == "nobody/nothing"
     assert (other.models.judge, other.models.support_check, asked) == (made, None, ["nobody/nothing"])

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from rag.cli.terminal import Progress
-from rag.embedding import folder
+from rag.embedding import model_folder
 from rag.engine import Engine
 from rag.judging import judge_file
-from rag.judging.small import PairEncoder
+from rag.judging.small_judge import PairEncoder
 from rag.settings import Settings
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, SHIPPED
 from training import batches, development, preparing
@@ -32,7 +32,7 @@ def main() -> None:
     source = engine.models.weights.sentence_transformer(CATALOGUE[EMBEDDER])
     workshop = preparing.Workshop(parsed.data, parsed.work, engine, Progress())
     examples = preparing.load(preparing.prepare(workshop, measured(parsed.development), seed=1))
-    model = folder.read(source)
+    model = model_folder.read(source)
     encoder = PairEncoder(model)
     rows = [row for example in examples if (row := batches.row(example, encoder))]
     print(f"{len(rows)} examples, {sum(len(row.ids) for row in rows) / 1e6:.1f} million tokens", flush=True)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rag.judging.small import Encoded, PairEncoder
+from rag.judging.small_judge import Encoded, PairEncoder
 from training.examples import Asked, Example
 
 # Tokens of a batch, with padding: about 20 pairs, or one step of 2 s on two cores.

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rag.evaluation import measures
-from rag.judging.small import PairEncoder
+from rag.judging.small_judge import PairEncoder
 from training.batches import Row, grouped, padded
 from training.network import Network
 from training.rows import lines

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from rag.embedding.folder import Model
 from rag.embedding.graph import FLOAT32
-from rag.judging import judge_file, scoring, small
+from rag.embedding.model_folder import Model
+from rag.judging import judge_file, scoring, small_judge
 from rag.judging.judge_file import Calibration, SupportCalibration
-from rag.judging.small import Encoded, PairEncoder, SmallJudge
+from rag.judging.small_judge import Encoded, PairEncoder, SmallJudge
 from training import development
 from training.development import Judged
 
@@ -73,7 +73,7 @@ def _support(
 
 def margin(pair: Encoded, places: NDArray[np.float32]) -> float:
     """The margin of the best span of the pair; 0 if there is none."""
-    marked = small.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
+    marked = small_judge.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
     return marked.margin if marked else 0.0
 
 

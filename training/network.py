@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from rag.embedding.folder import Model
+from rag.embedding.model_folder import Model
 
 # Rows of the heads' matrix, as `rag.judging.judge_file` has them.
 START, END = 0, 1

@@ -48,7 +48,7 @@ def evaluate_judge(parsed: argparse.Namespace, chosen: settings.Settings) -> Non
 
 def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> None:
     """`rag eval answers`: prints tables, or JSON; draws a picture with `--pictures`."""
-    from rag.evaluation import answers_eval, dataset, pictures, plain, report
+    from rag.evaluation import answers_eval, baseline, dataset, pictures, report
     from rag.evaluation.outcomes import Ledger
 
     if parsed.pictures:
@@ -68,7 +68,7 @@ def evaluate_answers(parsed: argparse.Namespace, chosen: settings.Settings) -> N
             indexed,
             ledger,
             choice,
-            open_plain=lambda: plain.open_chat(chosen, weights),
+            open_plain=lambda: baseline.open_chat(chosen, weights),
             progress=partial(progress, "asking"),
         )
     if parsed.pictures:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.embedding import embedder, folder
-from rag.embedding.embedder import SentenceEmbedder
+from rag.embedding import model_folder, sentence_embedder
 from rag.embedding.graph import ARITHMETICS, FLOAT32, Arithmetic, can_bfloat16
 from rag.embedding.openvino import OpenVinoEmbedder
+from rag.embedding.sentence_embedder import SentenceEmbedder
 from rag.errors import StorageError
 from rag.files import sha256_file, storage_errors, write_atomically
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
@@ -54,9 +54,9 @@ class Choice:
 def open_folder(name: str, digest: str, path: Path, cache: Path) -> OpenVinoEmbedder | SentenceEmbedder:
     """The embedder in a local folder, without network access. Raises WeightsError."""
     try:
-        model = folder.read(path)
-    except folder.Unsupported:
-        return embedder.open_folder(name, digest, path)
+        model = model_folder.read(path)
+    except model_folder.Unsupported:
+        return sentence_embedder.open_folder(name, digest, path)
     rivals = allowed(digest)
     if len(rivals) == 1:
         return OpenVinoEmbedder(name, digest, model, FLOAT32)
@@ -73,7 +73,7 @@ def open_named(name: str, cache: Path) -> OpenVinoEmbedder | SentenceEmbedder:
     path = Path(name).expanduser()
     if (path / "model.safetensors").is_file() and (path / "tokenizer.json").is_file():
         return open_folder(name, _folder_digest(path), path, cache)
-    return embedder.open_named(name)
+    return sentence_embedder.open_named(name)
 
 
 def allowed(digest: str) -> tuple[Arithmetic, ...]:

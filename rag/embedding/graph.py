@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.folder import Model
+from rag.embedding.model_folder import Model
 
 if TYPE_CHECKING:
     import openvino

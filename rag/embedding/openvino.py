@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.folder import Model
 from rag.embedding.graph import Arithmetic, EncoderGraph, library
+from rag.embedding.model_folder import Model
 from rag.text import normalise
 
 # Tokens per batch, including padding. Texts are sorted by length first, so little of it is padding.

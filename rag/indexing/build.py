@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rag.errors import IndexDamaged, IndexMismatch, IndexMissing, SeedError
 from rag.files import storage_errors
-from rag.indexing import carryover, changes
-from rag.indexing.carryover import Stamps, Unfinished
+from rag.indexing import build_cache, changes
+from rag.indexing.build_cache import Stamps, Unfinished
 from rag.indexing.changes import Plan
 from rag.indexing.protocol import Index, Listed, Maker, Manifest, NewDocument, Progress, State, Unread
 from rag.ingestion import seeds_folder
@@ -74,12 +74,12 @@ def rebuild(
                 raise _nothing_to_index(seeds, todo.unread)
             if base and not new and len(stays) == len(before):
                 # Also if a document cannot be read, build after build: writing a state each time would push older ones out.
-                carryover.clear(index.scratch)
+                build_cache.clear(index.scratch)
                 return _report(before, todo, new, base.manifest, embedded=0, start=start)
             kept = Unfinished(index.scratch, maker.embedder_digest)
             vectors, made = changes.vectors(new, base, kept, open_embedder=open_embedder, progress=progress)
             manifest = index.write(base, maker, stays=stays, new=new, vectors=vectors)
-            carryover.clear(index.scratch)
+            build_cache.clear(index.scratch)
             return _report(before, todo, new, manifest, embedded=made, start=start)
         finally:
             if base:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import SeedError
-from rag.indexing.carryover import DIGEST_BYTES, Stamps, Unfinished
+from rag.indexing.build_cache import DIGEST_BYTES, Stamps, Unfinished
 from rag.indexing.protocol import Listed, NewDocument, Piece, Progress, State, Unread
 from rag.ingestion import seeds_folder
 from rag.ingestion.chunking import Chunking, chunk

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from rag.embedding.folder import Model
+from rag.embedding.model_folder import Model
 from rag.errors import WeightsDamaged
 from rag.judging.scoring import logistic
 

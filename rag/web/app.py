@@ -27,7 +27,7 @@ from rag.web.guard.access import Access
 from rag.web.mcp.mounted import Mounted
 from rag.web.openai import chat, embeddings
 from rag.web.rebuilding import Rebuilds
-from rag.web.routes import documents, jobs, questions, service, uploads
+from rag.web.routes import documents, index, questions, service, uploads
 from rag.web.telemetry.metrics import Metrics
 from rag.web.telemetry.observing import Observed, Questions
 from rag.web.telemetry.tracing import Traces, Untraced
@@ -47,7 +47,7 @@ GROUPS: dict[str, tuple[Any, ...]] = {
         documents.remove,
         uploads.upload,
     ),
-    "index": (jobs.rebuild, jobs.listed_jobs, jobs.one_job, jobs.listed_snapshots, jobs.activate),
+    "index": (index.rebuild, index.listed_jobs, index.one_job, index.listed_snapshots, index.activate),
     "openai": (chat.complete, embeddings.embed, embeddings.listed, embeddings.one),
     "service": (service.live, service.ready, service.metrics),
     "login": (service.me, service.login, service.logout),

@@ -18,9 +18,9 @@ from rag.web.openai import embeddings, replies, requests
 from rag.web.openai.embeddings import CHAT, Embedding, Embeddings, Model, Models, Usage
 from rag.web.openai.replies import Completion
 from rag.web.problems import Problem
-from rag.web.routes import documents, jobs, questions, service, uploads
+from rag.web.routes import documents, index, questions, service, uploads
 from rag.web.routes.documents import Documents, Item, Page, Removed, Text, UnreadFiles, UnreadItem
-from rag.web.routes.jobs import Job, Jobs, SnapshotItem, Snapshots
+from rag.web.routes.index import Job, Jobs, SnapshotItem, Snapshots
 from rag.web.routes.questions import SearchResponse
 from rag.web.routes.service import Health, Live, Me
 from rag.web.routes.uploads import Added
@@ -120,7 +120,7 @@ _VALUES: tuple[ModuleType, ...] = (
     questions,
     documents,
     uploads,
-    jobs,
+    index,
     service,
     requests,
     embeddings,

@@ -9,7 +9,7 @@ import pytest
 import rag.engine
 from rag.cli.main import main
 from rag.engine import Engine
-from rag.evaluation import measures, pictures, plain
+from rag.evaluation import baseline, measures, pictures
 from rag.evaluation.dataset import CorpusPassage, Dataset
 from rag.evaluation.retrieval_eval import IndexRanker
 from rag.weights.catalogue import JUDGE
@@ -98,7 +98,7 @@ def test_a_wrong_claim_is_one_line(rag_eval: Rag, tmp_path: Path, capsys: pytest
 def test_answers_are_measured_and_the_plain_way_beside_them(
     rag_eval: Rag, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plain, "open_chat", lambda *_: ScriptedChat("pada 2020|1"))
+    monkeypatch.setattr(baseline, "open_chat", lambda *_: ScriptedChat("pada 2020|1"))
     where = ["--outcomes", str(tmp_path / "outcomes.jsonl"), "--keep", str(tmp_path / "kept")]
     assert rag_eval("answers", "--json", "--plain", "5", *where) == 0
     value = json.loads(capsys.readouterr().out)
@@ -113,7 +113,7 @@ def test_answers_are_measured_and_the_plain_way_beside_them(
     assert value["run"]["parameters"]["passages"] == 4
     assert len((tmp_path / "outcomes.jsonl").read_text().splitlines()) == 1 + 3 + 3
     # Nothing is asked again.
-    monkeypatch.setattr(plain, "open_chat", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr(baseline, "open_chat", lambda *_: pytest.fail("opened"))
     assert rag_eval("answers", "--plain", "5", *where) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("2 answerable questions, 1 others, 3 passages\nllm overlap-1, judge ")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.weights.catalogue import JUDGE
 from tests.cli.test_main import assert_one_line
 from tests.conftest import ROOT

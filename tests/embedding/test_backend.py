@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from rag.embedding import backend, embedder
+from rag.embedding import backend, sentence_embedder
 from rag.embedding.backend import Choice
-from rag.embedding.embedder import SentenceEmbedder
 from rag.embedding.graph import ARITHMETICS, FLOAT32
 from rag.embedding.openvino import OpenVinoEmbedder
+from rag.embedding.sentence_embedder import SentenceEmbedder
 from rag.weights.catalogue import CATALOGUE, EMBEDDER
 from tests.embedding import tiny
 
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written_is_gone_without(tmp_path, measured):
 def test_what_openvino_cannot_run_is_left_to_sentence_transformers(model, tmp_path, monkeypatch):
     (model / "config.json").write_text(json.dumps({"model_type": "mpnet"}))
     asked: list[Path] = []
-    monkeypatch.setattr(embedder, "open_folder", lambda name, digest, path: asked.append(path))
+    monkeypatch.setattr(sentence_embedder, "open_folder", lambda name, digest, path: asked.append(path))
     backend.open_folder("tiny", DIGEST, model, tmp_path)
     assert asked == [model]
 

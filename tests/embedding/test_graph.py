@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.embedding import folder, graph
-from rag.embedding.folder import Model
+from rag.embedding import graph, model_folder
 from rag.embedding.graph import ARITHMETICS, FLOAT32, INT8, EncoderGraph
+from rag.embedding.model_folder import Model
 from tests.embedding import tiny
 
 Array = NDArray[np.float64]
@@ -21,7 +21,7 @@ MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]], np.float32)
 
 
 def model_of(path: Path, **changes: Any) -> Model:
-    return folder.read(tiny.write(path / "model", **changes))
+    return model_folder.read(tiny.write(path / "model", **changes))
 
 
 def computed(encoder: EncoderGraph, ids: NDArray[np.int32], mask: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.embedding import backend, embedder, folder, graph, openvino
+from rag.embedding import backend, graph, model_folder, openvino, sentence_embedder
 from rag.embedding.graph import ARITHMETICS, FLOAT32
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.engine import Engine
@@ -30,7 +30,7 @@ REAL_TEXTS = [
 
 
 def opened(path: Path, arithmetic: graph.Arithmetic = FLOAT32) -> OpenVinoEmbedder:
-    return OpenVinoEmbedder("tiny", "0" * 64, folder.read(path), arithmetic)
+    return OpenVinoEmbedder("tiny", "0" * 64, model_folder.read(path), arithmetic)
 
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -41,7 +41,7 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
 @pytest.mark.parametrize(("kind", "pooling"), [("bert", "mean"), ("bert", "cls"), ("xlm-roberta", "mean"), ("roberta", "cls")])
 def test_the_vectors_are_those_of_sentence_transformers(tmp_path, kind, pooling):
     path = tiny.write(tmp_path / "model", kind=kind, pooling=pooling)
-    ours, theirs = opened(path), embedder.open_folder("tiny", "0" * 64, path)
+    ours, theirs = opened(path), sentence_embedder.open_folder("tiny", "0" * 64, path)
     for embed in ("embed_passages", "embed_queries"):
         one, other = getattr(ours, embed)(TEXTS), getattr(theirs, embed)(TEXTS)
         assert one.shape == other.shape == (len(TEXTS), tiny.HIDDEN)
@@ -104,7 +104,7 @@ print(made.backend, sorted(heavy & {name.split(".")[0] for name in sys.modules})
 def test_the_real_models_vectors_are_those_of_sentence_transformers(real_engine: Engine) -> None:
     source = sources.embedder(real_engine.settings.embedder, real_engine.models.weights)
     assert source is not None
-    theirs, model = embedder.open_folder(source.name, source.digest, source.path), folder.read(source.path)
+    theirs, model = sentence_embedder.open_folder(source.name, source.digest, source.path), model_folder.read(source.path)
     passages, queries = theirs.embed_passages(REAL_TEXTS), theirs.embed_queries(REAL_TEXTS)
     for arithmetic in backend.allowed(source.digest):
         ours = OpenVinoEmbedder(source.name, source.digest, model, arithmetic)

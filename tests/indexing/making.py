@@ -11,7 +11,7 @@ from rag.files import sha256_file
 from rag.indexing import build, changes
 from rag.indexing.build import BuildReport
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.embedded.segment import Entry
 from rag.indexing.embedded.snapshot import Snapshot, SnapshotManifest
 from rag.indexing.protocol import Maker, NewDocument, Piece

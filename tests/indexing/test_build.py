@@ -10,7 +10,7 @@ from rag.errors import SeedError
 from rag.indexing import build
 from rag.indexing.build import BuildReport
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
 from rag.indexing.protocol import Maker, Progress
 from rag.ingestion.chunking import Chunking

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SeedError
-from rag.indexing import carryover, changes
-from rag.indexing.carryover import Stamps, Unfinished
+from rag.indexing import build_cache, changes
+from rag.indexing.build_cache import Stamps, Unfinished
 from rag.indexing.changes import Plan
 from rag.indexing.protocol import NewDocument, State
 from rag.ingestion import seeds_folder
@@ -143,13 +143,13 @@ def test_vectors_of_a_build_that_was_killed_are_not_made_again(seeded: Home, mon
     seeded.embedder = Dying()
     with pytest.raises(KeyboardInterrupt):
         seeded.build()
-    assert len(carryover.left(seeded.root)) == 1
+    assert len(build_cache.left(seeded.root)) == 1
     first, seeded.embedder = seeded.embedder.embedded, BagEmbedder()
     report = seeded.build()
     assert len(first) == 8
     assert report.embedded == 12 - 8
     assert not set(first) & set(seeded.embedder.embedded)
-    assert carryover.left(seeded.root) == []
+    assert build_cache.left(seeded.root) == []
     assert seeded.is_whole()
 
 
@@ -160,11 +160,11 @@ def test_vectors_left_behind_go_when_the_index_is_in_line(seeded: Home) -> None:
     for maker in (BagEmbedder.digest, "another embedder"):
         Unfinished(seeded.root, maker).append([bytes(16)], vectors)
     assert seeded.build().did_nothing
-    assert carryover.left(seeded.root) == []
+    assert build_cache.left(seeded.root) == []
     Unfinished(seeded.root, "another embedder").append([bytes(16)], vectors)
     seeded.put("b.txt", "Harga beras naik.")
     seeded.build()
-    assert carryover.left(seeded.root) == []
+    assert build_cache.left(seeded.root) == []
 
 
 def test_a_document_that_cannot_be_read_makes_no_snapshot_build_after_build(seeded: Home) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.protocol import Index
 from tests.fakes import MemoryIndex
 from tests.indexing.contract import Contract, Make

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.embedding.folder import Model
+from rag.embedding.model_folder import Model
 from rag.judging.judge_file import Calibration, JudgeWeights, SupportCalibration
 from tests.embedding import tiny
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from safetensors.numpy import load_file, save_file
 
-from rag.embedding import folder
-from rag.embedding.folder import Model
+from rag.embedding import model_folder
+from rag.embedding.model_folder import Model
 from rag.errors import WeightsDamaged
 from rag.judging import judge_file
 from tests.embedding import tiny
@@ -26,7 +26,7 @@ CHANGES = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=40), 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Model:
-    return folder.read(tiny.write(tmp_path / "model"))
+    return model_folder.read(tiny.write(tmp_path / "model"))
 
 
 @pytest.fixture

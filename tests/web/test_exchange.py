@@ -5,7 +5,7 @@ import pytest
 
 from rag.engine import MOST_QUESTION_CHARACTERS, Engine
 from rag.errors import QuestionError, TooManyQuestions
-from rag.judging.alternatives import LlmJudge
+from rag.judging.other_judges import LlmJudge
 from rag.types import Calibration, Turn
 from rag.web import exchange
 from rag.web.admission import Admission

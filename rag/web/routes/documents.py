@@ -18,7 +18,7 @@ from rag.web.guard.access import INGEST, READ
 from rag.web.operations import Original
 from rag.web.problems import Problem
 from rag.web.rebuilding import Rebuilds
-from rag.web.routes import jobs
+from rag.web.routes import index
 
 # In a response: documents, files that could not be read, and characters of a document's text.
 MOST_LISTED = 200
@@ -100,7 +100,7 @@ class Removed(Struct, frozen=True):
     """The path of the file that was removed from `seeds/`, and the rebuild that removes it from the index."""
 
     removed: str
-    job: jobs.Job
+    job: index.Job
 
 
 @get(
@@ -224,7 +224,7 @@ def remove(document_id: _Id, engine: NamedDependency[Engine], rebuilds: NamedDep
     """
     path = _unread_path(engine, document_id) or _known(engine.snapshot(), document_id).path
     engine.remove(path)
-    return Removed(shown(path), jobs.shown(rebuilds.start()))
+    return Removed(shown(path), index.shown(rebuilds.start()))
 
 
 def _known(opened: State, document_id: str) -> Listed:

@@ -23,7 +23,7 @@ from rag.web import problems
 from rag.web.guard.access import INGEST
 from rag.web.operations import Upload
 from rag.web.rebuilding import Rebuilds
-from rag.web.routes import jobs
+from rag.web.routes import index
 
 # Bytes of a file, files of a form, and bytes of a form.
 MOST_FILE_BYTES, MOST_FILES, MOST_BYTES = 50_000_000, 20, 200_000_000
@@ -33,7 +33,7 @@ class Added(Struct, frozen=True):
     """The names of the documents in `seeds/`, and the rebuild that adds them to the index."""
 
     added: list[str]
-    job: jobs.Job
+    job: index.Job
 
 
 @post(
@@ -59,7 +59,7 @@ async def upload(
         added = await sync_to_thread(_add, files, engine)
     finally:
         await close(files)
-    return Added(added, jobs.shown(rebuilds.start()))
+    return Added(added, index.shown(rebuilds.start()))
 
 
 def _add(files: list[UploadFile], engine: Engine) -> list[str]:

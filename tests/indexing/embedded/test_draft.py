@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rag.errors import StorageError
 from rag.indexing.embedded import snapshot
 from rag.indexing.embedded.draft import Size, to_merge
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.embedded.snapshot import Snapshot
 from rag.indexing.protocol import KEPT
 from tests.indexing.making import chunks, digests, document, grow, texts, write

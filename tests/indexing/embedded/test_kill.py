@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from rag.doctor import examine
-from rag.indexing import carryover
+from rag.indexing import build_cache
 from rag.indexing.embedded import snapshot
 from rag.settings import Settings
 from tests.indexing.making import Home, texts
@@ -64,7 +64,7 @@ def test_a_build_killed_at_any_moment(tmp_path: Path) -> None:
         assert texts(home.root) == seeds_of(round_)
         assert home.is_whole()
         assert not home.index.interrupted()
-        assert carryover.left(home.root) == []
+        assert build_cache.left(home.root) == []
     assert killed
     findings = [f for f in examine(Settings(home=home.folder, cache=tmp_path)) if f.subject == "index"]
     assert [finding.well for finding in findings] == [True], findings

@@ -3,7 +3,7 @@
 import pytest
 
 from rag.answering.prompt import Phrases, load
-from rag.evaluation.plain import messages, understood
+from rag.evaluation.baseline import messages, understood
 from tests.conftest import ROOT
 
 INDONESIAN, ENGLISH, CHINESE = (load(ROOT).phrases(language) for language in ("id", "en", "zh"))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import WeightsError, WeightsMissing
-from rag.judging import alternatives
-from rag.judging.alternatives import HubJudge, LlmJudge, SecondOpinion
+from rag.judging import other_judges
+from rag.judging.other_judges import HubJudge, LlmJudge, SecondOpinion
 from rag.types import Calibration, Judgement, Span
 from tests.embedding import tiny
 from tests.fakes import ScriptedJudge, ScriptedReader
@@ -125,7 +125,7 @@ def cross_encoder(path: Path, labels: int, activation: str | None = None) -> Pat
 
 @pytest.mark.parametrize("activation", [None, "torch.nn.modules.linear.Identity"])
 def test_its_scores_are_probabilities_in_the_passages_order(tmp_path: Path, activation: str | None) -> None:
-    judge = alternatives.open_named(str(cross_encoder(tmp_path / "model", 1, activation)))
+    judge = other_judges.open_named(str(cross_encoder(tmp_path / "model", 1, activation)))
     found = list(judge.judge("ibu kota", PASSAGES))
     assert all(0 <= judgement.confidence <= 1 and judgement.span is None for judgement in found)
     alone = [next(judge.judge("ibu kota", [passage])).confidence for passage in PASSAGES]
@@ -150,15 +150,15 @@ def test_passages_that_nobody_asks_for_are_not_read_and_texts_are_normalised() -
 def test_a_model_with_several_scores_is_refused(tmp_path: Path) -> None:
     path = cross_encoder(tmp_path / "model", 2)
     with pytest.raises(WeightsError, match=r"gives 2 scores per pair, not one; set RAG_JUDGE to another$"):
-        alternatives.open_named(str(path))
+        other_judges.open_named(str(path))
 
 
 def test_a_folder_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"^no sentence-transformers cross-encoder in .*; set RAG_JUDGE to another$"):
-        alternatives.open_named(str(tmp_path))
+        other_judges.open_named(str(tmp_path))
 
 
 def test_a_name_that_is_nowhere_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=r"^no cross-encoder nobody/nothing on .*, or unset RAG_JUDGE to use") as raised:
-        alternatives.open_named("nobody/nothing")
+        other_judges.open_named("nobody/nothing")
     assert "\n" not in str(raised.value)

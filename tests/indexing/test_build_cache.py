@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rag.indexing import carryover
-from rag.indexing.carryover import DIGEST_BYTES, Stamps, Unfinished
+from rag.indexing import build_cache
+from rag.indexing.build_cache import DIGEST_BYTES, Stamps, Unfinished
 from rag.ingestion import seeds_folder
 from rag.ingestion.seeds_folder import Seed, Stamp
 from tests.indexing.making import Home, texts
@@ -163,7 +163,7 @@ def loaded(root: Path) -> dict[bytes, bytes]:
 
 
 def file_of(root: Path) -> Path:
-    (path,) = carryover.left(root)
+    (path,) = build_cache.left(root)
     return path
 
 
@@ -179,9 +179,9 @@ def test_what_is_appended_is_loaded(tmp_path: Path) -> None:
     kept.append(digests[:2], vectors[:2])
     kept.append(digests[2:], vectors[2:])
     assert loaded(tmp_path) == as_dict(digests, vectors)
-    carryover.clear(tmp_path)
+    build_cache.clear(tmp_path)
     assert loaded(tmp_path) == {}
-    assert carryover.left(tmp_path) == []
+    assert build_cache.left(tmp_path) == []
 
 
 def test_embedders_are_kept_apart(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_embedders_are_kept_apart(tmp_path: Path) -> None:
 def test_a_file_cut_or_zeroed_from_any_byte_on_gives_whole_records_and_takes_more(
     root: Path, data: st.DataObject, zeros: bool
 ) -> None:
-    carryover.clear(root)
+    build_cache.clear(root)
     digests, vectors = records(4)
     Unfinished(root, "maker").append(digests, vectors)
     raw = file_of(root).read_bytes()
@@ -214,7 +214,7 @@ def test_a_file_cut_or_zeroed_from_any_byte_on_gives_whole_records_and_takes_mor
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_one_wrong_byte_costs_no_more_than_its_record(root: Path, data: st.DataObject) -> None:
-    carryover.clear(root)
+    build_cache.clear(root)
     digests, vectors = records(4)
     Unfinished(root, "maker").append(digests, vectors)
     raw = bytearray(file_of(root).read_bytes())

@@ -21,16 +21,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from rag.embedding import folder, openvino
-from rag.embedding.folder import Model
+from rag.embedding import model_folder, openvino
 from rag.embedding.graph import ARITHMETICS, FLOAT32
+from rag.embedding.model_folder import Model
 from rag.embedding.openvino import OpenVinoEmbedder
 from rag.engine import Engine
 from rag.errors import WeightsDamaged, WeightsMissing
 from rag.files import sha256_file
-from rag.judging import judge_file, small
+from rag.judging import judge_file, small_judge
 from rag.judging.scoring import logistic
-from rag.judging.small import Encoded, PairEncoder, SmallJudge
+from rag.judging.small_judge import Encoded, PairEncoder, SmallJudge
 from rag.text import normalise, visible
 from rag.weights import sources
 from rag.weights.cache import WeightCache
@@ -52,7 +52,7 @@ many = settings(deadline=None, max_examples=150)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     prompts = {"prompts": {"query": "query: ", "document": "passage: "}}
-    return folder.read(tiny.write(tmp_path_factory.mktemp("tiny") / "model", config_sentence_transformers=prompts))
+    return model_folder.read(tiny.write(tmp_path_factory.mktemp("tiny") / "model", config_sentence_transformers=prompts))
 
 
 def spelling(base: Model, *, like_e5: bool) -> PairEncoder:
@@ -165,7 +165,7 @@ def test_without_prompts_an_empty_passage_takes_nothing_from_a_row(model: Model)
 def test_the_real_tokenizers_ranges_are_the_words_of_the_passage(real_engine: Engine) -> None:
     source = sources.embedder(real_engine.settings.embedder, real_engine.models.weights)
     assert source is not None
-    encoder = PairEncoder(folder.read(source.path))
+    encoder = PairEncoder(model_folder.read(source.path))
     for text in (
         "",
         "\u00adJakarta",
@@ -190,29 +190,29 @@ def test_it_is_the_best_of_all_ranges(logits: Any, data: st.DataObject) -> None:
     first = data.draw(st.integers(1, len(logits) - 1))
     count = data.draw(st.integers(1, len(logits) - first))
     starts, ends = logits[:, 0], logits[:, 1]
-    found = small.best(starts, ends, first, count)
+    found = small_judge.best(starts, ends, first, count)
     assert found is not None
     assert first <= found.first <= found.last < first + count
-    assert found.last - found.first < small._MOST
+    assert found.last - found.first < small_judge._MOST
     inside = range(first, first + count)
-    sums = [starts[a] + ends[b] for a in inside for b in inside if 0 <= b - a < small._MOST]
+    sums = [starts[a] + ends[b] for a in inside for b in inside if 0 <= b - a < small_judge._MOST]
     assert starts[found.first] + ends[found.last] == max(sums)
     assert found.margin == max(sums) - starts[0] - ends[0]
 
 
 def test_an_answer_is_not_longer_than_any_is_and_not_backwards() -> None:
     starts, ends = np.zeros(200, np.float32), np.zeros(200, np.float32)
-    starts[10] = ends[10 + small._MOST] = ends[5] = 5
-    found = small.best(starts, ends, 1, 199)
+    starts[10] = ends[10 + small_judge._MOST] = ends[5] = 5
+    found = small_judge.best(starts, ends, 1, 199)
     assert found is not None
     assert found.margin == 5
-    ends[10 + small._MOST - 1] = 5
-    assert small.best(starts, ends, 1, 199) == small.Marked(10, 10 + small._MOST - 1, 10.0)
+    ends[10 + small_judge._MOST - 1] = 5
+    assert small_judge.best(starts, ends, 1, 199) == small_judge.Marked(10, 10 + small_judge._MOST - 1, 10.0)
 
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_where_there_are_no_tokens_there_is_no_answer(count: int) -> None:
-    assert small.best(np.ones(3, np.float32), np.ones(3, np.float32), 1, count) is None
+    assert small_judge.best(np.ones(3, np.float32), np.ones(3, np.float32), 1, count) is None
 
 
 QUESTION = "ibu kota"
@@ -237,7 +237,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def base(path: Path) -> Model:
-    return folder.read(path)
+    return model_folder.read(path)
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_many_pairs_on_several_streams_keep_their_order(judge: SmallJudge, monke
 def test_the_confidence_is_calibrated_from_the_verdict_and_the_span(judge: SmallJudge, base: Model) -> None:
     (pair,) = PairEncoder(base).questions(QUESTION, [PASSAGES[0]])
     ((whole, places),) = judge.logits([pair])
-    marked = small.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
+    marked = small_judge.best(places[:, 0], places[:, 1], pair.first, len(pair.offsets))
     assert marked is not None
     (found,) = judge.judge(QUESTION, [PASSAGES[0]])
     assert found.confidence == pytest.approx(1 / (1 + math.exp(-(0.8 * whole[0] + 0.3 * marked.margin - 0.2))), abs=1e-6)
@@ -400,7 +400,7 @@ def file(tmp_path: Path, base: Model, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sources, "__file__", str(tmp_path / "shipped.py"))
     place = tmp_path / "tiny.safetensors"
     judge_file.write(place, base, making.trained(base), making.CALIBRATION, "")
-    monkeypatch.setattr(small, "SHIPPED", replace(SHIPPED, name="tiny", file=place.name, sha256=sha256_file(place)))
+    monkeypatch.setattr(small_judge, "SHIPPED", replace(SHIPPED, name="tiny", file=place.name, sha256=sha256_file(place)))
     return place
 
 
@@ -418,7 +418,7 @@ class Cache(WeightCache):
 def test_the_shipped_judge_shares_the_embedders_model(file: Path, base: Model, tmp_path: Path) -> None:
     bfloat16 = ARITHMETICS[2]
     embedder = OpenVinoEmbedder("tiny", CATALOGUE[SHIPPED.base].sha256, base, bfloat16)
-    opened = small.open_shipped(embedder, WeightCache(tmp_path / "empty"))
+    opened = small_judge.open_shipped(embedder, WeightCache(tmp_path / "empty"))
     assert (opened.name, opened.digest, opened.backend) == ("tiny", sha256_file(file), f"openvino {bfloat16.name}")
     expected = SmallJudge("tiny", "0" * 64, judge_file.read(file, base), bfloat16)
     assert opened.supports([(QUESTION, PASSAGES[0])]) == expected.supports([(QUESTION, PASSAGES[0])])
@@ -426,14 +426,14 @@ def test_the_shipped_judge_shares_the_embedders_model(file: Path, base: Model, t
 
 def test_with_another_embedder_the_judge_rests_on_its_own_from_the_cache(file: Path, base: Model, path: Path) -> None:
     for embedder in (BagEmbedder(), OpenVinoEmbedder("another", "0" * 64, base, ARITHMETICS[1])):
-        opened = small.open_shipped(embedder, Cache(path))
+        opened = small_judge.open_shipped(embedder, Cache(path))
         assert opened.backend == "openvino float32"
         assert len(opened.supports([(QUESTION, PASSAGES[0])])) == 1
 
 
 def test_without_the_embedder_it_rests_on_the_judge_says_what_to_fetch(file: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsMissing, match=f"run `rag models fetch {SHIPPED.base}`$"):
-        small.open_shipped(BagEmbedder(), WeightCache(tmp_path / "empty"))
+        small_judge.open_shipped(BagEmbedder(), WeightCache(tmp_path / "empty"))
 
 
 def test_a_shipped_judge_that_is_not_the_right_one_is_refused(file: Path, path: Path) -> None:
@@ -441,7 +441,7 @@ def test_a_shipped_judge_that_is_not_the_right_one_is_refused(file: Path, path: 
     for content in (raw[:-1] + bytes([raw[-1] ^ 1]), raw[:100], b""):
         file.write_bytes(content)
         with pytest.raises(WeightsDamaged, match=r"tiny.safetensors is not the .*; install rag again$"):
-            small.open_shipped(BagEmbedder(), Cache(path))
+            small_judge.open_shipped(BagEmbedder(), Cache(path))
     file.unlink()
     with pytest.raises(WeightsDamaged, match=r"tiny.safetensors is not the .*; install rag again$"):
-        small.open_shipped(BagEmbedder(), Cache(path))
+        small_judge.open_shipped(BagEmbedder(), Cache(path))

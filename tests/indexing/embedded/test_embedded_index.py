@@ -5,7 +5,7 @@ import pytest
 
 from rag.errors import IndexDamaged, IndexMissing
 from rag.indexing.embedded import snapshot
-from rag.indexing.embedded.index import EmbeddedIndex
+from rag.indexing.embedded.embedded_index import EmbeddedIndex
 from rag.indexing.protocol import KEPT, Unread
 from tests.indexing.making import Home, document, grow, texts, write
 

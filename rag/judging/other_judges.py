@@ -8,7 +8,7 @@ about the best passage if a quick one finds no answer. `HubJudge` is a cross-enc
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rag.embedding import embedder
+from rag.embedding import sentence_embedder
 from rag.judging.scoring import logistic
 from rag.text import normalise
 from rag.types import Calibration, Judge, Judgement, Reader
@@ -88,4 +88,4 @@ class HubJudge:
 
 def open_named(name: str) -> HubJudge:
     """The cross-encoder in this folder, or of this name on a model hub. Raises WeightsError or WeightsMissing."""
-    return HubJudge(embedder.open_cross_encoder(name, local=Path(name).is_dir()))
+    return HubJudge(sentence_embedder.open_cross_encoder(name, local=Path(name).is_dir()))

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag import text as texts
-from rag.embedding import folder
-from rag.embedding.folder import Model
+from rag.embedding import model_folder
 from rag.embedding.graph import FLOAT32, Arithmetic, EncoderGraph
+from rag.embedding.model_folder import Model
 from rag.embedding.openvino import OpenVinoEmbedder, Runner
 from rag.judging import judge_file, scoring
 from rag.judging.judge_file import JudgeWeights
@@ -205,5 +205,5 @@ def open_shipped(embedder: Embedder, cache: WeightCache) -> SmallJudge:
     if isinstance(embedder, OpenVinoEmbedder) and embedder.digest == base.sha256:
         model, arithmetic = embedder.model, embedder.arithmetic
     else:
-        model, arithmetic = folder.read(cache.sentence_transformer(base)), FLOAT32
+        model, arithmetic = model_folder.read(cache.sentence_transformer(base)), FLOAT32
     return SmallJudge(SHIPPED.name, SHIPPED.sha256, judge_file.read(path, model), arithmetic)

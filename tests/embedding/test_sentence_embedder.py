@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rag.embedding import embedder
+from rag.embedding import sentence_embedder
 from rag.engine import Engine
 from rag.errors import WeightsError
 
@@ -34,7 +34,7 @@ def test_token_starts_are_offsets_of_the_text_as_it_is(real_engine: Engine) -> N
 
 def test_a_folder_without_a_model_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(WeightsError, match="no sentence-transformers embedder in"):
-        embedder.open_named(str(tmp_path_factory.mktemp("empty")))
+        sentence_embedder.open_named(str(tmp_path_factory.mktemp("empty")))
 
 
 def test_token_starts_reach_the_end_of_a_long_text_also_after_embedding(real_engine: Engine) -> None:
