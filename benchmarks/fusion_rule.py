@@ -59,7 +59,7 @@ class Corpora:
         """A corpus with the questions of another, which may be itself."""
         return dataset.read(self.data / f"{name}.corpus.jsonl", self.data / f"{questions}.questions.jsonl")
 
-    @cache  # noqa: B019 - lives as long as the run
+    @cache  # noqa: B019 - kept for the whole run
     def units(self, name: str) -> Units:
         """The chunks of a corpus, or its passages."""
         passages, languages, texts = [], [], []

@@ -230,7 +230,7 @@ def _index_state(index: Index) -> str:
 
 
 def _leftovers(settings: Settings, index: Index) -> Iterator[Finding]:
-    """What killed commands left. It is harmless, and removed by the next run of the same command."""
+    """Leftovers of killed commands. They are harmless, and removed by the next run of the same command."""
     if index.interrupted() or carryover.left(index.scratch):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, hint="run `rag index`")

@@ -4,8 +4,8 @@
 while somebody reads it: later writes and removals do not change it. Retrieval, engine, doctor and evaluation use nothing
 else. `embedded/` is the implementation on this disk. `tests/indexing/contract.py` tests any implementation against this page.
 
-Each document and each chunk has a number. Numbers belong to a line of states, each written on the one before: in such a line
-no number is used for two things. The chunks of a document are numbered consecutively.
+Each document and each chunk has a number. Within a chain of successive states, each written on the one before, a number is
+never reused for another document or chunk. The chunks of a document are numbered consecutively.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -278,7 +278,7 @@ def _written(raw: bytes, suffix: str) -> Format:
     claimed = _BY_SUFFIX.get(suffix)
     if claimed and claimed.named and claimed.named.match(raw):
         return claimed
-    raise SeedForeign(f"it is not {claimed.name if claimed else 'a document'}, nor of another format that is read", HINT_AGAIN)
+    raise SeedForeign(f"its content is not {claimed.name if claimed else 'a document'} or any supported format", HINT_AGAIN)
 
 
 def cut_off(error: Exception) -> SeedError:

@@ -1,6 +1,6 @@
 """What `GET /schema` adds to Litestar's description of the routes: an example of every response, and what every value means.
 
-Examples are instances of the values themselves, so that none can show a response that there is not. Imported at the first
+Examples are instances of the values themselves, so that no example can differ from a real response. Imported at the first
 `GET /schema`: the service does not pay for it at its start.
 """
 

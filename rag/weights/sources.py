@@ -64,7 +64,7 @@ def _from_hub(name: str) -> Path:
     except (OSError, HfHubHTTPError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise WeightsMissing(
-            f"the hub did not give {name} ({reason})", f"check name and network, or set RAG_LLM to {known}"
+            f"{name} could not be downloaded from the hub ({reason})", f"check name and network, or set RAG_LLM to {known}"
         ) from error
 
 

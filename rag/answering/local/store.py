@@ -6,7 +6,7 @@
 A file gets its name once it is complete, and counts as a hit only if its checksum is right: anything else is a miss. The folder
 may be removed at any time, also while it is in use.
 
-`warm` fills the store ahead of questions.
+`warm` fills the store before questions are asked.
 """
 
 import hashlib
