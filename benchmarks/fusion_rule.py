@@ -40,7 +40,7 @@ STRIDE = 64
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What is ranked: texts with their vectors, the passage and language of each."""
+    """The candidates to rank: texts with their vectors, the passage and language of each."""
 
     passages: list[str]
     languages: list[str]

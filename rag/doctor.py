@@ -162,7 +162,7 @@ def _judge(settings: Settings) -> Finding:
 
 
 def _refusing(settings: Settings) -> str:
-    """The threshold; for the default one of the default judge, with what was measured at it."""
+    """The threshold; for the default one with the default judge, its measurements too."""
     under = f"answers under {settings.min_confidence} are refused"
     known = REFUSING
     if (settings.judge, settings.llm, settings.min_confidence) != (BOTH_JUDGES, LLM, known.value):

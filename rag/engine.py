@@ -274,7 +274,9 @@ class Engine:
         """
         opened, reader = self.snapshot(), self.models.reader
         if not isinstance(reader, store.AheadReader):
-            raise QuestionError(f"the passage store cannot be used with the remote model {self.settings.llm}", "leave out --warm")
+            raise QuestionError(
+                f"the passage store cannot be used with the remote model {self.settings.llm}", "leave out --warm"
+            )
         return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, partial(progress, "warming"))
 
     def document(self, document_id: str) -> Document | None:

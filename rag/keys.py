@@ -34,7 +34,7 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is stored of a key: its digest, not the key itself. `expires` is in ISO 8601 with UTC, empty for never."""
+    """The stored form of a key: its digest, not the key itself. `expires` is in ISO 8601 with UTC, empty for never."""
 
     name: str
     scope: Scope

@@ -32,7 +32,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a replay needs of an answer. `question` is what was answered: for a follow-up, its rewritten form.
+    """The parts of an answer that a replay needs. `question` is the question answered: for a follow-up, its rewritten form.
 
     `verdicts` are those of the passages judged, best first.
     """

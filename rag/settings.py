@@ -99,7 +99,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement.
+    """The settings of a home. Numbers that tune quality are constants in the code, beside their measurement.
 
     Raises QuestionError for a value out of range.
     """
@@ -124,14 +124,12 @@ class Settings:
     )
     judge: str = _setting(
         BOTH_JUDGES,
-        f"what decides whether a passage answers: `{JUDGE}`; `{LLM_JUDGE}`: the language model; `{BOTH_JUDGES}`: the small judge, "
-        "then the language model; or the folder or Hugging Face name of a cross-encoder",
+        f"what decides whether a passage answers: `{JUDGE}`; `{LLM_JUDGE}`: the language model; `{BOTH_JUDGES}`: "
+        "the small judge, then the language model; or the folder or Hugging Face name of a cross-encoder",
     )
     threads: int = _setting(processor.cores(), "CPU threads for the language model")
     passages: int = _setting(4, "maximum number of passages to judge for an answer")
-    min_confidence: float = _setting(
-        REFUSING.value, "refuse below this probability (0 to 1) that a passage answers"
-    )
+    min_confidence: float = _setting(REFUSING.value, "refuse below this probability (0 to 1) that a passage answers")
     gpu_layers: Layers = field(
         default=Layers(AUTO),
         metadata={

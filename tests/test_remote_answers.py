@@ -184,7 +184,7 @@ def test_the_doctor_and_the_models_tell_of_the_endpoint_and_not_of_the_key(engin
 
 
 def test_warming_an_endpoint_is_refused(engine: Engine) -> None:
-    with pytest.raises(QuestionError, match="the passage store cannot be used with the remote model .*; leave out --warm"):
+    with pytest.raises(QuestionError, match=r"the passage store cannot be used with the remote model .*; leave out --warm"):
         engine.warm(lambda *_: None)
 
 

@@ -117,7 +117,8 @@ def _keys(commands: Any) -> None:
     command.add_argument("action", nargs="?", choices=("list", "create", "revoke"), default="list")
     command.add_argument("name", nargs="?", metavar="NAME", help="name of the key, such as its owner or purpose")
     about = (
-        "permission of a new key; each scope includes the previous ones: ask, change documents, rebuild the index (default: read)"
+        "permission of a new key; each scope includes the previous ones: ask, change documents, rebuild the index "
+        "(default: read)"
     )
     command.add_argument("--scope", choices=("read", "ingest", "admin"), default="read", help=about)
     command.add_argument("--days", type=int, metavar="N", help="number of days after which a new key expires (default: never)")

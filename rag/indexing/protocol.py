@@ -34,7 +34,7 @@ KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """What made an index: two indexes with equal makers over equal seeds are equal."""
+    """The fingerprint of an index: two indexes with equal makers over equal seeds are equal."""
 
     embedder: str
     embedder_digest: str
@@ -256,10 +256,10 @@ class Index(Protocol):
         """
 
     def unread(self) -> list[Unread]:
-        """What `note_unread` noted last; empty if that is not known."""
+        """The files last saved by `note_unread`; empty if unknown."""
 
     def note_unread(self, found: Sequence[Unread]) -> None:
-        """Note what a build could not read, in place of what was noted before. Raises StorageError."""
+        """Save the files that a build could not read; they replace those saved before. Raises StorageError."""
 
     def verify(self) -> Iterator[str]:
         """Every defect of the state that serves, a line each; all of it is read. Raises SnapshotError."""

@@ -18,7 +18,7 @@ from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedForeign, SeedLocke
 
 
 class Extractor(Enum):
-    """What extracts the text. `TEXT` is decoded in this process; `child.py` has the functions of the others."""
+    """The program that extracts the text. `TEXT` is decoded in this process; `child.py` has the functions of the others."""
 
     TEXT = "text"
     KREUZBERG = "kreuzberg"
@@ -27,7 +27,7 @@ class Extractor(Enum):
 
 
 class Anchor(Enum):
-    """What a citation names besides the document. Documents of pages, slides or sheets have `Extracted.pages`."""
+    """The part of a document that a citation names. Documents of pages, slides or sheets have `Extracted.pages`."""
 
     CHARACTERS = "the characters of the file"
     PAGE = "the page"

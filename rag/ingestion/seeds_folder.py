@@ -243,7 +243,9 @@ def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
         raise SeedError(f"{source.name} is hidden, and hidden files in the seeds are skipped", "give it another name")
     if source.is_dir():
         if seeds.resolve().is_relative_to(source.resolve()):
-            raise SeedError(f"{source} contains the seeds folder {seeds}", "name the files and folders in it that should be copied")
+            raise SeedError(
+                f"{source} contains the seeds folder {seeds}", "name the files and folders in it that should be copied"
+            )
         found = find(source)
         if found.closed:
             raise found.closed[0].error

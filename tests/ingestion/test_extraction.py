@@ -1,4 +1,4 @@
-"""What is added to kreuzberg: pages, tables, repaired characters, scans, and its errors in our words. In this process."""
+"""The additions to kreuzberg: pages, tables, repaired characters, scans, and errors in our words. In this process."""
 
 import html
 import io

@@ -108,7 +108,10 @@ class Connection:
                 return EndpointUnavailable(f"{url} sent nothing for {silence:.0f} seconds", "ask again, or see its log")
             case httpx.InvalidURL() | httpx.UnsupportedProtocol():
                 return EndpointError(f"{url} is not a valid address ({reason})", "name another in RAG_LLM")
-        return EndpointError(f"{url} closed the connection before the reply was complete ({reason})", "ask again; the endpoint's own log says why")
+        return EndpointError(
+            f"{url} closed the connection before the reply was complete ({reason})",
+            "ask again; the endpoint's own log says why",
+        )
 
     def _failure(self, response: httpx.Response, path: str) -> EndpointError:
         """The error for a reply whose status is not 200."""

@@ -1,4 +1,6 @@
-"""The passage store: states of passages on disk, so that each is read once. Stores bytes by key; knows nothing of llama.cpp.
+"""The passage store keeps the model's states of passages on disk, so that each passage is read once.
+
+It stores bytes by key, and knows nothing of llama.cpp.
 
     FOLDER/KEY.state    one entry (see `_seal`); its modification time is when it was last used
     FOLDER/.lock        held while writing
