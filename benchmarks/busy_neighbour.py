@@ -49,7 +49,7 @@ while os.getppid() == int(sys.argv[3]):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What is set otherwise: variables of the environment, options of OpenVINO, the polling of a pool of ggml's own."""
+    """The changed settings: variables of the environment, options of OpenVINO, the polling of a pool of ggml's own."""
 
     environment: dict[str, str] = field(default_factory=dict)
     openvino: dict[str, Any] = field(default_factory=dict)

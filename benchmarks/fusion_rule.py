@@ -40,7 +40,7 @@ STRIDE = 64
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What is ranked: texts with their vectors, the passage and language of each."""
+    """The candidates to rank: texts with their vectors, the passage and language of each."""
 
     passages: list[str]
     languages: list[str]
@@ -59,7 +59,7 @@ class Corpora:
         """A corpus with the questions of another, which may be itself."""
         return dataset.read(self.data / f"{name}.corpus.jsonl", self.data / f"{questions}.questions.jsonl")
 
-    @cache  # noqa: B019 - lives as long as the run
+    @cache  # noqa: B019 - kept for the whole run
     def units(self, name: str) -> Units:
         """The chunks of a corpus, or its passages."""
         passages, languages, texts = [], [], []

@@ -1,4 +1,4 @@
-"""What a large index costs: searching it, and adding one seed to it.
+"""The cost of a large index: searching it, and adding one seed to it.
 
 usage: python benchmarks/growing.py DATA HOME [--chunks 100000] [--vectors FILE] [--rounds 5]
 

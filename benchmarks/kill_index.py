@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def _round(home: Path, number: int, usual: float) -> list[str]:
-    """What happened, and each defect found as a line that begins with BAD."""
+    """The outcome, and each defect as a line that begins with BAD."""
     old = _texts(home)
     new = _write(home, number)
     with subprocess.Popen(_command(), env=_environment(home), stderr=subprocess.DEVNULL) as process:

@@ -1,6 +1,6 @@
-"""Network addresses: sockets to listen on, the names of this machine, and the endpoint of a language model as a user names it.
+"""Network addresses: parses those that users name, and opens listening sockets.
 
-Knows nothing of HTTP, and connects to nothing.
+It also recognises the names of this machine. It knows no HTTP, and connects to nothing.
 """
 
 import errno

@@ -162,7 +162,7 @@ def _judge(settings: Settings) -> Finding:
 
 
 def _refusing(settings: Settings) -> str:
-    """The threshold; for the default one of the default judge, with what was measured at it."""
+    """The threshold; for the default one with the default judge, its measurements too."""
     under = f"answers under {settings.min_confidence} are refused"
     known = REFUSING
     if (settings.judge, settings.llm, settings.min_confidence) != (BOTH_JUDGES, LLM, known.value):
@@ -230,7 +230,7 @@ def _index_state(index: Index) -> str:
 
 
 def _leftovers(settings: Settings, index: Index) -> Iterator[Finding]:
-    """What killed commands left. It is harmless, and removed by the next run of the same command."""
+    """Leftovers of killed commands. They are harmless, and removed by the next run of the same command."""
     if index.interrupted() or build_cache.left(index.scratch):
         state = "a build is under way or was killed; the last good index serves, and what was embedded is kept"
         yield Finding("index", well=False, state=state, hint="run `rag index`")

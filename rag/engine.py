@@ -122,7 +122,7 @@ class Engine:
         """
         if not self.settings.seeds.is_dir() and self.snapshots():
             hint = "bring it back or mount its disk; to begin anew, make an empty one"
-            raise SeedError(f"there is no folder {self.settings.seeds}, and the index has its documents", hint)
+            raise SeedError(f"the folder {self.settings.seeds} is missing, but the index contains documents from it", hint)
 
     def remove(self, path: str) -> None:
         """Remove one document from the seeds; the next build drops it from the index. Raises SeedError or StorageError."""
@@ -179,7 +179,7 @@ class Engine:
         filters. Raises QuestionError, SnapshotError or WeightsError.
         """
         if not 1 <= count <= MOST_RESULTS:
-            raise QuestionError(f"{count} results were asked for", f"ask for 1 to {MOST_RESULTS}")
+            raise QuestionError(f"the number of results is {count}", f"ask for 1 to {MOST_RESULTS}")
         question, conditions = checked(question), filters.parse(where)
         opened = self.snapshot()
         spoken = language.of_question(question, leaning=opened.languages())
@@ -274,7 +274,9 @@ class Engine:
         """
         opened, reader = self.snapshot(), self.models.reader
         if not isinstance(reader, store.AheadReader):
-            raise QuestionError(f"what the model at {self.settings.llm} reads is not kept here", "leave out --warm")
+            raise QuestionError(
+                f"the passage store cannot be used with the remote model {self.settings.llm}", "leave out --warm"
+            )
         return store.warm(opened.chunk_texts(), opened.manifest.chunks, reader, self.models.store, partial(progress, "warming"))
 
     def document(self, document_id: str) -> Document | None:

@@ -6,7 +6,7 @@ RagError                      exit  HTTP   when
 ├── QuestionError                2   400   the question is empty or too long, or a parameter or setting is invalid
 │   ├── KeyRefused                   401   no API key, or an unknown, revoked or expired one
 │   ├── AccessRefused                403   the key's scope is too small, or a cross-site request
-│   ├── NotFound                     404   no such document, snapshot, job or key
+│   ├── NotFound                     404   no such document, snapshot, job, model or key
 │   ├── TooSlow                      408   the request took too long to arrive
 │   ├── DocumentChanged              409   the file has changed since it was indexed
 │   ├── IndexBusy                    409   a build of the index is running
@@ -29,7 +29,7 @@ RagError                      exit  HTTP   when
 │   ├── WeightsDamaged                     the digest differs from the catalogue
 │   └── FetchError                         the download failed
 ├── PromptError                  6   500   a template is missing, or has an unknown or missing variable
-├── StorageError                 7   507   the disk is full, read-only, or not writable
+├── StorageError                 7   507   the disk is full, read-only, or not writable; or the address is in use
 │   └── KeysDamaged                  503   the file of API keys cannot be read
 ├── AnswerChanged                8   500   a replayed answer differs
 ├── EndpointError                9   502   the language model's endpoint sent an invalid response
@@ -75,7 +75,7 @@ class AccessRefused(QuestionError):
 
 
 class NotFound(QuestionError):
-    """No document, snapshot, job or key has this name."""
+    """No document, snapshot, job, model or key has this name."""
 
     status = 404
 
@@ -194,7 +194,7 @@ class PromptError(RagError):
 
 
 class StorageError(RagError):
-    """The disk is full, read-only, or not writable for this user."""
+    """The disk is full, read-only, or not writable for this user; or the network address cannot be used."""
 
     exit_code = 7
     status = 507

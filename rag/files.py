@@ -1,4 +1,8 @@
-"""Atomic writes: after a crash a file has its old content or its new content, never a mixture. Also digests and disk errors."""
+"""Writes and checks files safely.
+
+Writes are atomic: after a crash a file has its old content or its new content, never a mixture. `StorageError` replaces the
+errors of a full or read-only disk, and digests are SHA-256.
+"""
 
 import errno
 import hashlib

@@ -34,7 +34,7 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is stored of a key: its digest, not the key itself. `expires` is in ISO 8601 with UTC, empty for never."""
+    """The stored form of a key: its digest, not the key itself. `expires` is in ISO 8601 with UTC, empty for never."""
 
     name: str
     scope: Scope
@@ -101,7 +101,7 @@ class Keys:
                 f"{name!a} is not a valid key name", "use up to 64 letters, digits, dots, dashes and underscores"
             )
         if days is not None and not 1 <= days <= _MOST_DAYS:
-            raise QuestionError(f"a key cannot last {days} days", f"give --days 1 to {_MOST_DAYS}, or leave it out")
+            raise QuestionError(f"invalid key lifetime: {days} days", f"give --days 1 to {_MOST_DAYS}, or leave it out")
         now = datetime.now(UTC).replace(microsecond=0)
         token = _PREFIX + secrets.token_urlsafe(_BYTES)
         key = Key(name, scope, _digest(token), now.isoformat())

@@ -1,4 +1,4 @@
-"""Opens what the settings name: the index and the models. Each is opened when first needed, or ahead, and then shared."""
+"""Opens the index and the models chosen in the settings. Each is opened when first needed, or ahead, and then shared."""
 
 from collections.abc import Callable
 from concurrent.futures import wait
@@ -81,7 +81,8 @@ class Models:
     def _taken(self, name: str) -> Any:
         """Take out what was opened under this name; None if nothing was.
 
-        Waits for what is being opened: a refusal may come before the language model is loaded, which would outlive `close`.
+        Waits for models still being opened (a refusal may come before the language model is loaded); otherwise they would
+        remain after `close`.
         """
         opening = getattr(type(self), name)
         if isinstance(opening, once) and (loading := opening.in_progress(self)):
@@ -159,7 +160,7 @@ class Models:
 
     @once
     def store(self) -> PassageStore:
-        """The store of what the language model read; it keeps nothing if `store_mb` is 0."""
+        """The store of passages that the language model has read; it keeps nothing if `store_mb` is 0."""
         return PassageStore(self.settings.store, self.settings.store_mb * 10**6)
 
     @once

@@ -1,4 +1,4 @@
-"""The processor: how many threads this process may run on it at once, and how native threads wait for each other."""
+"""The processor's threads: how many this process may use, and how native libraries let idle ones wait."""
 
 import math
 import os

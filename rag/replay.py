@@ -32,7 +32,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a replay needs of an answer. `question` is what was answered: for a follow-up, its rewritten form.
+    """The parts of an answer that a replay needs. `question` is the question answered: for a follow-up, its rewritten form.
 
     `verdicts` are those of the passages judged, best first.
     """
@@ -74,7 +74,7 @@ def read(path: Path) -> Record:
             receipt=_receipt(row["receipt"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise QuestionError(f"{path} is no answer with its receipt ({error})", _GIVE) from error
+        raise QuestionError(f"{path} is not an answer saved with its receipt ({error})", _GIVE) from error
 
 
 def settings_of(past: Record, chosen: Settings) -> Settings:
@@ -94,15 +94,15 @@ def lacking(past: Record, engine: Engine) -> Iterator[RagError]:
     """An error for each thing that made the answer and is missing or different now. Raises WeightsError or PromptError."""
     was, now = past.receipt, engine.receipt(past.receipt.snapshot, past.receipt.parameters.where)
     if was.snapshot not in {manifest.id for manifest in engine.snapshots()}:
-        hint = "it does not come back: ask the question again, of what is indexed now"
-        yield IndexMissing(f"the snapshot {was.snapshot} that answered is not kept any more", hint)
+        hint = "it cannot be restored: ask again on the current index"
+        yield IndexMissing(f"the snapshot {was.snapshot} that answered no longer exists", hint)
     kinds: dict[str, type[RagError]] = {"embedder": IndexMismatch, "judge": WeightsError, "llm": WeightsError}
     for kind, error in kinds.items():
         made, here = _name(getattr(was, kind)), _name(getattr(now, kind))
         if made != here:
             yield error(f"the {kind} is {here}, and the answer was made with {made}", f"set RAG_{kind.upper()} to that one")
     if was.prompts != now.prompts:
-        yield PromptError("the prompts are not those that the answer was made with", "put `prompts` back as it was then")
+        yield PromptError("the prompts have changed since this answer", "restore the old `prompts` folder")
 
 
 def replay(past: Record, engine: Engine) -> Replay:
@@ -123,7 +123,7 @@ def changed(past: Record, found: Replay) -> AnswerChanged:
     hint = "replay it on the machine that answered: processors round differently"
     if made != __version__:
         hint = f"replay it with rag {made}, which made it: this is rag {__version__}"
-    return AnswerChanged(f"the answer is another one, in {' and '.join(found.differing)}", hint)
+    return AnswerChanged(f"the answer differs in {' and '.join(found.differing)}", hint)
 
 
 def _alike(one: Verdict, other: Verdict) -> bool:

@@ -99,7 +99,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a user may choose. Numbers that tune quality are constants in the code, beside their measurement.
+    """The settings of a home. Numbers that tune quality are constants in the code, beside their measurement.
 
     Raises QuestionError for a value out of range.
     """
@@ -124,14 +124,12 @@ class Settings:
     )
     judge: str = _setting(
         BOTH_JUDGES,
-        f"what decides whether a passage answers: {JUDGE}, the language model (`{LLM_JUDGE}`), the first and then the second "
-        f"(`{BOTH_JUDGES}`), or a cross-encoder: its folder or Hugging Face model",
+        f"what decides whether a passage answers: `{JUDGE}`; `{LLM_JUDGE}`: the language model; `{BOTH_JUDGES}`: "
+        "the small judge, then the language model; or the folder or Hugging Face name of a cross-encoder",
     )
     threads: int = _setting(processor.cores(), "CPU threads for the language model")
     passages: int = _setting(4, "maximum number of passages to judge for an answer")
-    min_confidence: float = _setting(
-        REFUSING.value, "refuse to answer if the probability that a passage answers is lower, 0 to 1"
-    )
+    min_confidence: float = _setting(REFUSING.value, "refuse below this probability (0 to 1) that a passage answers")
     gpu_layers: Layers = field(
         default=Layers(AUTO),
         metadata={
@@ -159,7 +157,7 @@ class Settings:
         """Check the ranges. Raises QuestionError."""
         _ = self.endpoint
         if not re.fullmatch(r"[!-~]*", self.llm_key.reveal()):
-            raise QuestionError("llm_key has a character that no key has", f"set {PREFIX}LLM_KEY to the key alone")
+            raise QuestionError("llm_key contains a space or a non-ASCII character", f"set {PREFIX}LLM_KEY to the key alone")
         _require_in("min_confidence", self.min_confidence, 0, 1)
         if self.unsupported not in {DROP, FLAG}:
             raise QuestionError(f"unsupported is {self.unsupported!r}", f"{_set('unsupported')} to {DROP} or {FLAG}")

@@ -1,4 +1,4 @@
-"""Cancellation of work in threads, and lazy values that one thread computes while others wait.
+"""Coordinates threads: cancels their work, and computes shared values once.
 
 The code that starts work names its stop flag with `by`; the code that works checks `current()`. The flag is in the context of
 the thread, as a cancel scope is in asynchronous libraries. It is not a parameter, because between a closed connection and the
@@ -115,7 +115,7 @@ class once(cached_property[T]):  # noqa: N801  # a decorator, as `cached_propert
         self._in_progress = f"_{func.__name__}_in_progress"
 
     def in_progress(self, instance: object) -> "Future[T] | None":
-        """What the instance's value is awaited by while a thread computes it; None if no thread does."""
+        """The future of the instance's value while a thread computes it; None if no thread does."""
         return vars(instance).get(self._in_progress)
 
     if not TYPE_CHECKING:  # the types are those of `cached_property`

@@ -1,6 +1,7 @@
-"""Text for models (`normalise`), and its paragraphs, sentences, words and stems, by ICU and Snowball. Changes no original.
+"""Splits text into paragraphs, sentences, words and stems, by ICU and Snowball.
 
-Sentences are ranges of the given text, so that citations can point into it. The only importer of icu4py and Stemmer.
+Sentences are ranges of the given text, so that citations can point into it. `normalise` makes the copy that models see; no
+function changes the original. The only importer of icu4py and Stemmer.
 """
 
 import re

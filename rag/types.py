@@ -143,7 +143,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What changes an answer besides the question: the filter `where`, and the settings of these names.
+    """The parameters that change an answer besides the question: the filter `where`, and the settings of these names.
 
     `seed` is None at `temperature` 0: the most likely token is chosen each time, without sampling.
     """
@@ -160,7 +160,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an answer was made with, so that `rag replay` can repeat it.
+    """The record of the versions, models and settings behind an answer. `rag replay` repeats the answer with it.
 
     It has the version of rag, the id of the snapshot, digests of the models and prompts, and the seconds of each stage. `judge`
     is a digest, or the value of the setting for another judge than ours; `llm` is a digest, or the address of an endpoint with

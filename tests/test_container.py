@@ -1,4 +1,4 @@
-"""What can be said of the Dockerfile and compose.yaml without an engine, beside what hadolint says: that they fit the rest."""
+"""The Dockerfile and compose.yaml agree with the rest. Needs no container engine; hadolint checks their style."""
 
 import json
 import re

@@ -41,7 +41,7 @@ def without_code(markdown: str) -> str:
 
 
 def section(markdown: str, heading: str) -> str:
-    """What stands below the heading, up to the next of any level."""
+    """The text below the heading, up to the next of any level."""
     found = re.search(rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", markdown, re.DOTALL | re.MULTILINE)
     assert found, f"there is no heading {heading}"
     return found[2]

@@ -153,15 +153,15 @@ def test_a_port_that_is_taken_is_found(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "well", "state"),
+    ("cpuinfo", "well", "state"),
     [
         ("model name\t: Fast\nflags\t\t: fpu sse2 avx2 fma avx512_bf16 amx_bf16\n", True, "avx2 fma avx512_bf16 amx_bf16"),
         ("Features\t: fp asimd asimddp bf16\n", True, "asimd asimddp bf16"),
         ("flags\t\t: fpu sse2\nflags : avx2\n", False, "no vector instructions that are known"),
     ],
 )
-def test_instruction_sets_of_the_processor_are_reported(tmp_path: Path, told: str, well: bool, state: str) -> None:
-    (tmp_path / "cpuinfo").write_text(told)
+def test_instruction_sets_of_the_processor_are_reported(tmp_path: Path, cpuinfo: str, well: bool, state: str) -> None:
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
     (finding,) = _processor(tmp_path / "cpuinfo")
     assert finding.well is well
     assert finding.state.endswith(f": {state}")

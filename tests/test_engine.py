@@ -299,11 +299,11 @@ def test_an_answer_reports_how_many_of_its_passages_were_stored_and_read(engine:
 
 
 def test_a_follow_up_is_rewritten_reported_and_answered_after_two_searches(engine: Engine) -> None:
-    told: list[Event] = []
+    events: list[Event] = []
     history = [Turn("Siapa Menteri Pertahanan Iran?", "Menteri Pertahanan Iran adalah Brigadir Jenderal Ashtiani.")]
-    answer = whole(engine.stream("Apa katanya tentang Venezuela?", history=history), told.append)
-    assert [type(event) for event in told[:4]] == [Found, Understood, Found, Marked]
-    understood = told[1]
+    answer = whole(engine.stream("Apa katanya tentang Venezuela?", history=history), events.append)
+    assert [type(event) for event in events[:4]] == [Found, Understood, Found, Marked]
+    understood = events[1]
     assert isinstance(understood, Understood)
     assert "Ashtiani" in understood.question
     assert (answer.question, answer.understood_as) == ("Apa katanya tentang Venezuela?", understood.question)
@@ -313,7 +313,7 @@ def test_a_follow_up_is_rewritten_reported_and_answered_after_two_searches(engin
 
 
 def test_a_question_that_stands_alone_is_asked_as_it_is_whatever_was_said_before(engine: Engine) -> None:
-    told: list[Event] = []
-    answer = whole(engine.stream(QUESTION, history=[Turn("Siapa presiden pertama Indonesia?", "Soekarno.")]), told.append)
+    events: list[Event] = []
+    answer = whole(engine.stream(QUESTION, history=[Turn("Siapa presiden pertama Indonesia?", "Soekarno.")]), events.append)
     assert (answer.question, answer.understood_as) == (QUESTION, "")
-    assert [type(event) for event in told[:2]] == [Found, Marked]
+    assert [type(event) for event in events[:2]] == [Found, Marked]

@@ -1,4 +1,4 @@
-"""What a process may use of the processor, by control groups laid out as Linux does."""
+"""The threads available to a process, with control groups as Linux lays them out."""
 
 import os
 import subprocess

@@ -106,7 +106,7 @@ def test_an_answer_is_replayed_of_its_snapshot_until_that_is_pruned(
     assert rag_("replay", str(asked)) == 4
     output = capsys.readouterr()
     (line,) = output.err.splitlines()
-    assert "is not kept any more; it does not come back: ask the question again" in line
+    assert "no longer exists; it cannot be restored: ask again on the current index" in line
     assert output.out == ""
 
 
@@ -133,7 +133,7 @@ def test_each_thing_that_is_not_the_same_is_a_line_with_a_hint(
         "rag: the embedder is bag-1, and the answer was made with other; set RAG_EMBEDDER to that one",
         f"rag: the judge is {JUDGE}, and the answer was made with llm; set RAG_JUDGE to that one",
         f"rag: the llm is overlap-1, and the answer was made with {'f' * 64}; set RAG_LLM to that one",
-        "rag: the prompts are not those that the answer was made with; put `prompts` back as it was then",
+        "rag: the prompts have changed since this answer; restore the old `prompts` folder",
     ]
 
 
@@ -157,7 +157,7 @@ def test_another_answer_has_an_exit_code_of_its_own(
     assert "text: not the same\n" in output.out
     assert "verdicts: the same\n" in output.out
     assert "now:  Iran mengekspor" in output.out
-    assert output.err.startswith("rag: the answer is another one, in text")
+    assert output.err.startswith("rag: the answer differs in text")
     assert output.err.endswith("; replay it on the machine that answered: processors round differently\n")
     altered(asked, receipt={"version": "0.0.1"})
     assert rag_("replay", str(asked), "--json") == 8

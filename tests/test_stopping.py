@@ -26,13 +26,13 @@ def test_a_flag_holds_in_its_thread_and_its_block() -> None:
 
 
 def test_a_callback_is_called_once_and_only_within_its_block() -> None:
-    stop, told = Stop(), []
-    with stop.telling(lambda: told.append("first")):
+    stop, called = Stop(), []
+    with stop.telling(lambda: called.append("first")):
         stop.set()
-    with stop.telling(lambda: told.append("late")):
+    with stop.telling(lambda: called.append("late")):
         pass
     stop.set()
-    assert told == ["first", "late"]
+    assert called == ["first", "late"]
 
 
 def test_a_flag_set_in_another_thread_reaches_a_waiter() -> None:
@@ -58,7 +58,7 @@ def test_waiting_for_a_result_gives_it_or_is_stopped() -> None:
 
 
 class Room:
-    """Its window takes a while to open, and its door fails the first time."""
+    """Its window takes a while to open, and its entry fails the first time."""
 
     def __init__(self) -> None:
         self.opened, self.both = 0, threading.Barrier(2)
@@ -70,7 +70,7 @@ class Room:
         return object()
 
     @once
-    def door(self) -> object:
+    def entry(self) -> object:
         self.opened += 1
         if self.opened == 1:
             raise OSError("it is locked")
@@ -92,8 +92,8 @@ def test_two_threads_get_one_value_that_was_computed_once() -> None:
 def test_an_error_is_not_kept() -> None:
     room = Room()
     with pytest.raises(OSError, match="locked"):
-        _ = room.door
-    assert room.door is room.door
+        _ = room.entry
+    assert room.entry is room.entry
 
 
 def test_it_can_be_set_as_a_cached_property_can() -> None:

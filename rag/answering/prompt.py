@@ -4,8 +4,8 @@
     prompts/language/CODE.toml      the phrases and words of one language (`Phrases`), by its ISO 639 code
     prompts/language/other.toml     the phrases for languages without a file
 
-To add a language, translate `en.toml`: that is all, unless its abbreviations end in a dot that sentences should not end at
-(`rag/text.py`). A home's own `prompts/` folder is used if there is one, else the copy in the installed package, else that of
+To add a language, translate `en.toml`. Its abbreviations and stems are in `rag/text.py`; ARCHITECTURE.md lists the other
+places. A home's own `prompts/` folder is used if there is one, else the copy in the installed package, else that of
 the checkout.
 """
 
@@ -121,7 +121,7 @@ class Prompts:
     digest: str
 
     def answering(self, question: str, further: Sequence[str], instruction: str) -> tuple[Piece, ...]:
-        """What follows the first passage of an answer: the `further` passages, then the question."""
+        """The prompt after the first passage of an answer: the `further` passages, then the question."""
         read = [piece for text in further for piece in (*self.passage.fill(passage=text), Piece("\n\n", trusted=True))]
         return (*read, *self.answer.fill(question=question, instruction=instruction))
 

@@ -1,4 +1,4 @@
-"""What an answer may contain, checked token by token, so that nothing forbidden is shown even while it is written. Pure.
+"""Checks the text of an answer token by token, so that nothing forbidden is shown even while it is written. Pure.
 
 An answer has no citation markers, template tokens or instructions, and no addresses that its passage lacks. The likeliest token
 that the rule allows is written. llama.cpp's own means do less: a bias applies to a token, not to text, and a grammar knows no

@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     how = index.add_mutually_exclusive_group()
     how.add_argument("--rebuild", action="store_true", help="rebuild from scratch, reusing nothing of the old index")
     how.add_argument("--watch", action="store_true", help="keep running, and index each change in seeds/ until interrupted")
-    how.add_argument("--warm", action="store_true", help="then let the language model read every passage ahead of questions")
+    how.add_argument("--warm", action="store_true", help="after indexing, preload every passage into the passage store")
     how.add_argument("--verify", action="store_true", help="build nothing; read the whole index and report damage")
     index.add_argument("--progress", action="store_true", help="print each step, and the report, as a line of JSON")
     search = _command(commands, "search", question_commands.search, "find the passages nearest to a question")
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
             "--where",
             default="",
             metavar="FILTER",
-            help="search only documents such as: language=id and folder=news and date>=2026-01",
+            help="restrict the search, for example: language=id and folder=news and date>=2026-01",
         )
     kept = _command(
         commands, "snapshots", index_commands.snapshots, "list the snapshots of the index, roll back to one, or remove old ones"
@@ -117,7 +117,8 @@ def _keys(commands: Any) -> None:
     command.add_argument("action", nargs="?", choices=("list", "create", "revoke"), default="list")
     command.add_argument("name", nargs="?", metavar="NAME", help="name of the key, such as its owner or purpose")
     about = (
-        "what a new key allows, each with those before it: to ask, to change documents, to rebuild the index (default: read)"
+        "permission of a new key; each scope includes the previous ones: ask, change documents, rebuild the index "
+        "(default: read)"
     )
     command.add_argument("--scope", choices=("read", "ingest", "admin"), default="read", help=about)
     command.add_argument("--days", type=int, metavar="N", help="number of days after which a new key expires (default: never)")
@@ -153,7 +154,7 @@ def _evaluations(commands: Any) -> None:
     )
     about = "also ask N of each kind with all passages in one prompt, as a baseline (default: 0)"
     answers.add_argument("--plain", type=int, default=0, metavar="N", help=about)
-    about = "keep each outcome there, and resume after those already there"
+    about = "save each outcome in FILE and resume an interrupted run"
     answers.add_argument("--outcomes", type=Path, metavar="FILE", help=about)
     answers.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw precision and recall of refusals there")
 

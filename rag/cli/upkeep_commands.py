@@ -148,7 +148,7 @@ def _list(parsed: argparse.Namespace, keys: "Keys") -> None:
 
 
 def _shown(key: "Key") -> dict[str, object]:
-    """What is shown of a key."""
+    """The fields of a key that are printed."""
     expired = key.has_expired(datetime.now(UTC))
     return {"name": key.name, "scope": key.scope, "created": key.created, "expires": key.expires, "expired": expired}
 

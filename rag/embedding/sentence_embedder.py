@@ -1,6 +1,7 @@
-"""Embeds texts with sentence-transformers: for models that `openvino.py` cannot run, and as the reference for its vectors.
+"""Runs models with sentence-transformers.
 
-Opens cross-encoders too, for `RAG_JUDGE`. The only importer of sentence_transformers, transformers and torch.
+They are embedders that `openvino.py` cannot run, the reference for its vectors, and the cross-encoders of `RAG_JUDGE`. The
+only importer of sentence_transformers, transformers and torch.
 """
 
 import copy

@@ -1,8 +1,8 @@
 """Measures of answers: correctness, citations, refusals and times, from outcomes. Pure.
 
-A measure gives for each question what it earned and the most that it could earn; its value is the sum of the first divided by
-the sum of the second. So a question that says nothing about a measure could earn nothing, shares of questions and shares of
-citations are computed alike, and the intervals resample questions.
+A measure gives each question a score and its maximum possible score; its value is the sum of the scores divided by the sum of
+the maxima. So a question that does not concern a measure has a maximum of 0, shares of questions and shares of citations are
+computed alike, and the intervals resample questions.
 
 The curve shows precision and recall of refusing for every threshold of confidence, from outcomes made under one threshold.
 """
@@ -261,7 +261,7 @@ def _timing(asked: Sequence[Asked], event: str) -> Timing | None:
 
 
 def _earned(asked: Sequence[Asked]) -> NDArray[np.float64]:
-    """What each question earned and could earn for each measure, in shape (questions, measures, 2)."""
+    """Score and maximum score of each question for each measure, shape (questions, measures, 2)."""
     return np.array([[of(one) for of in MEASURES.values()] for one in asked], dtype=np.float64)
 
 

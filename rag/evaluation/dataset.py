@@ -104,7 +104,7 @@ def read_for_judge(corpus: Path, questions: Path, claims: Path | None) -> JudgeD
     judged, unanswerable = _questions(questions, known)
     if not judged and not any(question.paired or question.pool for question in unanswerable):
         hint = "give questions with `relevant` ids, or unanswerable ones with `paired` or `pool` ids"
-        raise QuestionError(f"{questions} has no pair of a question and a passage", hint)
+        raise QuestionError(f"{questions} contains no question with a passage to judge", hint)
     languages = {question.id: question.language for question in (*judged, *unanswerable)}
     cited, uncited = _claims(claims, languages, known) if claims else (None, 0)
     return JudgeData(Dataset(tuple(passages), tuple(judged), len(unanswerable)), tuple(unanswerable), cited, uncited)

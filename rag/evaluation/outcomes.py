@@ -151,7 +151,7 @@ class Ledger:
         now = asdict(self.run)
         if different := [name for name in now if before.get(name) != now[name]]:
             hint = "give --outcomes another file, or remove this one to start over"
-            raise QuestionError(f"{path} is from a run with another {' and '.join(different)}", hint)
+            raise QuestionError(f"{path} was written by a run with different {' and '.join(different)}", hint)
 
 
 def _line(row: Mapping[str, object]) -> str:

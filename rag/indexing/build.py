@@ -22,7 +22,7 @@ from rag.types import Embedder
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did. Paths are relative to the seeds folder.
+    """The result of a build. Paths are relative to the seeds folder.
 
     `kept` are documents whose files cannot be read now: they stay as they were. `failures` has one line for each document that
     was left out. `chunks` counts those of the new state, `embedded` those whose vectors were computed.

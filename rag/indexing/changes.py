@@ -24,7 +24,7 @@ _STRIDE = 256
 
 @dataclass(slots=True)
 class Plan:
-    """What a build does with each path.
+    """The action of a build for each path.
 
     `unchanged` documents stay; `kept` ones stay because their files cannot be read now; `fresh` ones, with the SHA-256 of their
     bytes, are read. `unread` lists what cannot be read.

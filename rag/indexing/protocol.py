@@ -4,8 +4,8 @@
 while somebody reads it: later writes and removals do not change it. Retrieval, engine, doctor and evaluation use nothing
 else. `embedded/` is the implementation on this disk. `tests/indexing/contract.py` tests any implementation against this page.
 
-Each document and each chunk has a number. Numbers belong to a line of states, each written on the one before: in such a line
-no number is used for two things. The chunks of a document are numbered consecutively.
+Each document and each chunk has a number. Within a chain of successive states, each written on the one before, a number is
+never reused for another document or chunk. The chunks of a document are numbered consecutively.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class Maker:
-    """What made an index: two indexes with equal makers over equal seeds are equal."""
+    """The fingerprint of an index: two indexes with equal makers over equal seeds are equal."""
 
     embedder: str
     embedder_digest: str
@@ -256,10 +256,10 @@ class Index(Protocol):
         """
 
     def unread(self) -> list[Unread]:
-        """What `note_unread` noted last; empty if that is not known."""
+        """The files last saved by `note_unread`; empty if unknown."""
 
     def note_unread(self, found: Sequence[Unread]) -> None:
-        """Note what a build could not read, in place of what was noted before. Raises StorageError."""
+        """Save the files that a build could not read; they replace those saved before. Raises StorageError."""
 
     def verify(self) -> Iterator[str]:
         """Every defect of the state that serves, a line each; all of it is read. Raises SnapshotError."""

@@ -74,7 +74,7 @@ def _answer(raw: bytes, suffix: str, outgoing: BinaryIO, seconds: int) -> Extrac
     except SeedError as error:
         return error
     except MemoryError:
-        return SeedTooLarge("it needs more memory to read than a document may", formats.HINT_SPLIT)
+        return SeedTooLarge("reading it exceeds the memory limit", formats.HINT_SPLIT)
     except BaseException as error:  # noqa: BLE001 - a panic of the native library is not an Exception
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:150]
         return SeedDamaged(f"it cannot be read ({problem})", formats.HINT_AGAIN)

@@ -130,7 +130,7 @@ def _translated(message: str) -> SeedError:
     if "password" in message.lower():
         return formats.locked()
     if "limit exceeded" in message.lower():
-        return SeedTooLarge(f"it unpacks to more than is read ({message.rpartition('exceeded: ')[2][:150]})", "split it")
+        return SeedTooLarge(f"its unpacked size exceeds the limit ({message.rpartition('exceeded: ')[2][:150]})", "split it")
     return SeedDamaged(f"it is damaged ({message.rpartition(': ')[2][:150]})", formats.HINT_AGAIN)
 
 

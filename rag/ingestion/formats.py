@@ -18,7 +18,7 @@ from rag.errors import SeedDamaged, SeedEmpty, SeedError, SeedForeign, SeedLocke
 
 
 class Extractor(Enum):
-    """What extracts the text. `TEXT` is decoded in this process; `child.py` has the functions of the others."""
+    """The program that extracts the text. `TEXT` is decoded in this process; `child.py` has the functions of the others."""
 
     TEXT = "text"
     KREUZBERG = "kreuzberg"
@@ -27,7 +27,7 @@ class Extractor(Enum):
 
 
 class Anchor(Enum):
-    """What a citation names besides the document. Documents of pages, slides or sheets have `Extracted.pages`."""
+    """The part of a document that a citation names. Documents of pages, slides or sheets have `Extracted.pages`."""
 
     CHARACTERS = "the characters of the file"
     PAGE = "the page"
@@ -278,7 +278,7 @@ def _written(raw: bytes, suffix: str) -> Format:
     claimed = _BY_SUFFIX.get(suffix)
     if claimed and claimed.named and claimed.named.match(raw):
         return claimed
-    raise SeedForeign(f"it is not {claimed.name if claimed else 'a document'}, nor of another format that is read", HINT_AGAIN)
+    raise SeedForeign(f"its content is not {claimed.name if claimed else 'a document'} or any supported format", HINT_AGAIN)
 
 
 def cut_off(error: Exception) -> SeedError:

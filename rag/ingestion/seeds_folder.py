@@ -226,7 +226,7 @@ def add_bytes(seeds: Path, raw: bytes, name: str | None) -> str:
 def require_name(name: str) -> None:
     """Check that `name` is a file name, not a path, with one of `SUFFIXES`. Raises SeedError where it is not."""
     if Path(name).name != name or name.startswith(".") or not name.isprintable():
-        raise SeedError(f"{name!a} is no file name", "give one without folders, as in: --name notes.txt")
+        raise SeedError(f"{name!a} is not a valid file name", "give one without folders, as in: --name notes.txt")
     if len(name.encode()) > _MOST_NAME_BYTES:
         raise SeedError(f"the name {name[:40]}… is too long", f"give one of at most {_MOST_NAME_BYTES} bytes in UTF-8")
     _require_known(Path(name))
@@ -243,7 +243,9 @@ def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
         raise SeedError(f"{source.name} is hidden, and hidden files in the seeds are skipped", "give it another name")
     if source.is_dir():
         if seeds.resolve().is_relative_to(source.resolve()):
-            raise SeedError(f"{source} holds {seeds} itself", "name the files and folders in it that should be copied")
+            raise SeedError(
+                f"{source} contains the seeds folder {seeds}", "name the files and folders in it that should be copied"
+            )
         found = find(source)
         if found.closed:
             raise found.closed[0].error
@@ -251,14 +253,14 @@ def _pairs(seeds: Path, source: Path) -> Iterator[tuple[Path, Path]]:
             yield source / path, seeds / source.name / path
     else:
         if not source.is_file():
-            raise SeedError(f"{source} is no file", "name a file or a folder, or - for standard input")
+            raise SeedError(f"{source} is not a file", "name a file or a folder, or - for standard input")
         _require_known(source)
         yield source, seeds / source.name
 
 
 def _require_known(path: Path) -> None:
     if suffix(path.name) not in SUFFIXES:
-        raise SeedError(f"{path.name} is of no kind that is read", f"name one of {', '.join(sorted(SUFFIXES))}")
+        raise SeedError(f"the type of {path.name} is not supported", f"use one of {', '.join(sorted(SUFFIXES))}")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -280,6 +282,6 @@ def remove(seeds: Path, path: str) -> None:
     inside = PurePosixPath(path)
     folder = (seeds / inside).parent
     if inside.is_absolute() or ".." in inside.parts or not folder.resolve().is_relative_to(seeds.resolve()):
-        raise SeedError(f"{path} is no document of {seeds}", "name one inside that folder")
+        raise SeedError(f"{path} is not in the seeds folder {seeds}", "name one inside that folder")
     with storage_errors(seeds):
         (seeds / inside).unlink(missing_ok=True)

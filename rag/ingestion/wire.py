@@ -18,7 +18,7 @@ _KINDS = {kind.__name__: kind for kind in SeedError.__subclasses__()}
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """What was read from a file.
+    """The text read from a file.
 
     `date` is the ISO day that the file states, or empty. `pages` are the offsets in `text` at which its pages begin, empty for
     formats without pages.

@@ -55,7 +55,7 @@ class Worker:
                 raise
             except (ValueError, RecursionError) as error:
                 self._end()
-                raise SeedDamaged("its reader gives no valid answer", _HINT) from error
+                raise SeedDamaged("the extraction process returned invalid data", _HINT) from error
             except BaseException:
                 # Ctrl-C included. An answer that still comes must not be taken for the next file's.
                 self._end()
@@ -89,7 +89,7 @@ class Worker:
         used = self._child is not None
         if frame := self._exchange(raw, suffix) or (self._exchange(raw, suffix) if used else None):
             return frame
-        raise SeedDamaged(f"it breaks its reader, or needs more than {self._memory / 1024**3:.0f} GB to be read", _HINT)
+        raise SeedDamaged(f"reading it crashed, or needed more than {self._memory / 1024**3:.0f} GB", _HINT)
 
     def _exchange(self, raw: bytes, suffix: str) -> bytes | None:
         """The frame of the answer; None where the child dies. Raises SeedError where it takes too long."""

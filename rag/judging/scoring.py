@@ -1,4 +1,7 @@
-"""What judges share: probabilities and log-odds, the order of judged passages, and the words that claim and evidence share."""
+"""Pure functions shared by the judges.
+
+They convert probabilities and log-odds, order judged passages, and compare the words of a claim and its evidence.
+"""
 
 import math
 import re

@@ -28,13 +28,13 @@ def parse(where: str) -> tuple[Condition, ...]:
             f"the filter has {len(where)} characters, more than {_MOST_CHARACTERS}", "put the documents into a folder"
         )
     if any("\ud800" <= character <= "\udfff" for character in where):
-        raise QuestionError("the filter has characters that cannot be written in UTF-8", "write * in their place")
+        raise QuestionError("the filter has characters that cannot be written in UTF-8", "replace them with *")
     conditions: list[Condition] = []
     rest = where.strip()
     while rest:
         match = _CONDITION.match(rest)
         if match is None:
-            raise QuestionError(f"the filter cannot be read from {rest[:40]!r} on", _HINT)
+            raise QuestionError(f"syntax error in the filter at {rest[:40]!r}", _HINT)
         conditions.append(_condition(*match.groups()))
         rest = rest[match.end() :]
         if rest:
@@ -48,7 +48,7 @@ def parse(where: str) -> tuple[Condition, ...]:
 def _condition(field: str, operator: str, values: str) -> Condition:
     field = field.lower()
     if field not in FIELDS:
-        raise QuestionError(f"the filter knows no field {field}, only {', '.join(FIELDS)}", _HINT)
+        raise QuestionError(f"unknown field {field} in the filter; use {', '.join(FIELDS)}", _HINT)
     if field != "date" and operator not in {"=", "!="}:
         raise QuestionError(f"the filter compares {field} with = or !=, not {operator}", _HINT)
     found = tuple(quoted or plain for quoted, plain in _VALUE.findall(values))
@@ -74,4 +74,4 @@ def _require_date(value: str) -> None:
             return
     except ValueError:
         pass
-    raise QuestionError(f"{value} is no date", "write YYYY-MM-DD, YYYY-MM or YYYY")
+    raise QuestionError(f"{value} is not a date", "write YYYY-MM-DD, YYYY-MM or YYYY")

@@ -6,7 +6,7 @@ covered, apart from names and numbers. So the weight of words follows from each 
 known.
 
 Among documents of several languages, only those in the question's language could gain by words, and would push down the others,
-however near. So a chunk gains by its coverage beyond the usual one of near chunks in its own language.
+however near. So only coverage above the typical value for nearby chunks of its own language raises a chunk's score.
 """
 
 from collections.abc import Sequence

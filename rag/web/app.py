@@ -137,7 +137,7 @@ def _operation_id(_: HTTPRouteHandler, method: HttpMethod | str, path: list[Any]
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:
-    """What pages of these origins may request: with a key, never with cookies. Without origins, nothing."""
+    """The requests allowed to pages of these origins: with a key, never with cookies. Without origins, none."""
     if not origins:
         return None
     methods: list[Any] = ["GET", "POST", "DELETE"]

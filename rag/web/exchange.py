@@ -1,4 +1,4 @@
-"""What the HTTP, OpenAI and MCP interfaces share: the history of a conversation, a search, and answers as plain text.
+"""Shared by the HTTP, OpenAI and MCP interfaces: the history of a conversation, a search, and answers as plain text.
 
 Knows no protocol.
 """

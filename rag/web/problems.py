@@ -136,7 +136,7 @@ EXAMPLES = {
     408: ("TooSlow", "the body of the request did not arrive in time; send it at 10 kB a second or faster"),
     409: ("DocumentChanged", "laporan.pdf was changed since it was indexed; run `rag index`, then open the document anew"),
     413: ("TooLarge", "laporan.pdf is larger than 50 MB; split it"),
-    422: ("SeedError", "gambar.png is not of a kind that can be read; send one of .csv, .docx, .pdf, .txt"),
+    422: ("SeedError", "the type of gambar.png is not supported; use one of .csv, .docx, .pdf, .txt"),
     429: ("TooManyQuestions", "16 questions are ahead of this one, and the queue is full; try again in 10 seconds"),
     500: ("InternalError", _INTERNAL),
     502: ("EndpointError", "http://127.0.0.1:8080/v1 has no model; load one there, or name one after `#` in RAG_LLM"),

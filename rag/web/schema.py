@@ -1,6 +1,6 @@
-"""What `GET /schema` adds to Litestar's description of the routes: an example of every response, and what every value means.
+"""Extends Litestar's description of the routes, `GET /schema`: examples of responses, and the meaning of every value.
 
-Examples are instances of the values themselves, so that none can show a response that there is not. Imported at the first
+Examples are instances of the values themselves, so that no example can differ from a real response. Imported at the first
 `GET /schema`: the service does not pay for it at its start.
 """
 
@@ -143,7 +143,7 @@ def _add_examples(paths: dict[str, Any]) -> None:
 
 
 def _content(operation: dict[str, Any]) -> dict[str, Any]:
-    """What a successful response may hold, by media type."""
+    """The content of a successful response, by media type."""
     (success,) = [reply for status, reply in operation["responses"].items() if status.startswith("2")]
     content: dict[str, Any] = success["content"]
     return content

@@ -1,6 +1,7 @@
-"""From a question under way to its response: the last event, or server-sent events; and clients that disconnect before the end.
+"""Turns the events of a question into a response: the last event alone, or server-sent events.
 
-Litestar does not report a disconnect to a route. Here each wait also watches the connection, so that the model stops.
+Litestar does not report a disconnect to a route. Here each wait also watches the connection, so that the model stops if the
+client disconnects.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ async def unless_disconnected(work: Coroutine[Any, Any, T], request: Request[Any
 
 
 def no_response() -> Response[Any]:
-    """What a route returns after a disconnect: it must return something, and nothing of it is sent."""
+    """The return value of a route after a disconnect. It is required, and never sent."""
     return Response(None, status_code=204)
 
 

@@ -1,6 +1,7 @@
-"""Finds weights on this disk by what a user names: a model of the catalogue, a local path, or `repo:file` of a model hub.
+"""Finds the weights of a model on this disk.
 
-Also finds and checks the weights that come with rag itself.
+The model is one of the catalogue, a local path, `repo:file` of a model hub, or the judge that comes with rag, which is also
+checked.
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ def _from_hub(name: str) -> Path:
     except (OSError, HfHubHTTPError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise WeightsMissing(
-            f"the hub did not give {name} ({reason})", f"check name and network, or set RAG_LLM to {known}"
+            f"{name} could not be downloaded from the hub ({reason})", f"check name and network, or set RAG_LLM to {known}"
         ) from error
 
 

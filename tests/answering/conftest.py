@@ -36,7 +36,7 @@ def narrow_reader(real_engine: Engine, tmp_path_factory: pytest.TempPathFactory)
 
 
 def logits_of(reader: LlamaReader, passage: str) -> NDArray[np.float32]:
-    """What the model would write next after the passage and a question, shape (vocabulary,)."""
+    """The scores of the model's next token after the passage and a question, shape (vocabulary,)."""
     task = reader._task(reader._prompts.judge.fill(question=QUESTION))
     held = reader._hold(passage, len(task))
     try:

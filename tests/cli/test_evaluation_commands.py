@@ -138,7 +138,7 @@ def test_outcomes_of_other_settings_are_not_resumed(rag_eval: Rag, tmp_path: Pat
     where = ["--outcomes", str(tmp_path / "outcomes.jsonl")]
     assert rag_eval("answers", *where) == 0
     assert rag_eval("answers", "--min-confidence", "0.5", *where) == 2
-    assert "is from a run with another parameters; " in capsys.readouterr().err
+    assert "was written by a run with different parameters; " in capsys.readouterr().err
 
 
 def test_the_curves_of_refusing_are_drawn(rag_eval: Rag, tmp_path: Path) -> None:

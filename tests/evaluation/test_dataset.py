@@ -138,7 +138,7 @@ def test_a_claims_question_may_be_unknown_where_all_speak_one_language(tmp_path:
 def test_data_without_claims_or_pairs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QuestionError, match="no claim that cites a passage"):
         read_for_judge(*files(tmp_path), claims_file(tmp_path, CLAIMS[2]))
-    with pytest.raises(QuestionError, match="no pair of a question and a passage"):
+    with pytest.raises(QuestionError, match="contains no question with a passage to judge"):
         read_for_judge(*files(tmp_path, questions=[QUESTIONS[1], QUESTIONS[3]]), None)
     alone = {**QUESTIONS[1], "pool": ["a"]}
     assert read_for_judge(*files(tmp_path, questions=[alone]), None).retrieval.questions == ()

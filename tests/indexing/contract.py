@@ -1,4 +1,4 @@
-"""What every index does: the tests of `rag/indexing/protocol.py`, for any implementation.
+"""The contract of every index: the tests of `rag/indexing/protocol.py`, for any implementation.
 
 A test class that derives from `Contract` runs them, with a fixture `make` that gives a new, empty index at each call.
 """

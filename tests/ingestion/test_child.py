@@ -73,7 +73,7 @@ class _Panic(BaseException):
 @pytest.mark.parametrize(
     ("raised", "kind", "words"),
     [
-        (MemoryError(), SeedTooLarge, "it needs more memory to read than a document may; split it"),
+        (MemoryError(), SeedTooLarge, "reading it exceeds the memory limit; split it"),
         (RecursionError("too\ndeep"), SeedDamaged, "it cannot be read (RecursionError: too deep); get it or save it again"),
         (_Panic("index out of bounds"), SeedDamaged, "it cannot be read (_Panic: index out of bounds); get it"),
     ],

@@ -1,4 +1,4 @@
-"""What is added to kreuzberg: pages, tables, repaired characters, scans, and its errors in our words. In this process."""
+"""The additions to kreuzberg: pages, tables, repaired characters, scans, and errors in our words. In this process."""
 
 import html
 import io
@@ -58,7 +58,7 @@ def test_each_page_begins_where_it_is_said_to(parts):
     ("message", "kind", "words"),
     [
         ("PDF error: Password required", SeedLocked, "it is locked with a password"),
-        ("Security: size limit exceeded: 200 MB", SeedTooLarge, "it unpacks to more than is read (200 MB); split it"),
+        ("Security: size limit exceeded: 200 MB", SeedTooLarge, "its unpacked size exceeds the limit (200 MB); split it"),
         (
             "Parsing error: zip: no end of directory",
             SeedDamaged,

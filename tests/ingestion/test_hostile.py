@@ -55,7 +55,7 @@ HOSTILE = {
         "it is cut off or damaged .*; get it or save it again",
     ),
     "noise": ("a.pdf", lambda: b"%PDF-1.7\n" + random.Random(1).randbytes(5000), "it is damaged .*; get it or save it again"),
-    "bomb": ("a.docx", lambda: makers.docx([LONG]), "it unpacks to more than is read .*; split it"),
+    "bomb": ("a.docx", lambda: makers.docx([LONG]), "its unpacked size exceeds the limit .*; split it"),
     "declared bomb": (
         "a.odt",
         lambda: lied_about(makers.odt(["X"]), "content.xml", 501_000_000),
@@ -67,7 +67,7 @@ HOSTILE = {
         lambda: makers.zipped(dict.fromkeys(map(str, range(10_001)), "")),
         "it is an archive of more than 10000 files",
     ),
-    "deep": ("a.odt", deep_odt, "it breaks its reader, or needs more than 2 GB .*; split it or save it in another format"),
+    "deep": ("a.odt", deep_odt, "reading it crashed, or needed more than 2 GB; split it or save it in another format"),
     "entities": ("a.docx", lambda: word("<w:p><w:r><w:t>&j;</w:t></w:r></w:p>", f"{ENTITIES}]>"), "it is empty"),
     "deep array": ("a.pdf", lambda: b"%PDF-1.7\n1 0 obj\n" + b"[" * DEEP, "it is damaged"),
 }

@@ -329,10 +329,10 @@ def test_a_folder_that_holds_the_seeds_is_refused(target: Path, elsewhere: Path)
     ("name", "problem"),
     [
         ("lost.txt", "there is no"),
-        ("deep/picture.png", "of no kind that is read"),
+        ("deep/picture.png", "the type of picture.png is not supported"),
         (".hidden.txt", "hidden"),
         (".folder", "hidden"),
-        ("pipe.txt", "is no file"),
+        ("pipe.txt", "is not a file"),
         ("circle.txt", "there is no"),
     ],
 )

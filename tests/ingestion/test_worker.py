@@ -79,14 +79,14 @@ def test_a_child_that_is_killed_over_a_file_is_followed_by_one_that_reads_it(wor
 def test_what_a_used_child_cannot_read_is_given_to_a_new_one(worker, monkeypatch):
     assert read(worker) == SENTENCE
     first, asked = child_of(worker), worker._answer
-    answers = iter([wire.packed(SeedError("it cannot be read", "mend it"))])
+    answers = iter([wire.packed(SeedError("it cannot be read", "fix it"))])
     monkeypatch.setattr(worker, "_answer", lambda raw, suffix: next(answers, None) or asked(raw, suffix))
     assert read(worker) == SENTENCE
     assert child_of(worker) != first
 
 
 def test_what_a_new_child_cannot_read_is_refused(worker, monkeypatch):
-    answers = iter([wire.packed(SeedError("it cannot be read", "mend it"))])
+    answers = iter([wire.packed(SeedError("it cannot be read", "fix it"))])
     monkeypatch.setattr(worker, "_answer", lambda *_: next(answers))
     with pytest.raises(SeedError, match="it cannot be read"):
         read(worker)
@@ -94,7 +94,7 @@ def test_what_a_new_child_cannot_read_is_refused(worker, monkeypatch):
 
 def test_a_file_that_breaks_two_children_is_refused_and_the_next_is_read(worker):
     read(worker)
-    with pytest.raises(SeedError, match=r"it breaks its reader, or needs more than 2 GB to be read; split it"):
+    with pytest.raises(SeedError, match=r"reading it crashed, or needed more than 2 GB; split it"):
         worker.extract(deep_odt(), ".odt")
     assert read(worker) == SENTENCE
 

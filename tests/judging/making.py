@@ -25,7 +25,7 @@ def heads() -> dict[str, NDArray[np.float32]]:
 
 
 def trained(base: Model) -> dict[str, NDArray[np.float32]]:
-    """What training hands over: the heads, and all of the encoder but its words, a little changed."""
+    """The output of training: the heads, and all of the encoder but its words, a little changed."""
     random = np.random.default_rng(3)
     encoder = {name: np.asarray(value, np.float32) for name, value in base.tensors.items() if "word_embeddings" not in name}
     changed: dict[str, NDArray[np.float32]] = {

@@ -1,4 +1,4 @@
-"""What the schema says of routes that Litestar cannot describe by itself, built of the real operations."""
+"""Descriptions of routes that Litestar cannot describe by itself, with the real operations."""
 
 from typing import Any
 

@@ -232,7 +232,7 @@ def test_what_is_uploaded_is_asked_and_what_is_deleted_is_gone(view: Any, seeds:
 def test_an_upload_that_is_refused_shows_the_reason_and_what_to_do(view: Any) -> None:
     documents(view)
     view.set_input_files("input[type=file]", {"name": "foto.exe", "mimeType": "text/plain", "buffer": b"MZ"})
-    view.locator(".upload-said .failure", has_text="foto.exe is of no kind that is read; name one of").wait_for()
+    view.locator(".upload-said .failure", has_text="the type of foto.exe is not supported; use one of").wait_for()
     assert view.locator(".job").count() == 0
 
 

@@ -124,7 +124,7 @@ def test_a_folder_is_no_language_model(cache, tmp_path):
 def test_a_hub_that_may_not_be_asked_is_a_missing_model(cache, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    with pytest.raises(WeightsMissing, match=rf"the hub did not give orang/model:file.gguf .*set RAG_LLM to {LLM}"):
+    with pytest.raises(WeightsMissing, match=rf"model:file.gguf could not be downloaded from the hub .*set RAG_LLM to {LLM}"):
         llm("orang/model:file.gguf", cache)
 
 

@@ -93,7 +93,7 @@ def pieces(data: Iterable[str], tokens: int) -> Generator[str, None, bool]:
     for number, item in enumerate(data):
         written, ended = _piece(item)
         if not spoken and written.lstrip().startswith("<think"):
-            raise EndpointError("the model thinks aloud before it answers", _THINKING)
+            raise EndpointError("the model sends its reasoning before the answer", _THINKING)
         if written:
             spoken = spoken or bool(written.strip())
             yield written

@@ -108,7 +108,10 @@ class Connection:
                 return EndpointUnavailable(f"{url} sent nothing for {silence:.0f} seconds", "ask again, or see its log")
             case httpx.InvalidURL() | httpx.UnsupportedProtocol():
                 return EndpointError(f"{url} is not a valid address ({reason})", "name another in RAG_LLM")
-        return EndpointError(f"{url} broke off its reply ({reason})", "ask again; the endpoint's own log says why")
+        return EndpointError(
+            f"{url} closed the connection before the reply was complete ({reason})",
+            "ask again; the endpoint's own log says why",
+        )
 
     def _failure(self, response: httpx.Response, path: str) -> EndpointError:
         """The error for a reply whose status is not 200."""
@@ -125,7 +128,7 @@ class Connection:
         if status == _TOO_MANY:
             wait = response.headers.get("retry-after", "")
             hint = f"ask again in {wait} seconds" if wait.isdecimal() else "ask again later"
-            return EndpointUnavailable(f"{url} has too many questions now{said}", hint)
+            return EndpointUnavailable(f"{url} is overloaded{said}", hint)
         if status in _REFUSALS:
             return EndpointRefused(f"{url} refuses the question (HTTP {status}){said}", _ITS_LOG)
         kind = EndpointUnavailable if response.is_server_error else EndpointError

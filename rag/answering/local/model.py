@@ -35,7 +35,7 @@ def _silent(_level: int, _text: bytes, _data: ctypes.c_void_p) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Offload:
-    """What runs on a GPU: how many of a model's layers (negative: all), and on which devices. Without a GPU 0 and none."""
+    """The number of a model's layers that run on a GPU (negative: all), and its devices. Without a GPU: 0 and none."""
 
     layers: int
     devices: tuple[str, ...]
@@ -45,7 +45,7 @@ class Offload:
 
 
 def offload(gpu_layers: int | None) -> Offload:
-    """What this build of llama.cpp puts on a GPU of this machine where that many layers are wanted; None is all."""
+    """The offload of this build of llama.cpp on this machine if so many layers are requested; None requests all."""
     if gpu_layers == 0 or not C.llama_supports_gpu_offload():
         return Offload(0, ())
     return Offload(_ALL_LAYERS if gpu_layers is None else gpu_layers, tuple(_gpus()))

@@ -1,4 +1,6 @@
-"""The passage store: states of passages on disk, so that each is read once. Stores bytes by key; knows nothing of llama.cpp.
+"""The passage store keeps the model's states of passages on disk, so that each passage is read once.
+
+It stores bytes by key, and knows nothing of llama.cpp.
 
     FOLDER/KEY.state    one entry (see `_seal`); its modification time is when it was last used
     FOLDER/.lock        held while writing
@@ -6,7 +8,7 @@
 A file gets its name once it is complete, and counts as a hit only if its checksum is right: anything else is a miss. The folder
 may be removed at any time, also while it is in use.
 
-`warm` fills the store ahead of questions.
+`warm` fills the store before questions are asked.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
-"""The MCP tools: the arguments and result of each, and what it does; and progress lines while a question is answered.
+"""The MCP tools: their descriptions, arguments and results.
 
-Models read the descriptions here to choose a tool. Knows nothing of the protocol itself.
+Models read the descriptions to choose a tool. Progress lines are sent while a question is answered. Knows
+nothing of the protocol itself.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The routes for documents: list them, read their text, download and remove their files; and the files that cannot be read."""
+"""The routes for indexed documents: their list, text and files, and the list of files that could not be read."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,6 +1,7 @@
-"""The routes about the service itself: liveness and readiness probes, metrics, and the page's login.
+"""The routes for operating the service: probes, metrics and the page's login.
 
-Probes load nothing and need no key. A login exchanges a key for a cookie that scripts cannot read.
+The probes for liveness and readiness load nothing and need no key. A login exchanges a key for a cookie that scripts
+cannot read.
 """
 
 from dataclasses import dataclass

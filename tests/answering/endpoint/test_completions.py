@@ -100,7 +100,10 @@ def test_an_answer_that_the_endpoint_ended_is_cut(last: str) -> None:
         ([event("", "stop")], "is empty; where the model thinks"),
         ([event(" \n"), "[DONE]"], "is empty; where the model thinks"),
         ([event(None, "length")], "is empty; where the model thinks"),
-        ([event("\n<think>"), event("Hm."), "[DONE]"], "thinks aloud before it answers; where the model thinks"),
+        (
+            [event("\n<think>"), event("Hm."), "[DONE]"],
+            "the model sends its reasoning before the answer; where the model thinks",
+        ),
         (["{"], "not of the expected form: it is not JSON; set RAG_LLM"),
         (["[" * 100_000], "not of the expected form: it is not JSON"),
         (["[]"], "not of the expected form: it is not a JSON object"),

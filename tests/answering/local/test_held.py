@@ -14,7 +14,7 @@ pytestmark = pytest.mark.real
 
 
 def another(reader: LlamaReader, engine: Engine, store: PassageStore) -> LlamaReader:
-    """What another process makes of the same weights, in a context of another size and with other threads."""
+    """The state that another process computes from the same weights, with another context size and other threads."""
     source = engine.models.llm_source
     return LlamaReader(source, engine.models.prompts, store=store, threads=1, context_tokens=1024, answer_tokens=16)
 

@@ -15,7 +15,7 @@ ROUNDS = 15
 
 
 def build(folder: Path) -> None:
-    """What the child does."""
+    """The work of the child process."""
     Home(folder).build()
 
 
