@@ -33,7 +33,7 @@ RagError                      exit  HTTP   when
 │   └── KeysDamaged                  503   the file of API keys cannot be read
 ├── AnswerChanged                8   500   a replayed answer differs
 ├── EndpointError                9   502   the language model's endpoint sent an invalid response
-│   ├── EndpointRefused                    it rejected the request, or failed on it
+│   ├── EndpointRefused                    it rejected the request, or returned an error
 │   └── EndpointUnavailable          503   it cannot be reached, timed out, or is overloaded: try again later
 ├── JobFailed                    1   500   a rebuild started by the service failed
 └── ServiceStopping              1   503   the service is shutting down, and the question was not finished in time
@@ -220,7 +220,7 @@ class EndpointError(RagError):
 
 
 class EndpointRefused(EndpointError):
-    """The endpoint rejected the request, or failed on it."""
+    """The endpoint rejected the request, or returned an error."""
 
 
 class EndpointUnavailable(EndpointError):

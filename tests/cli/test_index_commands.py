@@ -103,7 +103,7 @@ def test_standard_input_is_a_document(home: Path) -> None:
     [
         (["index", "nowhere.txt"], 3, ["there is no", "nowhere.txt"]),
         (["index", sys.executable], 3, ["is not supported; use one of"]),
-        (["index", "/"], 3, ["holds"]),
+        (["index", "/"], 3, ["contains the seeds folder"]),
         (["index", "-"], 3, ["standard input is empty"]),
         (["index", "-", "--name", "../x.txt"], 3, ["is not a valid file name"]),
         (["index", "--verify"], 4, ["there is no index", "run `rag index`"]),

@@ -90,7 +90,7 @@ def test_an_empty_file_is_used(tmp_path: Path) -> None:
 def test_a_run_with_other_parts_is_refused_and_they_are_named(tmp_path: Path) -> None:
     path = tmp_path / "outcomes.jsonl"
     Ledger(path, RUN)
-    with pytest.raises(QuestionError, match=r"another llm and parameters; give --outcomes another file"):
+    with pytest.raises(QuestionError, match=r"a run with different llm and parameters; give --outcomes another file"):
         Ledger(path, replace(RUN, llm="x", parameters={"passages": 5}))
     Ledger(path, RUN)
 

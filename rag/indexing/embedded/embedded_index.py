@@ -127,7 +127,7 @@ class EmbeddedIndex:
         return old
 
     def unread(self) -> list[Unread]:
-        """The files that the last build could not read. Empty if no list exists or it is damaged; the next build renews it."""
+        """The files that the last build could not read. Empty without a valid list: the next build writes one."""
         with suppress(OSError, ValueError, TypeError, RecursionError):
             return [Unread(**each) for each in json.loads(self._unread_file.read_text("utf-8"))]
         return []

@@ -71,7 +71,7 @@ def test_an_endpoint_that_asks_for_no_key_is_sent_none(endpoint: Endpoint) -> No
         (failing(400, {"error": {"message": "long"}}), EndpointRefused, r"refuses the question \(HTTP 400\): long; .*log"),
         (failing(500, b"<html>oops</html>"), EndpointRefused, r"refuses the question \(HTTP 500\); .*log"),
         (failing(413), EndpointError, r"cannot answer \(HTTP 413\); "),
-        (failing(429, {"error": "slow"}, Retry_After="7"), EndpointUnavailable, "too many .*: slow; ask again in 7 seconds"),
+        (failing(429, {"error": "slow"}, Retry_After="7"), EndpointUnavailable, "is overloaded: slow; ask again in 7 seconds"),
         (failing(429, Retry_After="Wed, 21 Oct"), EndpointUnavailable, "is overloaded; ask again later"),
         (failing(503, {"error": {"message": "Loading"}}), EndpointUnavailable, r"\(HTTP 503\): Loading; "),
         (failing(502, b"\xff\xfe"), EndpointUnavailable, r"cannot answer \(HTTP 502\); "),
