@@ -152,7 +152,7 @@ def test_a_processor_is_named_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_
     (tmp_path / "sysctl").write_text("#!/bin/sh\necho A processor\n")
     (tmp_path / "sysctl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(build_llama.Path, "read_text", _absent)
+    monkeypatch.setattr(Path, "read_text", _absent)
     assert build_llama.processor() == "A processor\n"
 
 
