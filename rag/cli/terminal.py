@@ -5,6 +5,7 @@ import os
 import sys
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rag import settings
@@ -73,6 +74,16 @@ def searching_engine_of(chosen: settings.Settings) -> "Engine":
 _UNITS = {"reading": "document", "embedding": "chunk", "warming": "passage", "asking": "question", "judging": "item"}
 
 
+def bar(**options: Any) -> Any:
+    """A progress bar of tqdm, with its options."""
+    from tqdm import tqdm
+
+    # By default tqdm also locks between processes, with a semaphore. `__main__` exits without cleaning up, and Python 3.14 then
+    # reports that semaphore as leaked.
+    tqdm.set_lock(RLock())
+    return tqdm(**options)
+
+
 class Progress:
     """Shows the progress of a build or an evaluation on standard error: a bar on a terminal, nothing elsewhere."""
 
@@ -84,10 +95,8 @@ class Progress:
         if stage == "waiting":
             print("another `rag index` is running in this home; waiting for it", file=sys.stderr)
             return
-        from tqdm import tqdm
-
         if self._bar is None:
-            self._bar = tqdm(total=total, unit=_UNITS[stage], desc=stage, disable=not sys.stderr.isatty())
+            self._bar = bar(total=total, unit=_UNITS[stage], desc=stage, disable=not sys.stderr.isatty())
         self._bar.update(done - self._bar.n)
         if done == total:
             self._bar.close()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag import settings
-from rag.cli.terminal import complain, print_json
+from rag.cli.terminal import bar, complain, print_json
 from rag.errors import QuestionError
 from rag.weights.catalogue import CATALOGUE, EMBEDDER, LLM, SHIPPED, Model, Shipped
 
@@ -82,11 +82,9 @@ class _FetchMeter:
             print(f"fetching {model}/{file}: {done / 1e6:.0f} of {total / 1e6:.0f} MB", file=sys.stderr, flush=True)
 
     def _draw(self, name: str, done: int, total: int) -> None:
-        from tqdm import tqdm
-
         if self._bar is None or self._file != name:
             self.close()
-            self._bar = tqdm(total=total, initial=done, unit="B", unit_scale=True, desc=name)
+            self._bar = bar(total=total, initial=done, unit="B", unit_scale=True, desc=name)
             self._file = name
         self._bar.update(done - self._bar.n)
 

@@ -130,7 +130,7 @@ def _memory(digest: str, cache: Path) -> Path:
 
 
 def _processor() -> str:
-    """The processor's features, as scripts/build-llama reads them."""
+    """The processor's features, as scripts/build_llama.py reads them."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
