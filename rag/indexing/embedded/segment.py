@@ -94,6 +94,11 @@ class Segment:
         places = np.minimum(np.searchsorted(self.numbers, chunks), len(self.numbers) - 1)
         return np.where(self.numbers[places] == chunks, places, -1)
 
+    def document_of(self, chunk: int) -> int | None:
+        """The number of the document with this chunk; None if the chunk is in another segment."""
+        row = int(self.numbers.searchsorted(chunk))
+        return int(self._documents[self._rows[row]]) if row < len(self.numbers) and self.numbers[row] == chunk else None
+
     def allowed(self, documents: NDArray[np.int64] | None) -> NDArray[np.bool_] | None:
         """Which rows may be found, shape (rows,): of `documents`, if given, that were not removed. None if all may."""
         if documents is None and self._alive.all():

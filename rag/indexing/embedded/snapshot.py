@@ -205,18 +205,17 @@ class Snapshot:
 
     def place(self, chunk: int) -> Place:
         """The place of the chunk with this number, which the snapshot has."""
-        segment, row = self._holder(chunk)
-        listed = segment.find("number", int(segment.documents_of(np.array([row]))[0]))
+        segment, document = self._holder(chunk)
+        listed = segment.find("number", document)
         assert listed is not None
         piece = segment.piece(chunk)
         return Place(listed, piece.start, piece.end)
 
     def _holder(self, chunk: int) -> tuple[Segment, int]:
-        """The segment that holds the chunk, and its row there."""
+        """The segment that holds the chunk, and the number of its document."""
         for segment in self.segments:
-            row = int(segment.rows(np.array([chunk]))[0])
-            if row >= 0:
-                return segment, row
+            if (document := segment.document_of(chunk)) is not None:
+                return segment, document
         raise AssertionError(chunk)
 
     def find(self, column: Column, value: str | int) -> Listed | None:
