@@ -66,6 +66,7 @@ def install(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([folder / "install"], env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow("installs a bundle")
 def test_a_bundle_installs_its_wheels_and_weights_and_may_be_run_again(unpacked: Path, tmp_path: Path) -> None:
     done = install(unpacked)
     assert done.returncode == 0, done.stderr

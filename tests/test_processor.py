@@ -98,6 +98,7 @@ COMMAND = "import sys; from rag.cli.main import main; sys.argv[1:] = ['search', 
 
 
 @pytest.mark.parametrize("begun", [OPENED, COMMAND], ids=["python", "command"])
+@pytest.mark.slow("starts processes")
 def test_the_runtime_of_openmp_has_read_it(home: Path, begun: str) -> None:
     """As it reports itself when it is loaded with llama.cpp."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "KMP_"))}

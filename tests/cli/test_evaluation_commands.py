@@ -70,6 +70,7 @@ def test_a_judge_is_measured(rag_eval: Rag, tmp_path: Path, capsys: pytest.Captu
     assert shown.endswith("left out: support: no --claims were given\n")
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_another_judge_marks_and_checks_nothing(rag_eval: Rag, capsys: pytest.CaptureFixture[str]) -> None:
     assert rag_eval("judge", "--judge", "llm", claims=True) == 0
     shown = capsys.readouterr().out
@@ -141,6 +142,7 @@ def test_outcomes_of_other_settings_are_not_resumed(rag_eval: Rag, tmp_path: Pat
     assert "was written by a run with different parameters; " in capsys.readouterr().err
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_the_curves_of_refusing_are_drawn(rag_eval: Rag, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     assert rag_eval("answers", "--pictures", str(tmp_path / "drawn")) == 0

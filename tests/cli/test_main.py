@@ -53,6 +53,7 @@ def test_every_command_has_help_and_json(command: str) -> None:
     assert "--home" in result.stdout
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_a_missing_index_names_the_command_that_makes_it(home: Path) -> None:
     assert_one_line(rag("ask", QUESTION, RAG_HOME=str(home)), 4, "there is no index", "run `rag index`")
     assert_one_line(rag("search", QUESTION, RAG_HOME=str(home)), 4, "run `rag index`")
@@ -64,6 +65,7 @@ def test_an_invalid_question_is_refused(home: Path, question: str) -> None:
     assert_one_line(rag("ask", question, RAG_HOME=str(home)), 2, "the question")
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_missing_weights_name_the_command_that_fetches_them(home: Path, tmp_path: Path) -> None:
     result = rag("index", RAG_HOME=str(home), RAG_CACHE=str(tmp_path / "none"))
     assert_one_line(result, 5, "are not in", f"run `rag models fetch {EMBEDDER}`")

@@ -39,6 +39,7 @@ def piped(variables: dict[str, str], typed: str, *flags: str) -> "subprocess.Com
     return subprocess.run(command, input=typed, capture_output=True, text=True, env=variables, cwd=ROOT, check=False)
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_a_follow_up_is_understood_by_the_question_before_it(variables: dict[str, str]) -> None:
     result = piped(variables, f"{FIRST}\n\n{FOLLOW_UP}\n", "--json")
     assert (result.returncode, result.stderr) == (0, "")
@@ -49,6 +50,7 @@ def test_a_follow_up_is_understood_by_the_question_before_it(variables: dict[str
     assert "Venezuela" in second["citations"][0]["text"]
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_piped_output_has_neither_colours_nor_links(variables: dict[str, str]) -> None:
     result = piped(variables, f"{FIRST}\n{FOLLOW_UP}\n")
     assert result.returncode == 0
@@ -102,6 +104,7 @@ def chat(terminals: list[Terminal], variables: dict[str, str], *command: str) ->
     return terminals[-1]
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
     terminals: list[Terminal], variables: dict[str, str], engine: Engine
 ) -> None:
@@ -116,6 +119,7 @@ def test_on_a_terminal_a_citation_opens_its_file_and_control_d_ends(
     assert terminal.process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[str, str]) -> None:
     terminal = chat(terminals, {**variables, "NO_COLOR": "1"}, "-m", "tests.fake_rag", "chat")
     terminal.type(QUESTION + "\n")
@@ -124,6 +128,7 @@ def test_no_color_leaves_out_colours(terminals: list[Terminal], variables: dict[
     assert "\x1b[2m" not in terminal.shown
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_control_c_stops_an_answer_and_another_question_is_taken(terminals: list[Terminal], variables: dict[str, str]) -> None:
     terminal = chat(terminals, variables, "-c", ENDLESS)
     for _ in range(2):

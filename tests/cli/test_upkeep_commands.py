@@ -23,6 +23,7 @@ def test_a_failed_download_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_a_damaged_weight_file_is_reported(home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "cache" / "models" / EMBEDDER
     folder.mkdir(parents=True)
@@ -78,6 +79,7 @@ def test_the_doctor_shows_the_origin_of_each_setting(home: Path) -> None:
     assert rows["host"] == ["127.0.0.1", "default"]
 
 
+@pytest.mark.slow("starts a process for each command")
 def test_the_doctor_prints_a_hint_for_each_problem(home: Path, tmp_path: Path) -> None:
     result = rag("doctor", RAG_HOME=str(home), RAG_CACHE=str(tmp_path / "none"))
     assert result.returncode == 1

@@ -33,6 +33,7 @@ class FixedRanker:
         return {"hybrid": [right], "dense": [wrong, right], "lexical": []}[mode]
 
 
+@pytest.mark.slow("resamples many times")
 def test_modes_are_compared_over_all_and_by_language() -> None:
     ranker, reported = FixedRanker(), []
     found = evaluate(DATASET, ranker, lambda done, total: reported.append((done, total)))
@@ -58,6 +59,7 @@ def test_a_passage_ranks_by_its_best_chunk() -> None:
     assert best_first([], 2) == []
 
 
+@pytest.mark.slow("resamples many times")
 def test_an_evaluation_is_json() -> None:
     value = json.loads(json.dumps(asdict(evaluate(DATASET, FixedRanker()))))
     assert value["groups"][0]["gain"]["MRR@10"]["value"] == pytest.approx(0.5)

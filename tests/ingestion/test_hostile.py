@@ -74,6 +74,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.slow("reads hostile files in child processes")
 def test_a_hostile_file_gives_one_line_and_the_next_is_read(kind, monkeypatch):
     monkeypatch.setenv("TESSDATA_PREFIX", "/nonexistent")
     worker.shared.close()
@@ -119,6 +120,7 @@ def test_a_file_that_takes_too_long_is_given_up():
         slow.close()
 
 
+@pytest.mark.slow("reads hostile files in child processes")
 def test_a_file_that_needs_too_much_memory_is_given_up_and_the_next_is_read():
     narrow = Worker(memory=500 * 1024**2)
     try:

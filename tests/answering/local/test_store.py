@@ -320,6 +320,7 @@ def _churn(folder: Path, seed: int, most: int, rounds: int) -> None:
             os._exit(4)
 
 
+@pytest.mark.slow("writes and reads large states")
 def test_processes_that_write_read_and_evict_at_once_see_no_wrong_entry_and_keep_the_bound(folder: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_churn, args=(folder, seed, 30_000, 150)) for seed in range(3)]
@@ -343,6 +344,7 @@ for n in range(10**6):
 """
 
 
+@pytest.mark.slow("writes and reads large states")
 def test_a_writer_killed_at_any_moment_leaves_whole_entries_and_the_next_cleans_up(folder: Path) -> None:
     state = bytes(range(256)) * 40_000
     for delay in (0.0, 0.013, 0.041, 0.09):

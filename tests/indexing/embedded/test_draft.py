@@ -142,6 +142,7 @@ def test_old_snapshots_that_cannot_be_removed_are_no_failure_of_the_build(
     assert snapshot.current_id(tmp_path) == written.id
 
 
+@pytest.mark.slow("builds many snapshots")
 def test_a_disk_that_is_full_at_any_point_leaves_the_old_snapshot_or_the_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,7 @@ def test_no_file_of_an_older_snapshot_is_ever_written_into(tmp_path: Path) -> No
     assert list(snapshot.verify(tmp_path)) == []
 
 
+@pytest.mark.slow("builds many snapshots")
 def test_many_small_builds_end_as_one_that_was_made_at_once(tmp_path: Path) -> None:
     made = [document(f"{n}.txt", f"dokumen nomor {n} tentang kucing") for n in range(20)]
     write(tmp_path / "grown", made[:1])

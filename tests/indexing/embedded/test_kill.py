@@ -5,6 +5,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from rag.doctor import examine
 from rag.indexing import build_cache
 from rag.indexing.embedded import snapshot
@@ -39,6 +41,7 @@ def seeds_of(round_: int) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow("kills builds at many moments")
 def test_a_build_killed_at_any_moment(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     usual = 0.0

@@ -159,6 +159,7 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.mark.parametrize("before", [b"", GET])
 @pytest.mark.parametrize("sent", [b"", GET[:20]])
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_connection_without_a_whole_head_is_closed(hasty: tuple[str, int], before: bytes, sent: bytes) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         if before:
@@ -235,6 +236,7 @@ def _until_hung_up(connection: socket.socket, sent: bytes) -> None:
     raise AssertionError("it is still open")
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_client_that_sends_a_body_which_nobody_reads_is_disconnected(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"\r\n\r\n", b"\r\nContent-Length: 1000000\r\n\r\n"))
@@ -242,6 +244,7 @@ def test_a_client_that_sends_a_body_which_nobody_reads_is_disconnected(hasty: tu
         _until_hung_up(connection, b"x")
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_client_that_does_not_read_is_disconnected(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/much "))
@@ -249,6 +252,7 @@ def test_a_client_that_does_not_read_is_disconnected(hasty: tuple[str, int]) -> 
         _until_hung_up(connection, GET)
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_client_that_reads_slowly_gets_everything(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/much ").replace(b"Host", b"Connection: close\r\nHost"))
@@ -263,6 +267,7 @@ def _kept(server: uvicorn.Server) -> list[Any]:
     return list(server.server_state.connections)
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_client_that_leaves_the_last_bytes_unread_is_disconnected(hasty: tuple[str, int], server: uvicorn.Server) -> None:
     """They are so few that the transport would buffer them without calling `pause_writing`."""
 
@@ -282,6 +287,7 @@ def test_a_client_that_leaves_the_last_bytes_unread_is_disconnected(hasty: tuple
         until(lambda: not _kept(server))
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_client_that_reads_slower_than_the_system_buffers_is_kept(hasty: tuple[str, int]) -> None:
     """The system takes more only when a third of its megabytes is read: that alone does not show whether a client reads."""
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
@@ -293,6 +299,7 @@ def test_a_client_that_reads_slower_than_the_system_buffers_is_kept(hasty: tuple
         assert got + len(_all(connection)) > MUCH
 
 
+@pytest.mark.slow("waits for time limits of connections")
 def test_a_stream_that_waits_for_the_model_is_kept(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, timeout=PATIENCE) as connection:
         connection.sendall(GET.replace(b"/ ", b"/slowly ").replace(b"Host", b"Connection: close\r\nHost"))

@@ -77,6 +77,7 @@ async def called(client: Client, tool: str, **arguments: Any) -> Any:
     return result.structured_content
 
 
+@pytest.mark.slow("starts a server or a process")
 async def test_the_tools_answer_with_what_they_promise(client: Client, engine: Engine) -> None:
     async with client:
         tools = (await client.list_tools()).tools
@@ -152,6 +153,7 @@ def assert_is_whole(schema: dict[str, Any] | None) -> None:
     assert references == set(schema["$defs"])
 
 
+@pytest.mark.slow("starts a server or a process")
 async def test_progress_is_reported_to_a_client_that_asks_for_it(client: Client) -> None:
     received: list[tuple[float, str]] = []
 
@@ -172,6 +174,7 @@ async def test_progress_is_reported_to_a_client_that_asks_for_it(client: Client)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.slow("starts a server or a process")
 async def test_a_call_that_is_cancelled_stops_the_model(
     transport: str, engine: Engine, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_asking_keeps_to_its_filter(client: TestClient[Any]) -> None:
     assert (answer["answered"], answer["citations"], answer["passages"]) == (False, [], [])
 
 
+@pytest.mark.slow("waits for a slow reader")
 def test_a_follow_up_is_understood_by_the_conversation_and_says_how(client: TestClient[Any]) -> None:
     history = [{"question": "Siapa Menteri Pertahanan Iran?", "answer": "Menteri Pertahanan Iran adalah Ashtiani."}]
     body = {"question": "Apa katanya tentang Venezuela?", "history": history}
@@ -335,6 +336,7 @@ def test_a_question_that_waits_gets_evidence_and_one_too_many_is_refused(served:
     until(lambda: not questions_running())
 
 
+@pytest.mark.slow("waits for a slow reader")
 def test_a_service_that_stops_leaves_no_question(engine: Engine, slow: SlowReader) -> None:
     made = Served(create(engine))
     made.server.config.timeout_graceful_shutdown = 1

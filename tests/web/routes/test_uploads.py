@@ -116,6 +116,7 @@ def names(engine: Engine) -> list[str]:
     return sorted(path.name for path in engine.settings.seeds.rglob("*") if path.name != SEED)
 
 
+@pytest.mark.slow("sends large bodies")
 def test_what_is_uploaded_is_answered_from(client: TestClient[Any], engine: Engine) -> None:
     sent = files(("Gajah 日本.txt", b"Gajah Sumatra hidup di Lampung."), ("b.md", b"Harga beras naik."))
     reply = client.post("/v1/documents", files=sent)
