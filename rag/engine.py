@@ -74,8 +74,8 @@ class Engine:
     def close(self) -> None:
         """Write what the passage store still has to write; then free the models, the index and the process that reads files.
 
-        End answers before: the language model must not be freed while it writes. Closing twice is harmless, and a later call
-        opens again what it needs.
+        Waits for an answer that another thread is writing; raises RuntimeError if a `stream` of this thread is still open.
+        Closing twice is harmless, and a later call opens again what it needs.
         """
         with self._opening:
             # A search under way holds the state itself; its files are closed with the last one that does.

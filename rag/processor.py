@@ -10,9 +10,9 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 # How OpenMP's threads wait for each other after each of the model's steps, some hundreds a token. GNU's runtime (libgomp) turns
 # 300,000 rounds before it lets a thread sleep; where other programs want the cores, that time is what the others need to get
-# there. Beside a busy loop on each of two cores, seconds quiet and busy, paired (benchmarks/RESULTS.md): reading four passages
-# 8.4 and 37, with 10,000 rounds 8.4 and 24; writing an answer 1.7 and 10.6, with 10,000 rounds 1.6 and 4.5. Without any round
-# (`passive`) it is no better beside the loops, and the quiet machine writes slower.
+# there. Beside a busy loop on each of two cores, seconds quiet and busy (benchmarks/RESULTS.md): `rag ask` 6.9 and 28.6, with
+# 10,000 rounds 7.0 and 19.6; writing an answer 1.7 and 9.5, with 10,000 rounds 1.5 to 1.7 and 4.5. Without any round
+# (`passive`) it is no better beside the loops, and the quiet machine is slower.
 _BRIEFLY = {"GOMP_SPINCOUNT": "10000", "OMP_WAIT_POLICY": "passive"}
 # Variables by which a user chooses that; the last is of LLVM's and Intel's runtime, which knows no rounds.
 _CHOOSE = {*_BRIEFLY, "KMP_BLOCKTIME"}
